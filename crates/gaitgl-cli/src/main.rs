@@ -1,0 +1,2 @@
+//! gaitgl
+fn main() {}

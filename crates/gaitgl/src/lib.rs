@@ -1,0 +1,3 @@
+//! The GaitGL network, its losses, training and checkpoints.
+
+pub mod settings;

@@ -1,0 +1,174 @@
+//! The network as configuration: every preset and every ablation is a value of [`ModelSettings`].
+
+use serde::{Deserialize, Serialize};
+
+/// The shape of a GaitGL network. Stages run in order; stage `s` has `layers[s]` layers of
+/// `channels[s]` output channels and ends with `pools[s]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Rows of a silhouette that enters the network.
+    pub height: usize,
+    /// Columns of a silhouette that enters the network.
+    pub width: usize,
+    /// What the first stage is made of: global-local layers (paper) or plain convolutions
+    /// (published checkpoints).
+    pub stem: Stem,
+    /// Output channels of each stage.
+    pub channels: Vec<usize>,
+    /// Layers of each stage. The last layer of the network stacks its branches (Eqn. 3), all
+    /// others add them (Eqn. 2).
+    pub layers: Vec<usize>,
+    /// Pooling that ends each stage.
+    pub pools: Vec<Pool>,
+    /// Kernel of local temporal aggregation (Eqn. 1): frames, rows, columns.
+    pub lta_kernel: [usize; 3],
+    /// Temporal stride of local temporal aggregation (`b` of Eqn. 1).
+    pub lta_stride: usize,
+    /// Which branches of a global-local layer run (Table 5).
+    pub branches: Branches,
+    /// The local branch.
+    pub local: LocalSettings,
+    /// How the columns of a row become one number (Eqn. 8 to 10, Table 6).
+    pub spatial_pooling: SpatialPooling,
+    /// Where GeM's exponent `p` starts.
+    pub gem_start: f64,
+    /// What follows the separate FC layers.
+    pub neck: Neck,
+    /// How a sequence too short for the temporal kernel is lengthened.
+    pub short_sequences: ShortSequences,
+}
+
+/// What the first stage is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stem {
+    /// Global-local layers, as in every other stage.
+    Glcl,
+    /// Plain 3x3x3 convolutions with a leaky ReLU.
+    Conv,
+}
+
+/// The pooling that ends a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// Local temporal aggregation: a convolution with a temporal stride (Eqn. 1).
+    Lta,
+    /// Spatial pooling: max over 1x2x2.
+    Sp,
+    /// Nothing.
+    None,
+}
+
+/// Which branches of a global-local layer run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Branches {
+    /// Global and local (the paper's network).
+    Both,
+    /// Only the global branch.
+    Global,
+    /// Only the local branch.
+    Local,
+}
+
+/// The local branch: how the map is cut, how the mask is read, and what happens at test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalSettings {
+    /// How the rows and columns are cut into regions.
+    pub partition: Partition,
+    /// Bands of rows that `partition = "bands"` cuts.
+    pub bands: usize,
+    /// Share of rows, columns or pixels that a random mask takes; more than 0, less than 1.
+    pub ratio: f64,
+    /// How Eqn. 6 is read.
+    pub reading: Reading,
+    /// What random masks become at test.
+    pub at_test: AtTest,
+    /// Draws of `at_test = "mean-of-k"`.
+    pub draws: usize,
+    /// Seed of the draws at test.
+    pub seed: u64,
+}
+
+/// How the map is cut into regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partition {
+    /// Fixed bands of rows (Eqn. 5): `height / bands` rows each, a remainder makes one more.
+    Bands,
+    /// One random interval of rows.
+    PartH,
+    /// One random interval of columns.
+    PartV,
+    /// Random rows.
+    StripH,
+    /// Random columns (the paper's choice).
+    StripV,
+    /// Random pixels.
+    Pixel,
+}
+
+/// How Eqn. 6 is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// Input and output are restricted to the same region.
+    Restrict,
+    /// A leaky ReLU on the convolution of each masked input, then the sum.
+    Activate,
+    /// Eqn. 6 to the letter, which equals the plain convolution.
+    Literal,
+}
+
+/// What random masks become at test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AtTest {
+    /// Each tap weighted by the probability that its two pixels share a region.
+    Expected,
+    /// One fixed draw per layer.
+    Seeded,
+    /// The mean of the embeddings of several fixed draws.
+    MeanOfK,
+    /// One region: the plain convolution.
+    Plain,
+}
+
+/// How the columns of a row become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpatialPooling {
+    /// Generalised mean with a learnt exponent (Eqn. 10).
+    Gem,
+    /// Maximum.
+    Max,
+    /// Mean.
+    Mean,
+    /// Maximum plus mean (Eqn. 8 with both weights 1).
+    Both,
+}
+
+/// What follows the separate FC layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Neck {
+    /// Batch norm over channels; the embedding is after it; separate classifiers.
+    BatchNorm,
+    /// Batch norm over channels x strips and normalised classifiers; the embedding is before it.
+    Bnneck,
+    /// Neither batch norm nor classifier: the embedding is the output of the separate FC layers.
+    None,
+}
+
+/// How a sequence too short for the temporal kernel is lengthened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShortSequences {
+    /// One frame three times, two frames twice.
+    ToThree,
+    /// As `to-three`, and three frames become four (the authors' own code).
+    ToFour,
+}
