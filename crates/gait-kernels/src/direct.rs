@@ -1,0 +1,335 @@
+//! The direct path: correct for every shape and every label map.
+//!
+//! A pixel's channels are one row of the left matrix, one tap's weights the right one; a tap that
+//! is switched off reads the zero pixel, and is skipped where it is off for a whole block of
+//! pixels. No patch matrix is written.
+
+use crate::geometry::{Geometry, index};
+use crate::layout::{ChannelLast, channel_first, padded};
+use crate::micro::{self, OuterCall, ROWS, RowsCall};
+use crate::{Isa, RegionConv3d};
+use rayon::prelude::*;
+
+/// Pixels of one task: the weights of a tap stay in the first cache while 16 blocks use them.
+const CHUNK: usize = 16 * ROWS;
+/// Channels of the left matrix in one task of the gradient by weights.
+const CHANNELS: usize = 4 * ROWS;
+/// Outer products between two visits to their sums: both sides stay in the second cache.
+const PAIRS: usize = 256;
+/// The widest panel in values, four vectors of 16 lanes.
+const PANEL: usize = 64;
+
+/// The output `[n, co, t_out, h, w]`.
+pub(crate) fn forward(isa: Isa, p: &RegionConv3d, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    let [kt, kh, kw] = p.kernel;
+    let taps = kt * kh * kw;
+    let packed = PackedWeights::new(isa, p.in_channels, p.out_channels, taps, |ci, co, tap| {
+        weight[(co * p.in_channels + ci) * taps + tap]
+    });
+    gather(isa, &Geometry::forward(p), &packed, p, x)
+}
+
+/// The gradient `[n, ci, t, h, w]` of the input.
+pub(crate) fn backward_data(isa: Isa, p: &RegionConv3d, weight: &[f32], grad: &[f32]) -> Vec<f32> {
+    let [kt, kh, kw] = p.kernel;
+    let (taps, spatial) = (kt * kh * kw, kh * kw);
+    let packed = PackedWeights::new(isa, p.out_channels, p.in_channels, taps, |co, ci, tap| {
+        let flipped = tap / spatial * spatial + spatial - 1 - tap % spatial;
+        weight[(co * p.in_channels + ci) * taps + flipped]
+    });
+    gather(isa, &Geometry::backward(p), &packed, p, grad)
+}
+
+/// Weights as `[taps, panels, inputs, panel width]`, outputs padded with zeros to whole vectors.
+struct PackedWeights {
+    values: Vec<f32>,
+    inputs: usize,
+    outputs: usize,
+    stride: usize,
+    panels: Vec<Panel>,
+}
+
+/// A group of output channels that one micro-kernel call produces.
+#[derive(Clone, Copy)]
+struct Panel {
+    start: usize,
+    vectors: usize,
+    width: usize,
+}
+
+fn panels(isa: Isa, outputs: usize) -> Vec<Panel> {
+    let (lanes, widest) = (isa.lanes(), isa.panel_vectors() * isa.lanes());
+    let stride = padded(outputs, lanes);
+    (0..stride)
+        .step_by(widest)
+        .map(|start| {
+            let width = widest.min(stride - start);
+            Panel { start, vectors: width / lanes, width }
+        })
+        .collect()
+}
+
+impl PackedWeights {
+    fn new(
+        isa: Isa,
+        inputs: usize,
+        outputs: usize,
+        taps: usize,
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let stride = padded(outputs, isa.lanes());
+        let panels = panels(isa, outputs);
+        let mut values = vec![0.0; taps * inputs * stride];
+        for tap in 0..taps {
+            for panel in &panels {
+                let at = (tap * stride + panel.start) * inputs;
+                for i in 0..inputs {
+                    for o in panel.start..outputs.min(panel.start + panel.width) {
+                        values[at + i * panel.width + o - panel.start] = weight(i, o, tap);
+                    }
+                }
+            }
+        }
+        Self { values, inputs, outputs, stride, panels }
+    }
+
+    /// Offset of a tap's panel.
+    fn panel(&self, tap: usize, panel: &Panel) -> usize {
+        (tap * self.stride + panel.start) * self.inputs
+    }
+}
+
+/// Every sequence through the taps of `geometry`.
+fn gather(
+    isa: Isa,
+    geometry: &Geometry,
+    weights: &PackedWeights,
+    p: &RegionConv3d,
+    x: &[f32],
+) -> Vec<f32> {
+    let (pixels, frames_out) = (p.pixels(), geometry.frames_out);
+    let mut y = vec![0.0; p.sequences * weights.outputs * frames_out * pixels];
+    let (in_len, out_len) =
+        (weights.inputs * geometry.frames_in * pixels, weights.outputs * frames_out * pixels);
+    if in_len == 0 || out_len == 0 {
+        return y;
+    }
+    let mut sums = vec![0.0; frames_out * pixels * weights.stride];
+    for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
+        let x = ChannelLast::new(x, weights.inputs, geometry.frames_in, pixels, isa.lanes());
+        sums.fill(0.0);
+        let tasks: Vec<_> = sums
+            .chunks_exact_mut(pixels * weights.stride)
+            .enumerate()
+            .flat_map(|(t, frame)| {
+                let chunks = frame.chunks_mut(CHUNK * weights.stride).enumerate();
+                chunks.map(move |(chunk, sums)| (t, chunk * CHUNK, sums))
+            })
+            .collect();
+        tasks.into_par_iter().for_each(|(t, first, sums)| {
+            gather_chunk(isa, geometry, weights, &x, (t, first), sums);
+        });
+        channel_first(&sums, weights.stride, y);
+    }
+    y
+}
+
+/// The pixels of output frame `t` from `first` on, as many as `sums` holds.
+fn gather_chunk(
+    isa: Isa,
+    geometry: &Geometry,
+    weights: &PackedWeights,
+    x: &ChannelLast,
+    (t, first): (usize, usize),
+    sums: &mut [f32],
+) {
+    let count = sums.len() / weights.stride;
+    let spatial = geometry.source_pixels.len();
+    let kt = geometry.source_frames.len() / geometry.frames_out;
+    for panel in &weights.panels {
+        for dt in 0..kt {
+            let frame = geometry.source_frames[t * kt + dt];
+            if frame == geometry.frames_in {
+                continue;
+            }
+            for (tap, sources) in geometry.source_pixels.iter().enumerate() {
+                let b = &weights.values[weights.panel(dt * spatial + tap, panel)..]
+                    [..weights.inputs * panel.width];
+                for start in (0..count).step_by(ROWS) {
+                    let block = &sources[first + start..first + count.min(start + ROWS)];
+                    let rows = &mut sums[start * weights.stride..];
+                    gather_block(
+                        isa,
+                        weights.stride,
+                        panel,
+                        b,
+                        &x.values[x.frame(frame)..],
+                        x,
+                        block,
+                        rows,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// One tap for up to [`ROWS`] pixels, which read the pixels `sources` of `frame`.
+#[expect(clippy::too_many_arguments, reason = "the innermost step of the loops above")]
+fn gather_block(
+    isa: Isa,
+    stride: usize,
+    panel: &Panel,
+    b: &[f32],
+    frame: &[f32],
+    x: &ChannelLast,
+    sources: &[u32],
+    sums: &mut [f32],
+) {
+    if sources.iter().all(|&s| s as usize == x.pixels) {
+        return;
+    }
+    let depth = b.len() / panel.width;
+    let mut unused = [0.0; PANEL];
+    let mut call = RowsCall {
+        depth,
+        a: [frame.as_ptr(); ROWS],
+        b: b.as_ptr(),
+        c: [unused.as_mut_ptr(); ROWS],
+    };
+    for (i, &source) in sources.iter().enumerate() {
+        call.a[i] = frame[source as usize * x.stride..][..depth].as_ptr();
+        call.c[i] = sums[i * stride + panel.start..][..panel.width].as_mut_ptr();
+    }
+    // SAFETY: rows and sums were sliced to the sizes that the call reads and writes; rows that
+    // `sources` does not fill read the start of the frame and write to `unused`, PANEL values.
+    unsafe { micro::rows(isa, panel.vectors, &call) }
+}
+
+/// The gradient `[co, ci, kt, kh, kw]` of the weight.
+///
+/// Each task owns its part of the sum and runs through all positions in order, so the result
+/// does not depend on the number of threads.
+pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    let [kt, kh, kw] = p.kernel;
+    let (taps, pixels) = (kt * kh * kw, p.pixels());
+    let stride = padded(p.out_channels, isa.lanes());
+    let mut sums = vec![0.0; taps * p.in_channels * stride];
+    let (in_len, out_len) =
+        (p.in_channels * p.frames * pixels, p.out_channels * p.frames_out() * pixels);
+    let mut dw = vec![0.0; p.weight_len()];
+    if in_len == 0 || out_len == 0 {
+        return dw;
+    }
+    let geometry = Geometry::forward(p);
+    for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
+        let x = ChannelLast::new(x, p.in_channels, p.frames, pixels, isa.lanes());
+        let grad = ChannelLast::new(grad, p.out_channels, p.frames_out(), pixels, isa.lanes());
+        let pairs: Vec<_> =
+            geometry.source_pixels.iter().map(|s| position_pairs(s, &x, &grad)).collect();
+        let tasks: Vec<_> = sums
+            .chunks_exact_mut(p.in_channels * stride)
+            .enumerate()
+            .flat_map(|(tap, sums)| {
+                let chunks = sums.chunks_mut(CHANNELS * stride).enumerate();
+                chunks.map(move |(chunk, sums)| (tap, chunk * CHANNELS, sums))
+            })
+            .collect();
+        tasks.into_par_iter().for_each(|(tap, channel, sums)| {
+            let (dt, spatial) = (tap / (kh * kw), tap % (kh * kw));
+            for t in 0..geometry.frames_out {
+                let source = geometry.source_frames[t * kt + dt];
+                if source < geometry.frames_in {
+                    let a = &x.values[x.frame(source) + channel..];
+                    let b = &grad.values[grad.frame(t)..];
+                    outer_products(isa, &panels(isa, p.out_channels), &pairs[spatial], a, b, sums);
+                }
+            }
+        });
+    }
+    for (i, value) in dw.iter_mut().enumerate() {
+        let (co, ci, tap) = (i / (p.in_channels * taps), i / taps % p.in_channels, i % taps);
+        *value = sums[(tap * p.in_channels + ci) * stride + co];
+    }
+    dw
+}
+
+/// Offsets of the input and the gradient for every pixel whose tap is on.
+fn position_pairs(sources: &[u32], x: &ChannelLast, grad: &ChannelLast) -> Vec<[u32; 2]> {
+    let on = sources.iter().enumerate().filter(|&(_, &source)| source as usize != x.pixels);
+    on.map(|(pixel, &source)| [index(source as usize * x.stride), index(pixel * grad.stride)])
+        .collect()
+}
+
+/// Adds the outer products of `pairs` to `sums`, `[channels, stride]`.
+fn outer_products(
+    isa: Isa,
+    panels: &[Panel],
+    pairs: &[[u32; 2]],
+    a: &[f32],
+    b: &[f32],
+    sums: &mut [f32],
+) {
+    let Some(last) = panels.last() else { return };
+    let stride = last.start + last.width;
+    let channels = sums.len() / stride;
+    for pairs in pairs.chunks(PAIRS) {
+        let furthest = pairs.iter().fold([0, 0], |m: [u32; 2], p| [m[0].max(p[0]), m[1].max(p[1])]);
+        assert!(furthest[0] as usize + channels.next_multiple_of(ROWS) <= a.len());
+        assert!(furthest[1] as usize + stride <= b.len());
+        for panel in panels {
+            for start in (0..channels).step_by(ROWS) {
+                let mut unused = [0.0; PANEL];
+                let mut c = [unused.as_mut_ptr(); ROWS];
+                for (i, c) in c.iter_mut().enumerate().take(channels - start) {
+                    *c = sums[(start + i) * stride + panel.start..][..panel.width].as_mut_ptr();
+                }
+                let call =
+                    OuterCall { pairs, a: a[start..].as_ptr(), b: b[panel.start..].as_ptr(), c };
+                // SAFETY: the assertions above bound every read; sums were sliced, and rows past
+                // the last channel write to `unused`.
+                unsafe { micro::outer(isa, panel.vectors, &call) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+
+    #[test]
+    fn every_instruction_set_matches_the_reference() {
+        let labels: Vec<i32> = (0..7 * 9).map(|p| p % 9 / 2 % 2).collect();
+        for (ci, co) in [(3, 5), (16, 48), (20, 70)] {
+            let p =
+                RegionConv3d { labels: Some(&labels), ..RegionConv3d::same(2, ci, co, [4, 7, 9]) };
+            let wave = |len: usize| {
+                (0..len).map(|i| ((i * 37 % 101) as f32 * 0.7).sin()).collect::<Vec<_>>()
+            };
+            let (x, weight, grad) =
+                (wave(p.input_len()), wave(p.weight_len()), wave(p.output_len()));
+            for isa in Isa::available() {
+                let check = |name: &str, got: Vec<f32>, want: Vec<f32>| {
+                    let largest = want.iter().fold(0f32, |m, v| m.max(v.abs()));
+                    let worst =
+                        got.iter().zip(&want).map(|(g, w)| (g - w).abs()).fold(0f32, f32::max);
+                    assert!(
+                        worst <= 2e-6 * largest,
+                        "{isa:?} {name} {ci}->{co}: {worst:e} of {largest:e}"
+                    );
+                };
+                check(
+                    "forward",
+                    forward(isa, &p, &x, &weight),
+                    reference::forward(&p, &x, &weight),
+                );
+                let dx = backward_data(isa, &p, &weight, &grad);
+                check("data", dx, reference::backward_data(&p, &weight, &grad));
+                let dw = backward_weight(isa, &p, &x, &grad);
+                check("weight", dw, reference::backward_weight(&p, &x, &grad));
+            }
+        }
+    }
+}
