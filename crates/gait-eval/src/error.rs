@@ -1,0 +1,76 @@
+//! What can go wrong in an evaluation, in the words of its user.
+
+use thiserror::Error;
+
+/// A failure of this crate: one line that names the thing and the mend.
+#[derive(Debug, Error, PartialEq)]
+pub enum EvalError {
+    /// The embeddings contradict themselves (lengths, shape, a value that is not finite).
+    #[error("embeddings: {0}")]
+    Embeddings(String),
+    /// A protocol file says something that cannot be understood or run.
+    #[error("protocol {name}: {problem}")]
+    Protocol {
+        /// The protocol's name, or what it was read from.
+        name: String,
+        /// What is wrong, and how to mend it.
+        problem: String,
+    },
+    /// No built-in protocol, distance or metric has this name.
+    #[error("unknown {kind} `{name}`{}; known: {}", suggestion(.nearest.as_ref()), .known.join(", "))]
+    Unknown {
+        /// What was looked for: "protocol", "distance", "metric".
+        kind: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The closest known name, if one is close.
+        nearest: Option<String>,
+        /// All known names.
+        known: Vec<String>,
+    },
+    /// The protocol selects nothing from this data.
+    #[error("protocol {protocol} does not fit the data: {problem}")]
+    Misfit {
+        /// The protocol's name.
+        protocol: String,
+        /// What it looked for and what the data has.
+        problem: String,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+fn suggestion(nearest: Option<&String>) -> String {
+    nearest.map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+}
+
+impl EvalError {
+    /// An [`EvalError::Unknown`] with the closest of `known`, where one is close enough to be meant.
+    pub(crate) fn unknown(kind: &'static str, name: &str, known: Vec<String>) -> Self {
+        let nearest = known
+            .iter()
+            .map(|k| (strsim::jaro_winkler(name, k), k))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .map(|(_, k)| k.clone());
+        Self::Unknown { kind, name: name.to_owned(), nearest, known }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_name_proposes_a_close_one_only() {
+        let known = || vec!["casia-b".to_owned(), "gait3d".to_owned()];
+        let close = EvalError::unknown("protocol", "casiab", known()).to_string();
+        assert_eq!(
+            close,
+            "unknown protocol `casiab`, did you mean `casia-b`?; known: casia-b, gait3d"
+        );
+        let far = EvalError::unknown("protocol", "xyz", known()).to_string();
+        assert!(!far.contains("did you mean"), "{far}");
+    }
+}

@@ -1,0 +1,470 @@
+//! Runs a protocol: who is compared with whom, and what is averaged over what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::distance::map_rows;
+use crate::evaluation::mean;
+use crate::{
+    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, IdenticalViews, Metric,
+    Outcome, PairResult, ProbeGroup, Protocol, Unmatched, ViewResult, Watch, selection,
+};
+
+/// Tests embeddings by a protocol.
+///
+/// Of gallery sequences at equal distance, the one that comes first in `e` ranks first. A sequence
+/// is never compared with itself. View pairs and groups that the data does not have are left out of
+/// the means and named in the notes. Where all views are identical they cannot be excluded: they
+/// are compared, and a note says so.
+///
+/// # Errors
+/// [`EvalError::Embeddings`] if `e` contradicts itself, [`EvalError::Misfit`] if the data has no
+/// gallery or no probes for the protocol, [`EvalError::Stopped`] when the watch says so.
+pub fn evaluate(
+    e: &Embeddings,
+    protocol: &Protocol,
+    distance: Distance,
+    watch: &Watch,
+) -> Result<Evaluation, EvalError> {
+    e.check()?;
+    let mut notes = Vec::new();
+    let chosen = selection::select(e, protocol, &mut notes)?;
+    let views: Vec<&str> = e.views.iter().map(|view| protocol.view(view)).collect();
+    let data = Data {
+        e,
+        protocol,
+        distance,
+        subjects: numbered(e.subjects.iter().map(String::as_str)),
+        views: numbered(views.iter().copied()),
+        identical_views: identical_views(protocol, &chosen, &views, &mut notes),
+    };
+    let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
+    let mut done = 0;
+    let mut groups = Vec::new();
+    for (group, chosen) in protocol.probes.iter().zip(&chosen) {
+        let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
+        let watch = Watch { progress: &progress, stop: watch.stop };
+        let cells = data.compare(chosen, &watch)?;
+        done += chosen.probes.len() as u64;
+        groups.push(data.result(group, chosen, &cells, &mut notes));
+    }
+    let mean_of = |at: usize| mean(groups.iter().map(|g| g.values[at]));
+    Ok(Evaluation {
+        protocol: protocol.name.clone(),
+        distance,
+        metrics: protocol.metrics.clone(),
+        average: protocol.average,
+        identical_views: data.identical_views,
+        mean: (0..protocol.metrics.len()).map(mean_of).collect(),
+        groups,
+        sequences: e.len(),
+        notes,
+        published: protocol.published.clone(),
+        view_unit: protocol.view_unit.clone(),
+    })
+}
+
+/// The probes and the gallery of one group, as indices of sequences in ascending order.
+pub(crate) struct Chosen {
+    pub probes: Vec<usize>,
+    pub gallery: Vec<usize>,
+}
+
+/// Numbers names in sorted order, equal names alike.
+struct Numbered<'a> {
+    names: Vec<&'a str>,
+    numbers: Vec<usize>,
+}
+
+fn numbered<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Numbered<'a> {
+    let sorted: BTreeSet<&str> = names.clone().collect();
+    let sorted: Vec<&str> = sorted.into_iter().collect();
+    let numbers = names.filter_map(|name| sorted.binary_search(&name).ok()).collect();
+    Numbered { names: sorted, numbers }
+}
+
+fn identical_views(
+    protocol: &Protocol,
+    chosen: &[Chosen],
+    views: &[&str],
+    notes: &mut Vec<String>,
+) -> IdenticalViews {
+    if protocol.identical_views == IdenticalViews::Keep {
+        return IdenticalViews::Keep;
+    }
+    let tested = chosen.iter().filter(|c| !c.probes.is_empty());
+    let seen: BTreeSet<&str> =
+        tested.flat_map(|c| c.probes.iter().chain(&c.gallery)).map(|&i| views[i]).collect();
+    if seen.len() > 1 {
+        return protocol.identical_views;
+    }
+    notes.push(format!(
+        "all sequences are seen from one view ({}): identical views are compared, which {} would \
+         exclude",
+        seen.into_iter().collect::<String>(),
+        protocol.name
+    ));
+    IdenticalViews::Keep
+}
+
+/// What came of the probes of one view against one part of the gallery.
+#[derive(Debug, Clone, Default)]
+struct Cell {
+    matched: usize,
+    unmatched: usize,
+    /// Sum over the matched probes, per metric.
+    sums: Vec<f64>,
+}
+
+impl Cell {
+    fn add(&mut self, outcome: Option<&Outcome>, metrics: &[Metric]) {
+        self.sums.resize(metrics.len(), 0.0);
+        let Some(outcome) = outcome else {
+            self.unmatched += 1;
+            return;
+        };
+        self.matched += 1;
+        for (sum, metric) in self.sums.iter_mut().zip(metrics) {
+            *sum += outcome.score(*metric);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sums.resize(other.sums.len(), 0.0);
+        self.matched += other.matched;
+        self.unmatched += other.unmatched;
+        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| *a += b);
+    }
+
+    /// Percent, per metric.
+    fn values(&self, metrics: &[Metric], unmatched: Unmatched) -> Vec<Option<f64>> {
+        let value = |(metric, sum): (&Metric, &f64)| {
+            let counts = matches!(metric, Metric::Rank(_)) && unmatched == Unmatched::Wrong;
+            let n = self.matched + if counts { self.unmatched } else { 0 };
+            (n > 0).then(|| 100.0 * sum / n as f64)
+        };
+        metrics.iter().zip(&self.sums).map(value).collect()
+    }
+}
+
+/// Cells by (probe view, gallery view); one gallery view stands for all unless pairs are averaged.
+type Cells = BTreeMap<(usize, usize), Cell>;
+
+struct Data<'a> {
+    e: &'a Embeddings,
+    protocol: &'a Protocol,
+    distance: Distance,
+    subjects: Numbered<'a>,
+    views: Numbered<'a>,
+    identical_views: IdenticalViews,
+}
+
+impl Data<'_> {
+    fn compare(&self, chosen: &Chosen, watch: &Watch) -> Result<Cells, EvalError> {
+        // Parts of the gallery: positions in `chosen.gallery` by view, or all of them.
+        let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (position, &i) in chosen.gallery.iter().enumerate() {
+            let pairs = self.protocol.average == Average::ViewPairs;
+            parts.entry(if pairs { self.views.numbers[i] } else { 0 }).or_default().push(position);
+        }
+        let rank = |at: usize, row: &[f32]| {
+            let ranked = |(&view, positions): (&usize, &Vec<usize>)| {
+                Some((view, self.rank(chosen, at, positions, row)?))
+            };
+            parts.iter().filter_map(ranked).collect::<Vec<_>>()
+        };
+        let (probes, gallery) = (&chosen.probes, &chosen.gallery);
+        let outcomes = map_rows(self.e, self.distance, probes, gallery, watch, rank)?;
+        let mut cells = Cells::new();
+        for (&probe, outcomes) in probes.iter().zip(&outcomes) {
+            for (gallery_view, outcome) in outcomes {
+                let cell = cells.entry((self.views.numbers[probe], *gallery_view)).or_default();
+                cell.add(outcome.as_ref(), &self.protocol.metrics);
+            }
+        }
+        Ok(cells)
+    }
+
+    /// How one probe ranks the given positions of the gallery; the outer `None` means that nothing
+    /// is left to compare with, the inner one that no sequence of the subject is.
+    fn rank(
+        &self,
+        chosen: &Chosen,
+        at: usize,
+        positions: &[usize],
+        row: &[f32],
+    ) -> Option<Option<Outcome>> {
+        let probe = chosen.probes[at];
+        let (subjects, views) = (&self.subjects.numbers, &self.views.numbers);
+        let compared = |i: usize| {
+            let same_view = views[i] == views[probe];
+            i != probe
+                && match self.identical_views {
+                    IdenticalViews::Keep => true,
+                    IdenticalViews::Exclude => !same_view,
+                    IdenticalViews::ExcludeSameSubject => {
+                        !same_view || subjects[i] != subjects[probe]
+                    }
+                }
+        };
+        let entries = positions.iter().filter_map(|&position| {
+            let i = chosen.gallery[position];
+            compared(i).then(|| (row[position], subjects[i] == subjects[probe]))
+        });
+        entries.clone().next()?;
+        Some(Outcome::of(&entries))
+    }
+
+    fn result(
+        &self,
+        group: &ProbeGroup,
+        chosen: &Chosen,
+        cells: &Cells,
+        notes: &mut Vec<String>,
+    ) -> GroupResult {
+        let metrics = &self.protocol.metrics;
+        let values = |cell: &Cell| cell.values(metrics, self.protocol.unmatched_probes);
+        let name = |view: usize| self.views.names[view].to_owned();
+        let pairs: Vec<PairResult> = cells
+            .iter()
+            .map(|((probe_view, gallery_view), cell)| PairResult {
+                probe_view: name(*probe_view),
+                gallery_view: name(*gallery_view),
+                probes: cell.matched + cell.unmatched,
+                values: values(cell),
+            })
+            .collect();
+        let mut whole = Cell::default();
+        cells.values().for_each(|cell| whole.merge(cell));
+        self.note_gaps(group, chosen, cells, &whole, notes);
+        let mut made = GroupResult {
+            name: group.name.clone(),
+            probes: chosen.probes.len(),
+            gallery: chosen.gallery.len(),
+            values: vec![None; metrics.len()],
+            views: Vec::new(),
+            pairs: Vec::new(),
+            published: metrics
+                .iter()
+                .map(|m| group.published.get(&m.to_string()).copied())
+                .collect(),
+            published_views: Vec::new(),
+        };
+        if self.protocol.average == Average::Probes {
+            if !cells.is_empty() {
+                made.values = values(&whole);
+            }
+            return made;
+        }
+        made.views = view_means(&pairs, metrics.len());
+        made.values =
+            (0..metrics.len()).map(|m| mean(made.views.iter().map(|v| v.values[m]))).collect();
+        made.published_views = published_views(group, &made.views);
+        if self.protocol.average == Average::ViewPairs {
+            made.pairs = pairs;
+        }
+        made
+    }
+
+    fn note_gaps(
+        &self,
+        group: &ProbeGroup,
+        chosen: &Chosen,
+        cells: &Cells,
+        whole: &Cell,
+        notes: &mut Vec<String>,
+    ) {
+        let (name, probes) = (&group.name, chosen.probes.len());
+        if probes == 0 || chosen.gallery.is_empty() {
+            let missing = if probes == 0 { "probes" } else { "gallery" };
+            notes.push(format!("{name} has no {missing} in this data and is left out of the mean"));
+            return;
+        }
+        let compared = whole.matched + whole.unmatched;
+        let unit = match self.protocol.average {
+            Average::ViewPairs => {
+                self.note_missing_pairs(group, chosen, cells, notes);
+                "comparisons of a probe with a view"
+            }
+            _ => "probes",
+        };
+        if self.protocol.average != Average::ViewPairs && compared < probes {
+            let left = probes - compared;
+            notes.push(format!(
+                "{name}: {left} of {probes} probes have no gallery and are left out"
+            ));
+        }
+        if whole.unmatched > 0 {
+            let fate = match self.protocol.unmatched_probes {
+                Unmatched::Wrong => "count as wrong",
+                Unmatched::Skip => "are left out",
+            };
+            notes.push(format!(
+                "{name}: {} of {compared} {unit} have no gallery sequence of their subject and {fate}",
+                whole.unmatched
+            ));
+        }
+    }
+
+    fn note_missing_pairs(
+        &self,
+        group: &ProbeGroup,
+        chosen: &Chosen,
+        cells: &Cells,
+        notes: &mut Vec<String>,
+    ) {
+        let of = |indices: &[usize]| -> BTreeSet<usize> {
+            indices.iter().map(|&i| self.views.numbers[i]).collect()
+        };
+        let (probes, gallery) = (of(&chosen.probes), of(&chosen.gallery));
+        let views = probes.union(&gallery).count();
+        let diagonal = if self.identical_views == IdenticalViews::Keep { views } else { 0 };
+        let wanted = views * (views - 1) + diagonal;
+        if cells.len() < wanted {
+            notes.push(format!(
+                "{}: {} of {wanted} pairs of views have no probe or no gallery and are left out of \
+                 the means",
+                group.name,
+                wanted - cells.len(),
+            ));
+        }
+    }
+}
+
+/// The mean over gallery views of each probe view, in the order in which views are shown.
+fn view_means(pairs: &[PairResult], metrics: usize) -> Vec<ViewResult> {
+    let mut by_view: BTreeMap<&str, Vec<&PairResult>> = BTreeMap::new();
+    for pair in pairs {
+        by_view.entry(&pair.probe_view).or_default().push(pair);
+    }
+    let mut views: Vec<ViewResult> = by_view
+        .into_iter()
+        .map(|(view, pairs)| ViewResult {
+            view: view.to_owned(),
+            values: (0..metrics).map(|m| mean(pairs.iter().map(|p| p.values[m]))).collect(),
+        })
+        .collect();
+    // Angles by size, other names by name.
+    let angle = |view: &ViewResult| angle(&view.view);
+    if views.iter().all(|v| angle(v).is_some()) {
+        views.sort_by(|a, b| angle(a).unwrap_or(0.0).total_cmp(&angle(b).unwrap_or(0.0)));
+    }
+    views
+}
+
+/// A view's name as a plain decimal number, if it is one.
+pub(crate) fn angle(view: &str) -> Option<f64> {
+    let plain = view.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
+    view.parse().ok().filter(|_| plain)
+}
+
+fn published_views(group: &ProbeGroup, views: &[ViewResult]) -> Vec<f64> {
+    let same = |a: &str, b: &str| a == b || angle(a).is_some_and(|x| angle(b) == Some(x));
+    let find = |view: &ViewResult| {
+        group.published_views.iter().find(|(name, _)| same(name, &view.view)).map(|(_, p)| *p)
+    };
+    let found: Option<Vec<f64>> = views.iter().map(find).collect();
+    found.filter(|found| found.len() == group.published_views.len()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CASIA: [&str; 3] = ["nm-01", "nm-05", "cl-01"];
+
+    /// One-dimensional embeddings: subject 0 at 0, subject 1 at 10; a coat moves both by `coat`.
+    fn walkers(views: &[&str], conditions: &[&str], coat: f32) -> Embeddings {
+        let mut values = Vec::new();
+        let mut names = Vec::new();
+        for subject in 0..2u8 {
+            for condition in conditions {
+                for view in views {
+                    let moved = if condition.starts_with("cl") { coat } else { 0.0 };
+                    values.push(f32::from(subject) * 10.0 + moved);
+                    names.push((subject.to_string(), (*condition).to_owned(), (*view).to_owned()));
+                }
+            }
+        }
+        Embeddings::new(1, 1, values, names).unwrap()
+    }
+
+    fn test(e: &Embeddings, protocol: &str) -> Result<Evaluation, EvalError> {
+        evaluate(e, &Protocol::builtin(protocol).unwrap(), Distance::Strips, &Watch::silent())
+    }
+
+    #[test]
+    fn groups_and_views_follow_the_protocol() {
+        // A coat moves subject 0 to 7, nearer to subject 1; subject 1 stays the nearest to 17.
+        let result = test(&walkers(&["000", "090"], &CASIA, 7.0), "casia-b").unwrap();
+        let values: Vec<_> = result.groups.iter().map(|g| g.values[0]).collect();
+        assert_eq!(values, [Some(100.0), None, Some(50.0)]);
+        assert_eq!(result.mean, [Some(75.0)]);
+        assert_eq!(result.groups[0].views.len(), 2);
+        assert_eq!(result.groups[0].pairs.len(), 2, "identical views are excluded");
+        assert_eq!(result.notes, ["BG has no probes in this data and is left out of the mean"]);
+    }
+
+    #[test]
+    fn one_view_is_compared_with_itself_and_said() {
+        let result = test(&walkers(&["090"], &CASIA, 0.0), "casia-b").unwrap();
+        assert_eq!(result.groups[0].values, [Some(100.0)]);
+        assert_eq!(result.identical_views, IdenticalViews::Keep);
+        assert!(result.notes[0].contains("one view (090)"), "{:?}", result.notes);
+    }
+
+    #[test]
+    fn gaps_are_left_out_of_means_and_counted() {
+        let mut e = walkers(&["000", "090"], &["nm-01", "nm-05"], 0.0);
+        // The gallery loses view 000: probes of view 090 have nothing to be compared with.
+        for i in 0..e.len() {
+            if e.conditions[i] == "nm-01" && e.views[i] == "000" {
+                e.conditions[i] = "other".to_owned();
+            }
+        }
+        let result = test(&e, "casia-b").unwrap();
+        assert_eq!(result.groups[0].views.len(), 1);
+        assert_eq!(result.groups[0].values, [Some(100.0)]);
+        assert!(result.notes[0].starts_with("NM: 1 of 2 pairs of views"), "{:?}", result.notes);
+    }
+
+    #[test]
+    fn a_probe_without_gallery_identity_is_wrong() {
+        let mut e = walkers(&["000", "090"], &["nm-01", "nm-05"], 0.0);
+        for i in 0..e.len() {
+            if e.conditions[i] == "nm-01" && e.subjects[i] == "1" {
+                e.subjects[i] = "2".to_owned();
+            }
+        }
+        let result = test(&e, "casia-b").unwrap();
+        assert_eq!(result.groups[0].values, [Some(50.0)]);
+        assert!(result.notes[0].contains("2 of 4 comparisons"), "{:?}", result.notes);
+    }
+
+    #[test]
+    fn leave_one_out_fits_any_data_and_skips_the_sequence_itself() {
+        let result = test(&walkers(&["x"], &["walk", "run"], 0.0), "leave-one-out").unwrap();
+        assert_eq!(result.groups[0].values, [Some(100.0), Some(100.0), Some(100.0)]);
+        let alone = test(&walkers(&["x"], &["walk"], 0.0), "leave-one-out").unwrap();
+        assert_eq!(alone.groups[0].values, [None, None, None]);
+        assert!(alone.notes[0].contains("2 of 2 probes"), "{:?}", alone.notes);
+    }
+
+    #[test]
+    fn a_misfit_names_what_the_data_has() {
+        let message =
+            test(&walkers(&["x"], &["walk", "run"], 0.0), "casia-b").unwrap_err().to_string();
+        assert!(message.contains("nm-01, nm-02") && message.contains("run, walk"), "{message}");
+        assert!(message.contains("leave-one-out"), "{message}");
+    }
+
+    #[test]
+    fn angles_are_shown_by_size_and_matched_by_value() {
+        let result = test(&walkers(&["90", "8", "100"], &CASIA, 0.0), "casia-b").unwrap();
+        let views: Vec<_> = result.groups[0].views.iter().map(|v| v.view.as_str()).collect();
+        assert_eq!(views, ["8", "90", "100"]);
+        let angles = ["0", "18", "36", "54", "72", "90", "108", "126", "144", "162", "180"];
+        let full = test(&walkers(&angles, &CASIA, 0.0), "casia-b").unwrap();
+        assert_eq!(full.groups[0].published_views[1], 98.8);
+        assert!(result.groups[0].published_views.is_empty());
+    }
+}

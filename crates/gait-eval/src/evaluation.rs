@@ -1,0 +1,134 @@
+//! The result of a test, and its JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::{Average, Distance, IdenticalViews, Metric, Published};
+
+/// The result of one protocol on one set of embeddings. All figures are percentages; `None` where
+/// the data has nothing to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// The protocol's name.
+    pub protocol: String,
+    /// The distance that ranked.
+    pub distance: Distance,
+    /// What was measured; all `values` follow this order.
+    pub metrics: Vec<Metric>,
+    /// Over what the metrics were averaged.
+    pub average: Average,
+    /// What became of identical views; `Keep` also where the data has one view only.
+    pub identical_views: IdenticalViews,
+    /// The groups of probes, as the protocol orders them.
+    pub groups: Vec<GroupResult>,
+    /// Mean over the groups that have a value, per metric.
+    pub mean: Vec<Option<f64>>,
+    /// Sequences in the data.
+    pub sequences: usize,
+    /// Gaps in the data and other things that a reader of the figures must know.
+    pub notes: Vec<String>,
+    /// Whose figures stand beside ours.
+    pub published: Option<Published>,
+    /// What is written after the number of a view: a degree sign, or nothing.
+    pub view_unit: String,
+}
+
+/// The result of one group of probes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupResult {
+    /// The group's name.
+    pub name: String,
+    /// Probes in the data.
+    pub probes: usize,
+    /// Gallery sequences in the data.
+    pub gallery: usize,
+    /// The group's figures, per metric.
+    pub values: Vec<Option<f64>>,
+    /// Figures by probe view; empty where the average is over probes.
+    pub views: Vec<ViewResult>,
+    /// Figures by pair of views; empty unless the average is over them.
+    pub pairs: Vec<PairResult>,
+    /// Published figures, per metric.
+    pub published: Vec<Option<f64>>,
+    /// Published figures of the first metric in the order of `views`; empty unless there is one
+    /// for each of these views and no other.
+    pub published_views: Vec<f64>,
+}
+
+/// The figures of one probe view.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ViewResult {
+    /// The view's name.
+    pub view: String,
+    /// Its figures, per metric.
+    pub values: Vec<Option<f64>>,
+}
+
+/// The figures of one probe view against one gallery view.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairResult {
+    /// The probes' view.
+    pub probe_view: String,
+    /// The gallery's view.
+    pub gallery_view: String,
+    /// Probes that were compared.
+    pub probes: usize,
+    /// The figures, per metric.
+    pub values: Vec<Option<f64>>,
+}
+
+impl Evaluation {
+    /// The result as `gaitgl test --json` writes it, in percent: `protocol`, per metric an object
+    /// of groups and `mean` (`rank1`, `mAP`), `views` (first metric by group and probe view),
+    /// `sequences`, `seconds`, and besides `distance`, `counts`, `view_pairs` and `notes`. What the
+    /// data has no figure for is null.
+    pub fn to_json(&self, seconds: f64) -> Value {
+        let mut root = Map::new();
+        root.insert("protocol".to_owned(), json!(self.protocol));
+        root.insert("distance".to_owned(), json!(self.distance));
+        for (at, metric) in self.metrics.iter().enumerate() {
+            let mut figures = self.by_group(|group| json!(group.values[at]));
+            figures.insert("mean".to_owned(), json!(self.mean[at]));
+            root.insert(metric.key(), figures.into());
+        }
+        let views = self.by_group(|group| {
+            group.views.iter().map(|v| (v.view.clone(), json!(v.values[0]))).collect()
+        });
+        root.insert("views".to_owned(), views.into());
+        let pairs = self.by_group(|group| {
+            let pair =
+                |p: &PairResult| json!([p.probe_view, p.gallery_view, p.probes, p.values[0]]);
+            group.pairs.iter().map(pair).collect()
+        });
+        if self.average == Average::ViewPairs {
+            root.insert("view_pairs".to_owned(), pairs.into());
+        }
+        let counts =
+            self.by_group(|group| json!({ "probes": group.probes, "gallery": group.gallery }));
+        root.insert("counts".to_owned(), counts.into());
+        root.insert("sequences".to_owned(), json!(self.sequences));
+        root.insert("seconds".to_owned(), json!(seconds));
+        root.insert("notes".to_owned(), json!(self.notes));
+        root.into()
+    }
+
+    fn by_group(&self, value: impl Fn(&GroupResult) -> Value) -> Map<String, Value> {
+        self.groups.iter().map(|group| (group.name.clone(), value(group))).collect()
+    }
+}
+
+/// Mean of the values there are.
+pub(crate) fn mean(values: impl IntoIterator<Item = Option<f64>>) -> Option<f64> {
+    let (sum, n) = values.into_iter().flatten().fold((0.0, 0usize), |(s, n), v| (s + v, n + 1));
+    (n > 0).then(|| sum / n as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mean_leaves_gaps_out() {
+        assert_eq!(mean([Some(1.0), None, Some(2.0)]), Some(1.5));
+        assert_eq!(mean([None, None]), None);
+    }
+}

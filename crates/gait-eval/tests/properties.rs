@@ -1,0 +1,132 @@
+//! What must hold for any embeddings: blocked distances are the definition's, and results depend
+//! neither on the order of the sequences nor on the number of threads.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use gait_eval::{Distance, Embeddings, Protocol, Watch, distance_matrix, evaluate};
+use proptest::prelude::*;
+
+/// The definition of each distance, in double precision.
+fn definition(e: &Embeddings, distance: Distance, i: usize, j: usize) -> f64 {
+    let at = |n: usize, c: usize, p: usize| f64::from(e.row(n)[c * e.strips + p]);
+    let dot = |i: usize, j: usize, p: usize| -> f64 {
+        (0..e.channels).map(|c| at(i, c, p) * at(j, c, p)).sum()
+    };
+    let squared =
+        |p: usize| -> f64 { (0..e.channels).map(|c| (at(i, c, p) - at(j, c, p)).powi(2)).sum() };
+    let mean = |f: &dyn Fn(usize) -> f64| (0..e.strips).map(f).sum::<f64>() / e.strips as f64;
+    match distance {
+        Distance::Strips => mean(&|p| squared(p).sqrt()),
+        Distance::Flat => (0..e.strips).map(squared).sum::<f64>().sqrt(),
+        Distance::Cosine => {
+            let length = |n: usize, p: usize| dot(n, n, p).sqrt().max(1e-12);
+            1.0 - mean(&|p| dot(i, j, p) / (length(i, p) * length(j, p)))
+        }
+    }
+}
+
+/// Embeddings of n sequences with few distinct names, and values coarse enough to tie at times.
+fn embeddings() -> impl Strategy<Value = Embeddings> {
+    (1..70usize, 1..40usize, 1..5usize).prop_flat_map(|(n, channels, strips)| {
+        let values = prop::collection::vec(-8i8..8, n * channels * strips);
+        let names = prop::collection::vec((0..6u8, 0..10u8, 0..3u8), n);
+        (Just((channels, strips)), values, names).prop_map(|((channels, strips), values, names)| {
+            let conditions = [
+                "nm-01", "nm-02", "nm-03", "nm-04", "nm-05", "nm-06", "bg-01", "bg-02", "cl-01",
+                "cl-02",
+            ];
+            let names = names.into_iter().map(|(s, c, v)| {
+                let (subject, view) = (s.to_string(), (18 * u32::from(v)).to_string());
+                (subject, conditions[usize::from(c)].to_owned(), view)
+            });
+            let values = values.into_iter().map(|v| f32::from(v) * 0.25).collect();
+            Embeddings::new(channels, strips, values, names).unwrap()
+        })
+    })
+}
+
+/// The same sequences in another order.
+fn permuted(e: &Embeddings, order: &[usize]) -> Embeddings {
+    let names =
+        order.iter().map(|&i| (e.subjects[i].clone(), e.conditions[i].clone(), e.views[i].clone()));
+    let values = order.iter().flat_map(|&i| e.row(i).to_vec()).collect();
+    Embeddings::new(e.channels, e.strips, values, names).unwrap()
+}
+
+fn test(e: &Embeddings, distance: Distance) -> Option<String> {
+    let protocol = Protocol::builtin("casia-b").unwrap();
+    evaluate(e, &protocol, distance, &Watch::silent()).ok().map(|r| format!("{r:?}\n{r}"))
+}
+
+/// Distinct distances of any two sequences, so that no ranking depends on the order of ties.
+fn has_ties(e: &Embeddings, distance: Distance) -> bool {
+    let all: Vec<usize> = (0..e.len()).collect();
+    distance_matrix(e, distance, &all, &all).chunks(e.len()).any(|row| {
+        let mut row = row.to_vec();
+        row.sort_by(f32::total_cmp);
+        row.windows(2).any(|pair| pair[0] == pair[1])
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn blocked_distances_are_the_definition(e in embeddings(), all in 0..Distance::ALL.len()) {
+        let distance = Distance::ALL[all];
+        let every: Vec<usize> = (0..e.len()).collect();
+        let some: Vec<usize> = (0..e.len()).rev().step_by(3).collect();
+        let d = distance_matrix(&e, distance, &some, &every);
+        prop_assert_eq!(d.len(), some.len() * every.len());
+        for (row, &i) in d.chunks(every.len()).zip(&some) {
+            for (&value, &j) in row.iter().zip(&every) {
+                let exact = definition(&e, distance, i, j);
+                // Single precision over up to 156 additions.
+                let close = (f64::from(value) - exact).abs() <= 2e-6 * exact.abs().max(1.0);
+                prop_assert!(close, "{} against {}", value, exact);
+            }
+        }
+    }
+
+    #[test]
+    fn order_of_sequences_changes_nothing_without_ties(
+        e in embeddings(),
+        seed in any::<u64>(),
+    ) {
+        prop_assume!(!has_ties(&e, Distance::Strips));
+        let mut order: Vec<usize> = (0..e.len()).collect();
+        order.sort_by_key(|&i| (i as u64 + 1).wrapping_mul(seed | 1).rotate_left(17));
+        prop_assert_eq!(
+            test(&permuted(&e, &order), Distance::Strips),
+            test(&e, Distance::Strips)
+        );
+    }
+
+    #[test]
+    fn number_of_threads_changes_nothing(e in embeddings(), all in 0..Distance::ALL.len()) {
+        let distance = Distance::ALL[all];
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| test(&e, distance))
+        };
+        prop_assert_eq!(with(1), with(3));
+    }
+}
+
+#[test]
+fn ranking_a_gallery_of_several_blocks_equals_the_matrix() {
+    // More probes than one block holds and a gallery of several blocks with a remainder.
+    let n = 700u16;
+    let value = |i: u16| f32::from(i.wrapping_mul(40503) % 1009) / 100.0;
+    let values = (0..n * 3).map(value).collect();
+    let names = (0..n).map(|i| (i.to_string(), String::new(), String::new()));
+    let e = Embeddings::new(3, 1, values, names).unwrap();
+    let probes: Vec<usize> = (0..300).collect();
+    let gallery: Vec<usize> = (300..700).collect();
+    let d = distance_matrix(&e, Distance::Strips, &probes, &gallery);
+    assert_eq!(d.len(), 300 * 400);
+    for (at, value) in d.iter().enumerate() {
+        let exact = definition(&e, Distance::Strips, at / 400, 300 + at % 400);
+        assert!((f64::from(*value) - exact).abs() < 1e-5, "{at}: {value} against {exact}");
+    }
+}
