@@ -53,8 +53,11 @@ def without(data, drop):
 # ---- distances --------------------------------------------------------------------------------
 
 
-def distances(x, y, distance):
-    """[n, c, p] and [m, c, p] -> [n, m]; rounded, so that equal embeddings tie exactly."""
+def distances(x, y, distance, resolved=2e-6):
+    """[n, c, p] and [m, c, p] -> [n, m]; rounded, so that equal embeddings tie exactly.
+
+    Single precision must be able to see every difference in a row but the intended ties.
+    """
     x, y = x.astype(np.float64)[:, None], y.astype(np.float64)[None]
     if distance == "strips":
         d = np.sqrt(((x - y) ** 2).sum(2)).mean(2)
@@ -65,8 +68,7 @@ def distances(x, y, distance):
         d = 1 - ((x * y).sum(2) / (length(x) * length(y))).mean(2)
     d = np.round(d, 9)
     gaps = np.diff(np.sort(d, axis=1), axis=1)
-    # Single precision must be able to see every difference that is none of the intended ties.
-    assert not ((gaps > 0) & (gaps < 2e-6)).any(), "choose another seed"
+    assert not ((gaps > 0) & (gaps < resolved)).any(), "choose another seed"
     return d
 
 
@@ -175,19 +177,22 @@ def by_probe(data, distance, metrics, groups, compared, skip_unmatched):
 
 
 def case(protocol, distance, data, metrics, groups, **more):
-    n, c, p = data["x"].shape
-    columns = {k: data[k] for k in ("subjects", "conditions", "views")}
+    counted = [g for name, g in groups.items() if name != "Overall"]
     return dict(
         protocol=protocol,
         distance=distance,
-        shape=[n, c, p],
-        values=[round(float(v), 4) for v in data["x"].ravel()],
-        **columns,
+        **columns(data),
         metrics=metrics,
         groups=groups,
-        mean=[mean(g["values"][m] for g in groups.values()) for m in range(len(metrics))],
+        mean=[mean(g["values"][m] for g in counted) for m in range(len(metrics))],
         **more,
     )
+
+
+def columns(data):
+    names = {k: data[k] for k in ("subjects", "conditions", "views")}
+    values = [round(float(v), 4) for v in data["x"].ravel()]
+    return dict(shape=list(data["x"].shape), values=values, **names)
 
 
 def casia_groups(data):
@@ -237,14 +242,246 @@ def leave_one_out(seed):
     return [case("leave-one-out", "strips", data, metrics, groups)]
 
 
+def ou_mvlp(seed):
+    rng = np.random.default_rng(seed)
+    people = [f"{s:05}" for s in range(2, 18, 2)]
+    data = walkers(rng, people, ["00", "01"], ["000", "015", "270"], 4, 3, 0.8, 0.9, ties=6)
+    groups = {"00": (chosen(data, ["00"]), chosen(data, ["01"]))}
+    cases = []
+    for name, skip in [("ou-mvlp", False), ("ou-mvlp-valid", True)]:
+        results = by_view_pairs(data, "strips", ["rank-1"], groups, True, skip)
+        cases.append(case(name, "strips", data, ["rank-1"], results))
+    return cases
+
+
+def grew(seed):
+    rng = np.random.default_rng(seed)
+    people = [f"{s:05}" for s in range(1, 31)]
+    data = walkers(rng, people, ["01", "02", "03"], ["video"], 2, 5, 0.8, 1.1, ties=8)
+    data["views"] = [f"v{i:04}" for i in range(len(data["views"]))]
+    metrics = ["rank-1", "rank-5", "rank-10", "rank-20"]
+    groups = {"02": (chosen(data, ["02"]), chosen(data, ["01"]))}
+    results = by_probe(data, "strips", metrics, groups, lambda i, j: True, False)
+    return [case("grew", "strips", data, metrics, results)]
+
+
+def gait3d(seed):
+    rng = np.random.default_rng(seed)
+    people = [f"{s:04}" for s in range(12)]
+    data = walkers(rng, people, [f"camid{i}" for i in range(4)], ["s0", "s1"], 3, 2, 0.5, 1.2, 6)
+    names = ["-".join(name) for name in zip(data["subjects"], data["conditions"], data["views"])]
+    probes = sorted(rng.choice(len(names), size=14, replace=False).tolist())
+    gallery = [i for i in range(len(names)) if i not in probes]
+    metrics = ["rank-1", "rank-5", "rank-10", "mAP", "mINP"]
+    cases = []
+    for distance in ["strips", "cosine"]:
+        results = by_probe(
+            data, distance, metrics, {"ALL": (probes, gallery)}, lambda i, j: True, True
+        )
+        listed = [names[i] for i in probes]
+        cases.append(case("gait3d", distance, data, metrics, results, listed=listed))
+    return cases
+
+
+def casia_e(seed):
+    rng = np.random.default_rng(seed)
+    kinds = [
+        f"{height}-{scene}-{walk}-{number}"
+        for height in ("H", "L")
+        for scene in ("scene1", "scene2", "scene3", "scene3_s")
+        for walk in ("nm", "bg", "cl")
+        for number in (1, 2)
+    ]
+    data = walkers(rng, list("pqr"), kinds, ["000", "090", "270"], 2, 3, 0.5, 1.2, 10)
+    tested = [i for i, v in enumerate(data["views"]) if v != "270"]
+    parts = [c.split("-") for c in data["conditions"]]
+    gallery = [i for i in tested if parts[i][1:3] == ["scene1", "nm"]]
+    groups = {
+        walk.upper(): (
+            [i for i in tested if parts[i][1] != "scene1" and parts[i][2] == walk],
+            gallery,
+        )
+        for walk in ("nm", "bg", "cl")
+    }
+    results = by_view_pairs(data, "strips", ["rank-1"], groups, exclude=True)
+    return [case("casia-e", "strips", data, ["rank-1"], results)]
+
+
+def sustech1k(seed):
+    rng = np.random.default_rng(seed)
+    kinds = ["00-nm", "01-nm", "01-bg", "02-cl", "01-cr-nt", "01-ub", "01-uf", "01-oc", "03-bg-oc"]
+    kinds += ["00-nm-nt"]
+    views = ["000", "045-far", "180"]
+    data = walkers(rng, list("abcdefgh"), kinds, views, 2, 4, 0.9, 1.3, 20)
+    gallery = [i for i, c in enumerate(data["conditions"]) if "00-nm" in c]
+    marks = dict(Normal="01-nm", Bag="bg", Clothing="cl", Carrying="cr", Umbrella="ub")
+    marks |= dict(Uniform="uf", Occlusion="oc", Night="nt")
+    groups = {
+        name: ([i for i, c in enumerate(data["conditions"]) if mark in c], gallery)
+        for name, mark in marks.items()
+    }
+    overall = ("01", "02", "03", "04")
+    probes = [i for i, c in enumerate(data["conditions"]) if any(mark in c for mark in overall)]
+    groups["Overall"] = (probes, gallery)
+    metrics = ["rank-1", "rank-5"]
+    results = by_view_pairs(data, "strips", metrics, groups, exclude=True)
+    return [case("sustech1k", "strips", data, metrics, results)]
+
+
+def ccpg(seed):
+    rng = np.random.default_rng(seed)
+    kinds = ["U0_D0", "U0_D0_BG", "U0_D3", "U1_D0", "U1_D1", "U2_D2", "U3_D3"]
+    views = ["01_0", "01_1", "04_0", "07_2"]
+    data = walkers(rng, list("kmnop"), kinds, views, 3, 2, 0.7, 1.0, 15)
+    cameras = dict(data, views=[v.split("_")[0] for v in data["views"]])
+    pick = lambda *conditions: chosen(data, conditions)
+    groups = {
+        "CL": (pick("U0_D0_BG", "U0_D0"), pick("U1_D1", "U2_D2", "U3_D3")),
+        "UP": (pick("U3_D3"), pick("U0_D3")),
+        "DN": (pick("U1_D0"), pick("U1_D1")),
+        "BG": (pick("U0_D0_BG"), pick("U0_D0")),
+    }
+    pairs = by_view_pairs(cameras, "strips", ["rank-1"], groups, exclude=True)
+    metrics = ["rank-1", "mAP", "mINP"]
+    others = lambda i, j: (
+        cameras["views"][i] != cameras["views"][j] or data["subjects"][i] != data["subjects"][j]
+    )
+    people = by_probe(data, "strips", metrics, groups, others, True)
+    return [
+        case("ccpg", "strips", data, ["rank-1"], pairs),
+        case("ccpg-reid", "strips", data, metrics, people),
+    ]
+
+
+# ---- verification -----------------------------------------------------------------------------
+
+
+def verified(data, distance, groups, compared):
+    """Equal error rate and true accept rates from all pairs, threshold by threshold."""
+    subjects = np.array(data["subjects"])
+    result = {}
+    for name, (probes, gallery) in groups.items():
+        d = distances(data["x"][probes], data["x"][gallery], distance, resolved=0)
+        pairs = [
+            (d[a, b], subjects[i] == subjects[j])
+            for a, i in enumerate(probes)
+            for b, j in enumerate(gallery)
+            if i != j and compared(i, j)
+        ]
+        d = np.array([pair[0] for pair in pairs])
+        same = np.array([pair[1] for pair in pairs])
+        gaps = np.abs(d[same][:, None] - d[~same][None])
+        assert not ((gaps > 0) & (gaps < 1e-6)).any(), "choose another seed"
+        thresholds = np.unique(d)
+        far = np.array([0.0] + [np.mean(d[~same] <= t) for t in thresholds])
+        tar = np.array([0.0] + [np.mean(d[same] <= t) for t in thresholds])
+        excess = far - (1 - tar)
+        k = int(np.argmax(excess >= 0))
+        part = -excess[k - 1] / (excess[k] - excess[k - 1])
+        eer = far[k - 1] + part * (far[k] - far[k - 1])
+        rates = []
+        for rate in (1e-2, 1e-3, 1e-4):
+            enough = 1 / (~same).sum() <= rate
+            rates.append(100 * float(tar[far <= rate].max()) if enough else None)
+        result[name] = dict(
+            genuine=int(same.sum()), impostors=int((~same).sum()), eer=100 * float(eer), tar=rates
+        )
+    return result
+
+
+def verification(seed):
+    rng = np.random.default_rng(seed)
+    people = [f"{s:03}" for s in range(75, 80)]
+    data = walkers(rng, people, CASIA, ["000", "090", "126"], 3, 5, 0.5, 0.45, ties=4)
+    views = data["views"]
+    cases = []
+    for distance in ["strips", "flat"]:
+        groups = verified(data, distance, casia_groups(data), lambda i, j: views[i] != views[j])
+        cases.append(dict(protocol="casia-b", distance=distance, **columns(data), groups=groups))
+    everyone = list(range(len(views)))
+    groups = verified(data, "flat", {"ALL": (everyone, everyone)}, lambda i, j: True)
+    cases.append(dict(protocol="leave-one-out", distance="flat", **columns(data), groups=groups))
+    return cases
+
+
+# ---- k-reciprocal re-ranking ------------------------------------------------------------------
+
+
+def reranked(d, probes, k1, k2, share):
+    """Zhong et al., CVPR 2017, section 3, from the full matrix of probes and gallery together."""
+    n = len(d)
+    d = d / d.max(axis=1, keepdims=True)
+    order = np.argsort(d, axis=1, kind="stable")
+
+    def reciprocal(i, k):
+        return {int(j) for j in order[i, :k] if i in order[j, :k]}
+
+    half = int(np.around(k1 / 2))
+    weights = np.zeros((n, n))
+    for i in range(n):
+        members = set(reciprocal(i, k1 + 1))
+        for j in reciprocal(i, k1 + 1):
+            others = reciprocal(j, half + 1)
+            if len(others & reciprocal(i, k1 + 1)) > 2 / 3 * len(others):
+                members |= others
+        members = sorted(members)
+        weights[i, members] = np.exp(-d[i, members])
+        weights[i] /= weights[i].sum()
+    weights = np.stack([weights[order[i, :k2]].mean(0) for i in range(n)])
+    result = np.zeros((probes, n - probes))
+    for i in range(probes):
+        for j in range(probes, n):
+            low = np.minimum(weights[i], weights[j]).sum()
+            high = np.maximum(weights[i], weights[j]).sum()
+            result[i, j - probes] = (1 - share) * (1 - low / high) + share * d[i, j]
+    return result
+
+
+def rerank(seed):
+    rng = np.random.default_rng(seed)
+    cases = []
+    for k1, k2, share, distance in [(6, 6, 0.3, "strips"), (5, 1, 0.0, "cosine"), (20, 3, 0.7, "flat")]:
+        people = [f"{s:03}" for s in range(9)]
+        data = walkers(rng, people, ["a", "b", "c", "d"], ["default"], 3, 2, 0.8, 0.9, ties=4)
+        n = len(data["views"])
+        probes = sorted(rng.choice(n, size=11, replace=False).tolist())
+        data["subjects"] = ["probe" if i in probes else s for i, s in enumerate(data["subjects"])]
+        data["conditions"] = [f"video-{i}" for i in range(n)]
+        gallery = [i for i in range(n) if i not in probes]
+        x = data["x"][probes + gallery]
+        d = reranked(distances(x, x, distance), len(probes), k1, k2, share)
+        nearest = [data["subjects"][gallery[j]] for j in np.argmin(d, axis=1)]
+        ranked = np.sort(d, axis=1)
+        assert (ranked[:, 1] - ranked[:, 0] > 1e-6).all() or k1 != 6, "choose another seed"
+        cases.append(
+            dict(
+                k1=k1, k2=k2, **{"lambda": share}, protocol="hid", distance=distance,
+                **columns(data), probes=probes, gallery=gallery,
+                distances=[[round(v, 9) for v in row] for row in d.tolist()],
+                nearest=[[data["conditions"][i], s] for i, s in zip(probes, nearest)],
+            )
+        )
+    return cases
+
+
 def write(name, cases):
     FIXTURES.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
     (FIXTURES / f"{name}.json").write_text(f"[\n{lines}\n]\n")
     for c in cases:
-        print(c["protocol"], c["distance"], c["shape"], [g["values"] for g in c["groups"].values()])
+        about = c.get("groups", c.get("nearest"))
+        figures = [g.get("values", g) for g in about.values()] if isinstance(about, dict) else about
+        print(c["protocol"], c["distance"], c["shape"], figures)
 
 
 if __name__ == "__main__":
     write("casia_b", casia_b(seed=1))
     write("leave_one_out", leave_one_out(seed=2))
+    write("ou_mvlp", ou_mvlp(seed=3))
+    write("grew", grew(seed=4))
+    write("gait3d", gait3d(seed=5))
+    write("casia_e", casia_e(seed=6))
+    write("sustech1k", sustech1k(seed=7))
+    write("ccpg", ccpg(seed=8))
+    write("verification", verification(seed=9))
+    write("rerank", rerank(seed=10))

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::distance::map_rows;
 use crate::evaluation::mean;
+use crate::pairs::Pairs;
+use crate::selection::{self, Chosen};
 use crate::{
     Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, IdenticalViews, Metric,
-    Outcome, PairResult, ProbeGroup, Protocol, Unmatched, ViewResult, Watch, selection,
+    Outcome, PairResult, ProbeGroup, Protocol, Unmatched, ViewResult, Watch,
 };
 
 /// Tests embeddings by a protocol.
@@ -28,15 +30,8 @@ pub fn evaluate(
     e.check()?;
     let mut notes = Vec::new();
     let chosen = selection::select(e, protocol, &mut notes)?;
-    let views: Vec<&str> = e.views.iter().map(|view| protocol.view(view)).collect();
-    let data = Data {
-        e,
-        protocol,
-        distance,
-        subjects: numbered(e.subjects.iter().map(String::as_str)),
-        views: numbered(views.iter().copied()),
-        identical_views: identical_views(protocol, &chosen, &views, &mut notes),
-    };
+    let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
+    let data = Data { e, protocol, distance, pairs };
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
     let mut done = 0;
     let mut groups = Vec::new();
@@ -47,13 +42,14 @@ pub fn evaluate(
         done += chosen.probes.len() as u64;
         groups.push(data.result(group, chosen, &cells, &mut notes));
     }
-    let mean_of = |at: usize| mean(groups.iter().map(|g| g.values[at]));
+    let counted = || protocol.probes.iter().zip(&groups).filter(|(group, _)| group.in_mean);
+    let mean_of = |at: usize| mean(counted().map(|(_, result)| result.values[at]));
     Ok(Evaluation {
         protocol: protocol.name.clone(),
         distance,
         metrics: protocol.metrics.clone(),
         average: protocol.average,
-        identical_views: data.identical_views,
+        identical_views: data.pairs.identical_views,
         mean: (0..protocol.metrics.len()).map(mean_of).collect(),
         groups,
         sequences: e.len(),
@@ -61,49 +57,6 @@ pub fn evaluate(
         published: protocol.published.clone(),
         view_unit: protocol.view_unit.clone(),
     })
-}
-
-/// The probes and the gallery of one group, as indices of sequences in ascending order.
-pub(crate) struct Chosen {
-    pub probes: Vec<usize>,
-    pub gallery: Vec<usize>,
-}
-
-/// Numbers names in sorted order, equal names alike.
-struct Numbered<'a> {
-    names: Vec<&'a str>,
-    numbers: Vec<usize>,
-}
-
-fn numbered<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Numbered<'a> {
-    let sorted: BTreeSet<&str> = names.clone().collect();
-    let sorted: Vec<&str> = sorted.into_iter().collect();
-    let numbers = names.filter_map(|name| sorted.binary_search(&name).ok()).collect();
-    Numbered { names: sorted, numbers }
-}
-
-fn identical_views(
-    protocol: &Protocol,
-    chosen: &[Chosen],
-    views: &[&str],
-    notes: &mut Vec<String>,
-) -> IdenticalViews {
-    if protocol.identical_views == IdenticalViews::Keep {
-        return IdenticalViews::Keep;
-    }
-    let tested = chosen.iter().filter(|c| !c.probes.is_empty());
-    let seen: BTreeSet<&str> =
-        tested.flat_map(|c| c.probes.iter().chain(&c.gallery)).map(|&i| views[i]).collect();
-    if seen.len() > 1 {
-        return protocol.identical_views;
-    }
-    notes.push(format!(
-        "all sequences are seen from one view ({}): identical views are compared, which {} would \
-         exclude",
-        seen.into_iter().collect::<String>(),
-        protocol.name
-    ));
-    IdenticalViews::Keep
 }
 
 /// What came of the probes of one view against one part of the gallery.
@@ -153,9 +106,7 @@ struct Data<'a> {
     e: &'a Embeddings,
     protocol: &'a Protocol,
     distance: Distance,
-    subjects: Numbered<'a>,
-    views: Numbered<'a>,
-    identical_views: IdenticalViews,
+    pairs: Pairs<'a>,
 }
 
 impl Data<'_> {
@@ -164,7 +115,7 @@ impl Data<'_> {
         let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (position, &i) in chosen.gallery.iter().enumerate() {
             let pairs = self.protocol.average == Average::ViewPairs;
-            parts.entry(if pairs { self.views.numbers[i] } else { 0 }).or_default().push(position);
+            parts.entry(if pairs { self.pairs.view(i) } else { 0 }).or_default().push(position);
         }
         let rank = |at: usize, row: &[f32]| {
             let ranked = |(&view, positions): (&usize, &Vec<usize>)| {
@@ -173,11 +124,14 @@ impl Data<'_> {
             parts.iter().filter_map(ranked).collect::<Vec<_>>()
         };
         let (probes, gallery) = (&chosen.probes, &chosen.gallery);
-        let outcomes = map_rows(self.e, self.distance, probes, gallery, watch, rank)?;
+        let outcomes = match &self.protocol.rerank {
+            Some(re) => re.map_rows(self.e, self.distance, probes, gallery, watch, rank)?,
+            None => map_rows(self.e, self.distance, probes, gallery, watch, rank)?,
+        };
         let mut cells = Cells::new();
         for (&probe, outcomes) in probes.iter().zip(&outcomes) {
             for (gallery_view, outcome) in outcomes {
-                let cell = cells.entry((self.views.numbers[probe], *gallery_view)).or_default();
+                let cell = cells.entry((self.pairs.view(probe), *gallery_view)).or_default();
                 cell.add(outcome.as_ref(), &self.protocol.metrics);
             }
         }
@@ -194,21 +148,10 @@ impl Data<'_> {
         row: &[f32],
     ) -> Option<Option<Outcome>> {
         let probe = chosen.probes[at];
-        let (subjects, views) = (&self.subjects.numbers, &self.views.numbers);
-        let compared = |i: usize| {
-            let same_view = views[i] == views[probe];
-            i != probe
-                && match self.identical_views {
-                    IdenticalViews::Keep => true,
-                    IdenticalViews::Exclude => !same_view,
-                    IdenticalViews::ExcludeSameSubject => {
-                        !same_view || subjects[i] != subjects[probe]
-                    }
-                }
-        };
         let entries = positions.iter().filter_map(|&position| {
             let i = chosen.gallery[position];
-            compared(i).then(|| (row[position], subjects[i] == subjects[probe]))
+            let entry = || (row[position], self.pairs.same_subject(i, probe));
+            self.pairs.compared(probe, i).then(entry)
         });
         entries.clone().next()?;
         Some(Outcome::of(&entries))
@@ -223,7 +166,7 @@ impl Data<'_> {
     ) -> GroupResult {
         let metrics = &self.protocol.metrics;
         let values = |cell: &Cell| cell.values(metrics, self.protocol.unmatched_probes);
-        let name = |view: usize| self.views.names[view].to_owned();
+        let name = |view: usize| self.pairs.view_name(view).to_owned();
         let pairs: Vec<PairResult> = cells
             .iter()
             .map(|((probe_view, gallery_view), cell)| PairResult {
@@ -313,11 +256,11 @@ impl Data<'_> {
         notes: &mut Vec<String>,
     ) {
         let of = |indices: &[usize]| -> BTreeSet<usize> {
-            indices.iter().map(|&i| self.views.numbers[i]).collect()
+            indices.iter().map(|&i| self.pairs.view(i)).collect()
         };
         let (probes, gallery) = (of(&chosen.probes), of(&chosen.gallery));
         let views = probes.union(&gallery).count();
-        let diagonal = if self.identical_views == IdenticalViews::Keep { views } else { 0 };
+        let diagonal = if self.pairs.identical_views == IdenticalViews::Keep { views } else { 0 };
         let wanted = views * (views - 1) + diagonal;
         if cells.len() < wanted {
             notes.push(format!(

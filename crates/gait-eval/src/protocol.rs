@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::pattern::Selector;
-use crate::{EvalError, Metric};
+use crate::{EvalError, Metric, Rerank, SubmissionForm};
 
 /// How a data set is tested: who is in the gallery, who is a probe, what is compared and measured.
 ///
-/// The format is that of the files in `protocols/`, which docs/protocols.md describes.
+/// The format is that of the files in `protocols/`, which `protocols/README.md` describes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
@@ -36,11 +36,16 @@ pub struct Protocol {
     pub view_unit: String,
     /// The gallery of all groups that name none of their own.
     pub gallery: Selector,
-    /// The groups of probes, in the order in which they are printed.
-    #[serde(rename = "probe")]
+    /// The groups of probes, in the order in which they are printed; none if the protocol is only
+    /// for submissions.
+    #[serde(default, rename = "probe")]
     pub probes: Vec<ProbeGroup>,
     /// Where the published figures beside the groups come from.
     pub published: Option<Published>,
+    /// Re-ranking of the distances, if the protocol has it.
+    pub rerank: Option<Rerank>,
+    /// The file for a competition, if the protocol has one.
+    pub submission: Option<SubmissionForm>,
     /// Names `subject-condition-view` of the data set's own list of probes; see [`Selector`].
     #[serde(skip)]
     pub(crate) listed: Option<BTreeSet<String>>,
@@ -63,6 +68,9 @@ pub struct ProbeGroup {
     pub listed: Option<bool>,
     /// Its own gallery, instead of the protocol's.
     pub gallery: Option<Selector>,
+    /// Whether it counts in the mean over groups.
+    #[serde(default = "yes")]
+    pub in_mean: bool,
     /// Published figures in percent, by metric.
     #[serde(default)]
     pub published: BTreeMap<String, f64>,
@@ -138,7 +146,20 @@ macro_rules! builtins {
     };
 }
 
-builtins!["casia-b", "casia-b-cross-view", "leave-one-out"];
+builtins![
+    "casia-b",
+    "casia-b-cross-view",
+    "ou-mvlp",
+    "ou-mvlp-valid",
+    "grew",
+    "gait3d",
+    "casia-e",
+    "sustech1k",
+    "ccpg",
+    "ccpg-reid",
+    "hid",
+    "leave-one-out",
+];
 
 impl Protocol {
     /// A protocol from the text of a TOML file; `origin` names the file in messages.
@@ -208,7 +229,7 @@ impl Protocol {
         if let Some(twice) = first_repeated(self.metrics.iter().map(ToString::to_string)) {
             return Some(format!("metric {twice} is listed twice"));
         }
-        if self.probes.is_empty() {
+        if self.probes.is_empty() && self.submission.is_none() {
             return Some("there is no group of probes; add a [[probe]] table".to_owned());
         }
         if let Some(twice) = first_repeated(self.probes.iter().map(|group| group.name.clone())) {
@@ -223,6 +244,12 @@ impl Protocol {
         }
         if let Some(problem) = self.gallery.problem() {
             return Some(format!("[gallery] {problem}"));
+        }
+        if let Some(problem) = self.rerank.as_ref().and_then(Rerank::problem) {
+            return Some(format!("[rerank] {problem}"));
+        }
+        if let Some(problem) = self.submission.as_ref().and_then(SubmissionForm::problem) {
+            return Some(format!("[submission] {problem}"));
         }
         self.probes.iter().find_map(|group| self.group_problem(group))
     }
@@ -251,6 +278,10 @@ impl Protocol {
         }
         None
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn degrees() -> String {
@@ -316,6 +347,14 @@ mod tests {
         check(("conditions = [\"a*\"]", ""), "[gallery] selects nothing");
         check(("name = \"ALL\"", "name = \"mean\""), "needs another name");
         check((", conditions = [\"b\"]", ""), "probe group ALL selects nothing");
+        let rerank = "\n[rerank]\nk1 = 0\nk2 = 1\nlambda = 0.5";
+        check(
+            (
+                "\"ALL\", conditions = [\"b\"] }]",
+                &format!("\"ALL\", conditions = [\"b\"] }}]{rerank}"),
+            ),
+            "[rerank] k1",
+        );
         check(
             ("[\"b\"] }", "[\"b\"] }, { name = \"ALL\", conditions = [\"c\"] }"),
             "two groups of probes are named ALL",

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::evaluate::Chosen;
 use crate::pattern::Selector;
 use crate::{Embeddings, EvalError, Protocol};
 
 /// Names that a message lists before it only counts the rest.
 const NAMED: usize = 8;
+
+/// The probes and the gallery of one group, as indices of sequences in ascending order.
+pub(crate) struct Chosen {
+    pub probes: Vec<usize>,
+    pub gallery: Vec<usize>,
+}
 
 /// The probes and the gallery of each group of the protocol.
 pub(crate) fn select(
@@ -15,26 +20,22 @@ pub(crate) fn select(
     protocol: &Protocol,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Chosen>, EvalError> {
-    let listed = listed(e, protocol, notes)?;
-    let tested: Vec<usize> = (0..e.len())
-        .filter(|&i| !protocol.skip_views.iter().any(|view| view == protocol.view(&e.views[i])))
-        .collect();
-    if tested.len() < e.len() {
-        let skipped = e.len() - tested.len();
-        let views = protocol.skip_views.join(", ");
-        notes.push(format!("{skipped} sequences of view {views} are not part of the test"));
+    if protocol.probes.is_empty() {
+        return Err(EvalError::Misfit {
+            protocol: protocol.name.clone(),
+            problem: "who its probes are is not public, so nothing can be scored here; write its \
+                      submission file instead"
+                .to_owned(),
+        });
     }
-    let find = |selector: &Selector| -> Vec<usize> {
-        tested.iter().copied().filter(|&i| selector.selects(e, i, &listed)).collect()
-    };
-    let chosen: Vec<Chosen> = protocol
-        .probes
-        .iter()
-        .map(|group| Chosen {
-            probes: find(&group.selector()),
-            gallery: find(group.gallery.as_ref().unwrap_or(&protocol.gallery)),
-        })
-        .collect();
+    note_gaps(e, protocol, notes);
+    let mut chosen = Vec::new();
+    for group in &protocol.probes {
+        chosen.push(Chosen {
+            probes: find(e, protocol, &group.selector())?,
+            gallery: find(e, protocol, group.gallery.as_ref().unwrap_or(&protocol.gallery))?,
+        });
+    }
     if chosen.iter().all(|c| c.gallery.is_empty()) {
         let wanted = protocol.probes[0].gallery.as_ref().unwrap_or(&protocol.gallery);
         return Err(misfit(e, protocol, "gallery", wanted));
@@ -45,34 +46,56 @@ pub(crate) fn select(
     Ok(chosen)
 }
 
-/// Which sequences are in the partition's list of probes.
-fn listed(
+/// The sequences of a selection, without those of the views that the protocol skips.
+pub(crate) fn find(
     e: &Embeddings,
     protocol: &Protocol,
-    notes: &mut Vec<String>,
-) -> Result<Vec<bool>, EvalError> {
-    if !protocol.needs_listed() {
-        return Ok(vec![false; e.len()]);
-    }
-    let Some(names) = &protocol.listed else {
+    selector: &Selector,
+) -> Result<Vec<usize>, EvalError> {
+    let listed = protocol.listed.as_ref();
+    if selector.listed.is_some() && listed.is_none() {
         return Err(EvalError::Misfit {
             protocol: protocol.name.clone(),
             problem: "its probes are listed in the PROBE_SET of the data set's partition file; \
                       prepare the data with that partition"
                 .to_owned(),
         });
-    };
-    let name = |i: usize| format!("{}-{}-{}", e.subjects[i], e.conditions[i], e.views[i]);
-    let found: Vec<bool> = (0..e.len()).map(|i| names.contains(&name(i))).collect();
-    let present = found.iter().filter(|f| **f).count();
-    if present < names.len() {
-        let missing = names.len() - present;
-        notes.push(format!("{missing} of {} listed probes are not in the data", names.len()));
     }
-    Ok(found)
+    let in_list = |i| listed.is_some_and(|names| names.contains(&listed_name(e, i)));
+    let selected = |i: &usize| !skipped(e, protocol, *i) && selector.selects(e, *i, in_list);
+    Ok((0..e.len()).filter(selected).collect())
 }
 
-fn misfit(e: &Embeddings, protocol: &Protocol, what: &str, wanted: &Selector) -> EvalError {
+fn skipped(e: &Embeddings, protocol: &Protocol, i: usize) -> bool {
+    protocol.skip_views.iter().any(|view| view == protocol.view(&e.views[i]))
+}
+
+/// The name of a sequence in the lists of OpenGait's partition files.
+fn listed_name(e: &Embeddings, i: usize) -> String {
+    format!("{}-{}-{}", e.subjects[i], e.conditions[i], e.views[i])
+}
+
+fn note_gaps(e: &Embeddings, protocol: &Protocol, notes: &mut Vec<String>) {
+    let skipped = (0..e.len()).filter(|&i| skipped(e, protocol, i)).count();
+    if skipped > 0 {
+        let views = protocol.skip_views.join(", ");
+        notes.push(format!("{skipped} sequences of view {views} are not part of the test"));
+    }
+    if let Some(listed) = protocol.listed.as_ref().filter(|_| protocol.needs_listed()) {
+        let present = (0..e.len()).filter(|&i| listed.contains(&listed_name(e, i))).count();
+        if present < listed.len() {
+            let missing = listed.len() - present;
+            notes.push(format!("{missing} of {} listed probes are not in the data", listed.len()));
+        }
+    }
+}
+
+pub(crate) fn misfit(
+    e: &Embeddings,
+    protocol: &Protocol,
+    what: &str,
+    wanted: &Selector,
+) -> EvalError {
     let list = |kind: &str, names: &[String]| {
         let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();

@@ -65,8 +65,9 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1}"))
+/// As many decimals as the papers print.
+fn percent(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.decimals$}"))
 }
 
 impl fmt::Display for Evaluation {
@@ -148,16 +149,16 @@ impl Evaluation {
         let mut rows = Vec::new();
         for group in &self.groups {
             let find = |view: &&str| {
-                percent(group.views.iter().find(|v| v.view == **view).and_then(|v| v.values[0]))
+                percent(group.views.iter().find(|v| v.view == **view).and_then(|v| v.values[0]), 1)
             };
-            let ours = views.iter().map(find).chain([percent(group.values[0])]).collect();
-            let theirs = group.published_views.iter().map(|p| percent(Some(*p)));
-            let theirs = theirs.chain([percent(group.published[0])]).collect();
+            let ours = views.iter().map(find).chain([percent(group.values[0], 1)]).collect();
+            let theirs = group.published_views.iter().map(|p| percent(Some(*p), 1));
+            let theirs = theirs.chain([percent(group.published[0], 1)]).collect();
             rows.extend(self.row_names(group).into_iter().zip([ours, theirs]));
         }
         if self.groups.len() > 1 {
             let mut cells = vec![String::new(); views.len()];
-            cells.push(percent(self.mean[0]));
+            cells.push(percent(self.mean[0], 1));
             rows.push((["Mean".to_owned(), String::new()], cells));
         }
         Table { headings, rows }
@@ -166,12 +167,12 @@ impl Evaluation {
     fn metric_table(&self) -> Table {
         let mut rows = Vec::new();
         for group in &self.groups {
-            let ours = group.values.iter().map(|v| percent(*v)).collect();
-            let theirs = group.published.iter().map(|v| percent(*v)).collect();
+            let ours = group.values.iter().map(|v| percent(*v, 2)).collect();
+            let theirs = group.published.iter().map(|v| percent(*v, 2)).collect();
             rows.extend(self.row_names(group).into_iter().zip([ours, theirs]));
         }
         if self.groups.len() > 1 {
-            let cells = self.mean.iter().map(|v| percent(*v)).collect();
+            let cells = self.mean.iter().map(|v| percent(*v, 2)).collect();
             rows.push((["Mean".to_owned(), String::new()], cells));
         }
         Table { headings: self.metrics.iter().map(ToString::to_string).collect(), rows }
@@ -273,8 +274,8 @@ note: CL has no probes in this data and is left out of the mean
             &result("leave-one-out", &["a"], &["walk", "run"]),
             "\
 leave-one-out: accuracy (%)
-     rank-1  rank-5    mAP
-ALL   100.0   100.0  100.0
+     rank-1  rank-5     mAP
+ALL  100.00  100.00  100.00
 ",
         );
     }

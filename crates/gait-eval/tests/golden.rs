@@ -5,7 +5,7 @@
 mod common;
 
 use common::{check_close, embeddings, fixture, numbers};
-use gait_eval::{Protocol, Watch, evaluate};
+use gait_eval::{Distance, Protocol, Rerank, Watch, evaluate, submission, verify};
 use serde_json::Value;
 
 fn check(file: &str) {
@@ -81,4 +81,103 @@ fn casia_b_agrees_with_numpy() {
 #[test]
 fn leave_one_out_agrees_with_numpy() {
     check("leave_one_out");
+}
+
+#[test]
+fn ou_mvlp_agrees_with_numpy() {
+    check("ou_mvlp");
+}
+
+#[test]
+fn grew_agrees_with_numpy() {
+    check("grew");
+}
+
+#[test]
+fn gait3d_agrees_with_numpy() {
+    check("gait3d");
+}
+
+#[test]
+fn casia_e_agrees_with_numpy() {
+    check("casia_e");
+}
+
+#[test]
+fn sustech1k_agrees_with_numpy() {
+    check("sustech1k");
+}
+
+#[test]
+fn ccpg_agrees_with_numpy() {
+    check("ccpg");
+}
+
+#[test]
+fn verification_agrees_with_numpy() {
+    for case in fixture("verification") {
+        let protocol = Protocol::builtin(case["protocol"].as_str().unwrap()).unwrap();
+        let distance = case["distance"].as_str().unwrap().parse().unwrap();
+        let result = verify(&embeddings(&case), &protocol, distance, &Watch::silent()).unwrap();
+        let json = result.to_json();
+        for group in &result.groups {
+            let expected = &case["groups"][&group.name];
+            assert_eq!(Some(group.genuine), expected["genuine"].as_u64());
+            assert_eq!(Some(group.impostors), expected["impostors"].as_u64());
+            let about = format!("{}, {distance}, {}", protocol.name, group.name);
+            check_close(&[group.equal_error_rate], &[expected["eer"].as_f64()], &about);
+            let rates: Vec<_> = group.true_accept_rates.iter().map(|(_, best)| *best).collect();
+            check_close(&rates, &numbers(&expected["tar"]), &about);
+            let written = &json["groups"][&group.name]["tar"];
+            let names = ["0.01", "0.001", "0.0001"];
+            check_close(&names.map(|name| written[name].as_f64()), &rates, &about);
+        }
+    }
+}
+
+#[test]
+fn reranked_distances_and_submission_agree_with_numpy() {
+    for case in fixture("rerank") {
+        let rerank = Rerank {
+            k1: serde_json::from_value(case["k1"].clone()).unwrap(),
+            k2: serde_json::from_value(case["k2"].clone()).unwrap(),
+            lambda: case["lambda"].as_f64().unwrap(),
+        };
+        let distance: Distance = case["distance"].as_str().unwrap().parse().unwrap();
+        let e = embeddings(&case);
+        let indices =
+            |key: &str| -> Vec<usize> { serde_json::from_value(case[key].clone()).unwrap() };
+        let (probes, gallery) = (indices("probes"), indices("gallery"));
+        let expected: Vec<Vec<f64>> = serde_json::from_value(case["distances"].clone()).unwrap();
+        let rows = rerank
+            .map_rows(&e, distance, &probes, &gallery, &Watch::silent(), |_, row| row.to_vec())
+            .unwrap();
+        assert_eq!(rows.len(), expected.len());
+        for (ours, theirs) in rows.iter().zip(&expected) {
+            assert_eq!(ours.len(), theirs.len());
+            for (a, b) in ours.iter().zip(theirs) {
+                // Single precision distances, blended and rounded once more.
+                assert!((f64::from(*a) - b).abs() < 1e-6, "{rerank:?}: {ours:?}, {theirs:?}");
+            }
+        }
+        let mut protocol = Protocol::builtin("hid").unwrap();
+        if protocol.rerank == Some(rerank) {
+            let expected: Vec<Vec<String>> =
+                serde_json::from_value(case["nearest"].clone()).unwrap();
+            let made = submission(&e, &protocol, distance, &Watch::silent()).unwrap();
+            assert_eq!(made.header, ["videoID", "label"]);
+            assert_eq!(made.rows, expected);
+            protocol.rerank = None;
+            let plain = submission(&e, &protocol, distance, &Watch::silent()).unwrap();
+            assert_ne!(made, plain, "the case would not notice a missing re-ranking");
+        }
+    }
+}
+
+#[test]
+fn hid_has_nothing_to_score_and_says_so() {
+    let case = fixture("rerank").remove(0);
+    let protocol = Protocol::builtin("hid").unwrap();
+    let error = evaluate(&embeddings(&case), &protocol, Distance::Strips, &Watch::silent());
+    assert!(error.unwrap_err().to_string().contains("submission file"));
 }

@@ -1,0 +1,79 @@
+//! Which sequence of the gallery a probe is compared with.
+
+use std::collections::BTreeSet;
+
+use crate::selection::Chosen;
+use crate::{Embeddings, IdenticalViews, Protocol};
+
+/// Subjects and views as numbers, and the rule that excludes gallery sequences.
+pub(crate) struct Pairs<'a> {
+    subjects: Vec<usize>,
+    views: Vec<usize>,
+    /// Names of the views, as the protocol compares them, by number.
+    view_names: Vec<&'a str>,
+    pub identical_views: IdenticalViews,
+}
+
+impl<'a> Pairs<'a> {
+    /// Where all views are identical they cannot be excluded: they are kept, and a note says so.
+    pub fn new(
+        e: &'a Embeddings,
+        protocol: &Protocol,
+        chosen: &[Chosen],
+        notes: &mut Vec<String>,
+    ) -> Self {
+        let views = e.views.iter().map(|view| protocol.view(view));
+        let (view_names, views) = numbered(views);
+        let (_, subjects) = numbered(e.subjects.iter().map(String::as_str));
+        let mut pairs =
+            Self { subjects, views, view_names, identical_views: protocol.identical_views };
+        let tested = chosen.iter().filter(|c| !c.probes.is_empty());
+        let seen: BTreeSet<usize> = tested
+            .flat_map(|c| c.probes.iter().chain(&c.gallery))
+            .map(|&i| pairs.views[i])
+            .collect();
+        if pairs.identical_views != IdenticalViews::Keep && seen.len() == 1 {
+            pairs.identical_views = IdenticalViews::Keep;
+            let view: String = seen.into_iter().map(|view| pairs.view_names[view]).collect();
+            notes.push(format!(
+                "all sequences are seen from one view ({view}): identical views are compared, \
+                 which {} would exclude",
+                protocol.name
+            ));
+        }
+        pairs
+    }
+
+    /// The number of the view of sequence `i`; numbers follow the order of the names.
+    pub fn view(&self, i: usize) -> usize {
+        self.views[i]
+    }
+
+    /// The name of a view by its number.
+    pub fn view_name(&self, view: usize) -> &'a str {
+        self.view_names[view]
+    }
+
+    /// Whether two sequences show the same person.
+    pub fn same_subject(&self, a: usize, b: usize) -> bool {
+        self.subjects[a] == self.subjects[b]
+    }
+
+    /// Whether a probe is compared with this sequence of the gallery; never with itself.
+    pub fn compared(&self, probe: usize, i: usize) -> bool {
+        let same_view = self.views[i] == self.views[probe];
+        i != probe
+            && match self.identical_views {
+                IdenticalViews::Keep => true,
+                IdenticalViews::Exclude => !same_view,
+                IdenticalViews::ExcludeSameSubject => !same_view || !self.same_subject(i, probe),
+            }
+    }
+}
+
+/// Distinct names in order, and of each given name its place among them.
+fn numbered<'a>(names: impl Iterator<Item = &'a str> + Clone) -> (Vec<&'a str>, Vec<usize>) {
+    let sorted: Vec<&str> = names.clone().collect::<BTreeSet<_>>().into_iter().collect();
+    let numbers = names.filter_map(|name| sorted.binary_search(&name).ok()).collect();
+    (sorted, numbers)
+}
