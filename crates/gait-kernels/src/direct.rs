@@ -4,20 +4,19 @@
 //! is switched off reads the zero pixel, and is skipped where it is off for a whole block of
 //! pixels. No patch matrix is written.
 
+use crate::buffer::Buffer;
 use crate::geometry::{Geometry, index};
 use crate::layout::{ChannelLast, channel_first, padded};
-use crate::micro::{self, OuterCall, ROWS, RowsCall};
+use crate::micro::{self, PANEL, ROWS, RowsCall};
+use crate::outer::outer_products;
+use crate::panels::{Panel, panels};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 
 /// Pixels of one task: the weights of a tap stay in the first cache while 16 blocks use them.
 const CHUNK: usize = 16 * ROWS;
 /// Channels of the left matrix in one task of the gradient by weights.
-const CHANNELS: usize = 4 * ROWS;
-/// Outer products between two visits to their sums: both sides stay in the second cache.
-const PAIRS: usize = 256;
-/// The widest panel in values, four vectors of 16 lanes.
-const PANEL: usize = 64;
+const CHANNELS: usize = 16 * ROWS;
 
 /// The output `[n, co, t_out, h, w]`.
 pub(crate) fn forward(isa: Isa, p: &RegionConv3d, x: &[f32], weight: &[f32]) -> Vec<f32> {
@@ -47,26 +46,6 @@ struct PackedWeights {
     outputs: usize,
     stride: usize,
     panels: Vec<Panel>,
-}
-
-/// A group of output channels that one micro-kernel call produces.
-#[derive(Clone, Copy)]
-struct Panel {
-    start: usize,
-    vectors: usize,
-    width: usize,
-}
-
-fn panels(isa: Isa, outputs: usize) -> Vec<Panel> {
-    let (lanes, widest) = (isa.lanes(), isa.panel_vectors() * isa.lanes());
-    let stride = padded(outputs, lanes);
-    (0..stride)
-        .step_by(widest)
-        .map(|start| {
-            let width = widest.min(stride - start);
-            Panel { start, vectors: width / lanes, width }
-        })
-        .collect()
 }
 
 impl PackedWeights {
@@ -114,9 +93,10 @@ fn gather(
     if in_len == 0 || out_len == 0 {
         return y;
     }
-    let mut sums = vec![0.0; frames_out * pixels * weights.stride];
+    let mut sums = Buffer::zeros(frames_out * pixels * weights.stride);
+    let mut input = ChannelLast::empty(weights.inputs, geometry.frames_in, pixels, isa.lanes());
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
-        let x = ChannelLast::new(x, weights.inputs, geometry.frames_in, pixels, isa.lanes());
+        input.fill(x);
         sums.fill(0.0);
         let tasks: Vec<_> = sums
             .chunks_exact_mut(pixels * weights.stride)
@@ -127,7 +107,7 @@ fn gather(
             })
             .collect();
         tasks.into_par_iter().for_each(|(t, first, sums)| {
-            gather_chunk(isa, geometry, weights, &x, (t, first), sums);
+            gather_chunk(isa, geometry, weights, &input, (t, first), sums);
         });
         channel_first(&sums, weights.stride, y);
     }
@@ -192,6 +172,7 @@ fn gather_block(
     let depth = b.len() / panel.width;
     let mut unused = [0.0; PANEL];
     let mut call = RowsCall {
+        vectors: panel.vectors,
         depth,
         a: [frame.as_ptr(); ROWS],
         b: b.as_ptr(),
@@ -203,7 +184,7 @@ fn gather_block(
     }
     // SAFETY: rows and sums were sliced to the sizes that the call reads and writes; rows that
     // `sources` does not fill read the start of the frame and write to `unused`, PANEL values.
-    unsafe { micro::rows(isa, panel.vectors, &call) }
+    unsafe { micro::rows(isa, &call) }
 }
 
 /// The gradient `[co, ci, kt, kh, kw]` of the weight.
@@ -214,7 +195,7 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
     let [kt, kh, kw] = p.kernel;
     let (taps, pixels) = (kt * kh * kw, p.pixels());
     let stride = padded(p.out_channels, isa.lanes());
-    let mut sums = vec![0.0; taps * p.in_channels * stride];
+    let mut sums = Buffer::zeros(taps * p.in_channels * stride);
     let (in_len, out_len) =
         (p.in_channels * p.frames * pixels, p.out_channels * p.frames_out() * pixels);
     let mut dw = vec![0.0; p.weight_len()];
@@ -222,11 +203,14 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
         return dw;
     }
     let geometry = Geometry::forward(p);
+    let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
+    let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), pixels, isa.lanes());
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
-        let x = ChannelLast::new(x, p.in_channels, p.frames, pixels, isa.lanes());
-        let grad = ChannelLast::new(grad, p.out_channels, p.frames_out(), pixels, isa.lanes());
+        input.fill(x);
+        output.fill(grad);
+        let (x, grad) = (&input, &output);
         let pairs: Vec<_> =
-            geometry.source_pixels.iter().map(|s| position_pairs(s, &x, &grad)).collect();
+            geometry.source_pixels.iter().map(|s| position_pairs(s, x, grad)).collect();
         let tasks: Vec<_> = sums
             .chunks_exact_mut(p.in_channels * stride)
             .enumerate()
@@ -259,39 +243,6 @@ fn position_pairs(sources: &[u32], x: &ChannelLast, grad: &ChannelLast) -> Vec<[
     let on = sources.iter().enumerate().filter(|&(_, &source)| source as usize != x.pixels);
     on.map(|(pixel, &source)| [index(source as usize * x.stride), index(pixel * grad.stride)])
         .collect()
-}
-
-/// Adds the outer products of `pairs` to `sums`, `[channels, stride]`.
-fn outer_products(
-    isa: Isa,
-    panels: &[Panel],
-    pairs: &[[u32; 2]],
-    a: &[f32],
-    b: &[f32],
-    sums: &mut [f32],
-) {
-    let Some(last) = panels.last() else { return };
-    let stride = last.start + last.width;
-    let channels = sums.len() / stride;
-    for pairs in pairs.chunks(PAIRS) {
-        let furthest = pairs.iter().fold([0, 0], |m: [u32; 2], p| [m[0].max(p[0]), m[1].max(p[1])]);
-        assert!(furthest[0] as usize + channels.next_multiple_of(ROWS) <= a.len());
-        assert!(furthest[1] as usize + stride <= b.len());
-        for panel in panels {
-            for start in (0..channels).step_by(ROWS) {
-                let mut unused = [0.0; PANEL];
-                let mut c = [unused.as_mut_ptr(); ROWS];
-                for (i, c) in c.iter_mut().enumerate().take(channels - start) {
-                    *c = sums[(start + i) * stride + panel.start..][..panel.width].as_mut_ptr();
-                }
-                let call =
-                    OuterCall { pairs, a: a[start..].as_ptr(), b: b[panel.start..].as_ptr(), c };
-                // SAFETY: the assertions above bound every read; sums were sliced, and rows past
-                // the last channel write to `unused`.
-                unsafe { micro::outer(isa, panel.vectors, &call) }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

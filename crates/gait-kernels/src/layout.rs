@@ -1,5 +1,6 @@
 //! Between `[c, t, h, w]` and the channel-last layout that the kernels read.
 
+use crate::buffer::Buffer;
 use rayon::prelude::*;
 
 /// Channels of one task and edge of the blocks that are turned: small enough for the first cache.
@@ -14,24 +15,32 @@ pub(crate) fn padded(count: usize, lanes: usize) -> usize {
 /// padded with zeros. The last pixel of a frame and the last frame are zero: a tap that falls
 /// outside, or over a region's border, reads them.
 pub(crate) struct ChannelLast {
-    pub values: Vec<f32>,
-    pub stride: usize,
+    pub values: Buffer,
+    pub channels: usize,
+    pub frames: usize,
     pub pixels: usize,
+    pub stride: usize,
 }
 
 impl ChannelLast {
-    /// Takes one sequence `[channels, frames, pixels]`.
-    pub fn new(x: &[f32], channels: usize, frames: usize, pixels: usize, lanes: usize) -> Self {
+    /// Room for one sequence, all zero.
+    pub fn empty(channels: usize, frames: usize, pixels: usize, lanes: usize) -> Self {
         let stride = padded(channels, lanes);
-        let frame_len = (pixels + 1) * stride;
         // Outer products read whole blocks of channels and may run past the last one.
-        let mut values = vec![0.0; (frames + 1) * frame_len + BLOCK];
-        values[..frames * frame_len].par_chunks_mut(frame_len).enumerate().for_each(
+        let values = Buffer::zeros((frames + 1) * (pixels + 1) * stride + BLOCK);
+        Self { values, channels, frames, pixels, stride }
+    }
+
+    /// Takes one sequence `[channels, frames, pixels]`.
+    pub fn fill(&mut self, x: &[f32]) {
+        let (channels, frames, pixels, stride) =
+            (self.channels, self.frames, self.pixels, self.stride);
+        let frame_len = (pixels + 1) * stride;
+        self.values[..frames * frame_len].par_chunks_mut(frame_len).enumerate().for_each(
             |(t, frame)| {
                 turn_frame(|c| &x[(c * frames + t) * pixels..][..pixels], channels, stride, frame);
             },
         );
-        Self { values, stride, pixels }
     }
 
     /// Offset of frame `t`; the frame count of the sequence names the zero frame.
@@ -82,7 +91,8 @@ mod tests {
     fn channel_last_and_back_is_the_identity() {
         let (channels, frames, pixels) = (19, 3, 37);
         let x: Vec<f32> = (0..channels * frames * pixels).map(|i| i as f32).collect();
-        let turned = ChannelLast::new(&x, channels, frames, pixels, 8);
+        let mut turned = ChannelLast::empty(channels, frames, pixels, 8);
+        turned.fill(&x);
         assert_eq!(
             turned.values[turned.frame(2) + 5 * turned.stride + 7],
             x[(7 * frames + 2) * pixels + 5]
@@ -97,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_last_pixel_and_the_last_frame_are_zero() {
-        let turned = ChannelLast::new(&[1.0; 12], 2, 2, 3, 4);
+        let mut turned = ChannelLast::empty(2, 2, 3, 4);
+        turned.fill(&[1.0; 12]);
         let pixel = &turned.values[turned.frame(0) + 3 * turned.stride..][..turned.stride];
         assert_eq!(pixel, [0.0; 4]);
         assert!(turned.values[turned.frame(2)..].iter().all(|&v| v == 0.0));

@@ -16,13 +16,19 @@
 
 #![allow(unsafe_code)]
 
+mod buffer;
 mod direct;
 mod geometry;
 mod layout;
 mod micro;
+mod outer;
+mod panels;
+mod path;
 mod problem;
 pub mod reference;
 mod simd;
+mod winograd;
 
+pub use path::Path;
 pub use problem::RegionConv3d;
 pub use simd::Isa;

@@ -3,21 +3,22 @@
 //! Activations are channel-last, so a row of the left matrix is one pixel's channels, and vectors
 //! run over output channels.
 
-#[cfg(target_arch = "aarch64")]
-use crate::simd::Neon;
-#[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
-use crate::simd::{Isa, Portable, Simd};
+use crate::simd::{Simd, dispatch};
 
 /// Rows of the left matrix in one call. Six rows times four vectors leave room in 32 registers
 /// for the vectors of the right matrix; six times two in 16 registers.
 pub(crate) const ROWS: usize = 6;
+
+/// The widest panel in values: four vectors of sixteen lanes.
+pub(crate) const PANEL: usize = 64;
 
 /// The product of [`ROWS`] rows with one panel of the right matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct RowsCall {
     /// Length of the sum.
     pub depth: usize,
+    /// Vectors of the panel.
+    pub vectors: usize,
     /// Start of each row; `depth` values are read from each.
     pub a: [*const f32; ROWS],
     /// The panel `[depth, vectors * lanes]`.
@@ -31,6 +32,8 @@ pub(crate) struct RowsCall {
 pub(crate) struct OuterCall<'a> {
     /// Offsets of the left and right vectors of each product from `a` and `b`.
     pub pairs: &'a [[u32; 2]],
+    /// Vectors of the right side.
+    pub vectors: usize,
     /// [`ROWS`] values are read at each left offset.
     pub a: *const f32,
     /// `vectors * lanes` values are read at each right offset.
@@ -39,78 +42,54 @@ pub(crate) struct OuterCall<'a> {
     pub c: [*mut f32; ROWS],
 }
 
-/// Adds `a @ b` to `c`, for a panel of `vectors` vectors.
-///
-/// # Safety
-/// The machine has `isa`; the pointers are valid for the sizes that [`RowsCall`] states, and no
-/// other thread touches `c`.
-pub(crate) unsafe fn rows(isa: Isa, vectors: usize, call: &RowsCall) {
-    // SAFETY: passed on.
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => rows_avx512(vectors, call),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => rows_avx2(vectors, call),
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon => rows_any::<Neon>(vectors, call),
-            _ => rows_any::<Portable>(vectors, call),
-        }
-    }
+/// What a product does to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Leaves it alone.
+    Nothing,
+    /// Overwrites it.
+    Set,
+    /// Is added to it.
+    Add,
+    /// Is subtracted from it.
+    Subtract,
 }
 
-/// Adds the outer products of `call` to `c`, for a panel of `vectors` vectors.
-///
-/// # Safety
-/// As for [`rows`], with the sizes that [`OuterCall`] states.
-pub(crate) unsafe fn outer(isa: Isa, vectors: usize, call: &OuterCall) {
-    // SAFETY: passed on.
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => outer_avx512(vectors, call),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => outer_avx2(vectors, call),
-            #[cfg(target_arch = "aarch64")]
-            Isa::Neon => outer_any::<Neon>(vectors, call),
-            _ => outer_any::<Portable>(vectors, call),
-        }
-    }
+/// The product of a matrix `[rows, depth]` with one panel, applied to two targets.
+#[derive(Clone, Copy)]
+pub(crate) struct Product {
+    /// A multiple of [`ROWS`].
+    pub rows: usize,
+    pub depth: usize,
+    /// The first row, and how far the others are apart.
+    pub a: *const f32,
+    pub a_step: usize,
+    /// The panel `[depth, vectors * lanes]`.
+    pub b: *const f32,
+    pub vectors: usize,
+    /// The first row of each target and what happens to it; rows are `c_step` apart.
+    pub c: [(*mut f32, Effect); 2],
+    pub c_step: usize,
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn rows_avx512(vectors: usize, call: &RowsCall) {
-    // SAFETY: passed on.
-    unsafe { rows_any::<Avx512>(vectors, call) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn rows_avx2(vectors: usize, call: &RowsCall) {
-    // SAFETY: passed on.
-    unsafe { rows_any::<Avx2>(vectors, call) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn outer_avx512(vectors: usize, call: &OuterCall) {
-    // SAFETY: passed on.
-    unsafe { outer_any::<Avx512>(vectors, call) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn outer_avx2(vectors: usize, call: &OuterCall) {
-    // SAFETY: passed on.
-    unsafe { outer_any::<Avx2>(vectors, call) }
-}
+dispatch!(
+    /// Adds `a @ b` to `c`.
+    rows, rows_any, RowsCall, rows_avx512, rows_avx2
+);
+dispatch!(
+    /// Adds the outer products to `c`.
+    outer, outer_any, OuterCall<'_>, outer_avx512, outer_avx2
+);
+dispatch!(
+    /// Applies `a @ b` to both targets.
+    product, product_any, Product, product_avx512, product_avx2
+);
 
 #[inline(always)]
-unsafe fn rows_any<S: Simd>(vectors: usize, call: &RowsCall) {
+unsafe fn rows_any<S: Simd>(call: &RowsCall) {
     // SAFETY: passed on.
     unsafe {
-        match vectors {
+        match call.vectors {
             1 => rows_block::<S, 1>(call),
             2 => rows_block::<S, 2>(call),
             3 => rows_block::<S, 3>(call),
@@ -120,14 +99,54 @@ unsafe fn rows_any<S: Simd>(vectors: usize, call: &RowsCall) {
 }
 
 #[inline(always)]
-unsafe fn outer_any<S: Simd>(vectors: usize, call: &OuterCall) {
+unsafe fn outer_any<S: Simd>(call: &OuterCall) {
     // SAFETY: passed on.
     unsafe {
-        match vectors {
+        match call.vectors {
             1 => outer_block::<S, 1>(call),
             2 => outer_block::<S, 2>(call),
             3 => outer_block::<S, 3>(call),
             _ => outer_block::<S, 4>(call),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn product_any<S: Simd>(call: &Product) {
+    // SAFETY: passed on.
+    unsafe {
+        match call.vectors {
+            1 => product_block::<S, 1>(call),
+            2 => product_block::<S, 2>(call),
+            3 => product_block::<S, 3>(call),
+            _ => product_block::<S, 4>(call),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn product_block<S: Simd, const V: usize>(call: &Product) {
+    // SAFETY: every pointer stays within the sizes that `Product` states.
+    unsafe {
+        for row in (0..call.rows).step_by(ROWS) {
+            let mut sums = [[S::zero(); V]; ROWS];
+            let a: [*const f32; ROWS] =
+                std::array::from_fn(|i| call.a.add((row + i) * call.a_step));
+            let mut b = call.b;
+            for k in 0..call.depth {
+                accumulate::<S, V>(&mut sums, b, |i| *a[i].add(k));
+                b = b.add(V * S::LANES);
+            }
+            for (c, effect) in call.c {
+                let c: [*mut f32; ROWS] =
+                    std::array::from_fn(|i| c.wrapping_add((row + i) * call.c_step));
+                match effect {
+                    Effect::Nothing => {}
+                    Effect::Set => apply::<S, V>(&c, &sums, |_, sum| sum),
+                    Effect::Add => apply::<S, V>(&c, &sums, |c, sum| S::add(S::load(c), sum)),
+                    Effect::Subtract => apply::<S, V>(&c, &sums, |c, sum| S::sub(S::load(c), sum)),
+                }
+            }
         }
     }
 }
@@ -143,7 +162,7 @@ unsafe fn rows_block<S: Simd, const V: usize>(call: &RowsCall) {
             accumulate::<S, V>(&mut sums, b, |i| *a[i].add(k));
             b = b.add(V * S::LANES);
         }
-        add_to::<S, V>(&call.c, &sums);
+        apply::<S, V>(&call.c, &sums, |c, sum| S::add(S::load(c), sum));
     }
 }
 
@@ -156,7 +175,7 @@ unsafe fn outer_block<S: Simd, const V: usize>(call: &OuterCall) {
             let a = call.a.add(left as usize);
             accumulate::<S, V>(&mut sums, call.b.add(right as usize), |i| *a.add(i));
         }
-        add_to::<S, V>(&call.c, &sums);
+        apply::<S, V>(&call.c, &sums, |c, sum| S::add(S::load(c), sum));
     }
 }
 
@@ -182,14 +201,19 @@ unsafe fn accumulate<S: Simd, const V: usize>(
     }
 }
 
+/// `c[i][j] = change(c[i][j], sums[i][j])`.
 #[inline(always)]
-unsafe fn add_to<S: Simd, const V: usize>(c: &[*mut f32; ROWS], sums: &[[S::V; V]; ROWS]) {
+unsafe fn apply<S: Simd, const V: usize>(
+    c: &[*mut f32; ROWS],
+    sums: &[[S::V; V]; ROWS],
+    change: impl Fn(*const f32, S::V) -> S::V,
+) {
     // SAFETY: each row of `c` holds V vectors.
     unsafe {
         for (row, &c) in sums.iter().zip(c) {
             for (j, &sum) in row.iter().enumerate() {
                 let to = c.add(j * S::LANES);
-                S::store(to, S::add(S::load(to), sum));
+                S::store(to, change(to, sum));
             }
         }
     }

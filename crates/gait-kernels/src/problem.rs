@@ -1,7 +1,10 @@
 //! The description of one convolution and its three entry points.
 
 use crate::direct;
+use crate::geometry::Geometry;
+use crate::path::Path;
 use crate::simd::Isa;
+use crate::winograd::{self, Temporal, TransformedWeights};
 
 /// Region-restricted convolution over `[n, ci, t, h, w]` with weight `[co, ci, kt, kh, kw]`.
 ///
@@ -72,7 +75,7 @@ impl RegionConv3d<'_> {
     pub fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
         self.check_x(x);
         self.check_weight(weight);
-        direct::forward(Isa::best(), self, x, weight)
+        self.forward_by(Path::of(self), Isa::best(), x, weight)
     }
 
     /// The gradient `[n, ci, t, h, w]` of the input, from the gradient of the output.
@@ -82,7 +85,7 @@ impl RegionConv3d<'_> {
     pub fn backward_data(&self, weight: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_weight(weight);
         self.check_grad(grad);
-        direct::backward_data(Isa::best(), self, weight, grad)
+        self.backward_data_by(Path::of(self), Isa::best(), weight, grad)
     }
 
     /// The gradient `[co, ci, kt, kh, kw]` of the weight, from the gradient of the output.
@@ -92,7 +95,65 @@ impl RegionConv3d<'_> {
     pub fn backward_weight(&self, x: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_x(x);
         self.check_grad(grad);
-        direct::backward_weight(Isa::best(), self, x, grad)
+        self.backward_weight_by(Path::of(self), Isa::best(), x, grad)
+    }
+
+    /// [`RegionConv3d::forward`] on a path and an instruction set of the caller's choice, for
+    /// tests and benches.
+    ///
+    /// # Panics
+    /// If the path does not serve the shape.
+    #[doc(hidden)]
+    pub fn forward_by(&self, path: Path, isa: Isa, x: &[f32], weight: &[f32]) -> Vec<f32> {
+        self.check_by(path, isa);
+        let Some(temporal) = path.temporal(self) else {
+            return direct::forward(isa, self, x, weight);
+        };
+        let (kt, ci) = (self.kernel[0], self.in_channels);
+        let transformed =
+            TransformedWeights::new(isa, temporal, [ci, self.out_channels], |i, o, t, tap| {
+                weight[((o * ci + i) * kt + t) * 9 + tap]
+            });
+        winograd::gather(isa, &Geometry::forward(self), &transformed, self, x)
+    }
+
+    /// [`RegionConv3d::backward_data`] on a path and an instruction set of the caller's choice.
+    ///
+    /// # Panics
+    /// If the path does not serve the shape.
+    #[doc(hidden)]
+    pub fn backward_data_by(&self, path: Path, isa: Isa, weight: &[f32], grad: &[f32]) -> Vec<f32> {
+        self.check_by(path, isa);
+        let Some(temporal) = path.temporal(self) else {
+            return direct::backward_data(isa, self, weight, grad);
+        };
+        let (kt, ci) = (self.kernel[0], self.in_channels);
+        // The tables of a sum name each temporal tap's frame; pairs walk forward, so the kernel
+        // is turned round in time as well.
+        let turned = |t: usize| if temporal == Temporal::Pair { kt - 1 - t } else { t };
+        let transformed =
+            TransformedWeights::new(isa, temporal, [self.out_channels, ci], |o, i, t, tap| {
+                weight[((o * ci + i) * kt + turned(t)) * 9 + 8 - tap]
+            });
+        winograd::gather(isa, &Geometry::backward(self), &transformed, self, grad)
+    }
+
+    /// [`RegionConv3d::backward_weight`] on a path and an instruction set of the caller's choice.
+    ///
+    /// # Panics
+    /// If the path does not serve the shape.
+    #[doc(hidden)]
+    pub fn backward_weight_by(&self, path: Path, isa: Isa, x: &[f32], grad: &[f32]) -> Vec<f32> {
+        self.check_by(path, isa);
+        match path.temporal(self) {
+            Some(temporal) => winograd::backward_weight(isa, temporal, self, x, grad),
+            None => direct::backward_weight(isa, self, x, grad),
+        }
+    }
+
+    fn check_by(&self, path: Path, isa: Isa) {
+        assert!(Isa::available().contains(&isa), "{isa:?} is not on this machine");
+        assert!(path.serves(self), "{path:?} does not serve kernel {:?}", self.kernel);
     }
 
     pub(crate) fn pixels(&self) -> usize {

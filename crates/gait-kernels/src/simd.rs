@@ -248,3 +248,41 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
 }
+
+/// Compiles a generic kernel `body::<S: Simd>(&call)` for every instruction set and names the
+/// function that chooses among them.
+macro_rules! dispatch {
+    ($(#[$doc:meta])* $name:ident, $body:ident, $call:ty, $avx512:ident, $avx2:ident) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The machine has `isa`, and every pointer of `call` is valid for what it states.
+        pub(crate) unsafe fn $name(isa: $crate::simd::Isa, call: &$call) {
+            // SAFETY: passed on.
+            unsafe {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::simd::Isa::Avx512 => $avx512(call),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::simd::Isa::Avx2 => $avx2(call),
+                    #[cfg(target_arch = "aarch64")]
+                    $crate::simd::Isa::Neon => $body::<$crate::simd::Neon>(call),
+                    _ => $body::<$crate::simd::Portable>(call),
+                }
+            }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        unsafe fn $avx512(call: &$call) {
+            // SAFETY: passed on.
+            unsafe { $body::<$crate::simd::Avx512>(call) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn $avx2(call: &$call) {
+            // SAFETY: passed on.
+            unsafe { $body::<$crate::simd::Avx2>(call) }
+        }
+    };
+}
+pub(crate) use dispatch;

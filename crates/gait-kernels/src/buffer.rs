@@ -1,0 +1,79 @@
+//! Memory aligned to a cache line, so that no vector load straddles two.
+
+use std::ops::{Deref, DerefMut};
+
+/// One cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// f32 values that start on a cache line.
+#[derive(Default)]
+pub(crate) struct Buffer {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Buffer {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+
+    /// Makes room for `len` values and keeps whatever the memory held before.
+    pub fn grow(&mut self, len: usize) {
+        let lines = len.div_ceil(16);
+        if lines > self.lines.len() {
+            self.lines.resize(lines, Line([0.0; 16]));
+        }
+        self.len = len;
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: a line is sixteen f32 without padding, and `len` values fit into the lines.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `deref`, and the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// A buffer that tasks write to at places which the caller keeps apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared {
+    start: *mut f32,
+    len: usize,
+}
+
+// SAFETY: access goes through `at`, whose caller keeps tasks apart.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub fn new(values: &mut [f32]) -> Self {
+        Self { start: values.as_mut_ptr(), len: values.len() }
+    }
+
+    /// The place `offset`, from which `count` values are accessible.
+    ///
+    /// # Safety
+    /// The buffer outlives the use, and no two tasks access the same place.
+    pub unsafe fn at(self, offset: usize, count: usize) -> *mut f32 {
+        assert!(
+            offset + count <= self.len,
+            "{offset} + {count} values of a buffer of {}",
+            self.len
+        );
+        // SAFETY: within the buffer by the assertion.
+        unsafe { self.start.add(offset) }
+    }
+}

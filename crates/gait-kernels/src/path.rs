@@ -1,0 +1,56 @@
+//! Which path a convolution takes.
+
+use crate::RegionConv3d;
+use crate::winograd::{Temporal, tile_count};
+
+/// A way to compute a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Tap by tap. Right for every shape.
+    Direct,
+    /// Winograd over rows and columns, temporal taps summed in the transform domain.
+    Winograd,
+    /// Winograd over rows and columns, and over time for two frames at once.
+    WinogradPair,
+}
+
+/// Channels from which the transforms pay for themselves on both sides.
+const LEAST_CHANNELS: usize = 16;
+
+impl Path {
+    /// The path for a convolution and both its gradients.
+    pub fn of(p: &RegionConv3d) -> Self {
+        let [kt, kh, kw] = p.kernel;
+        if [kh, kw] != [3, 3] || p.in_channels < LEAST_CHANNELS || p.out_channels < LEAST_CHANNELS {
+            return Self::Direct;
+        }
+        // Products per pair of channels and frame: 36 for each tile and step, against 9 taps.
+        let pair = Self::WinogradPair.serves(p) && p.frames > 1;
+        let tile = if pair { 36 * 4 * p.frames.div_ceil(2) } else { 36 * kt * p.frames };
+        let direct = p.pixels() * 9 * kt * p.frames;
+        if 3 * tile_count(p) * tile > 2 * direct {
+            return Self::Direct;
+        }
+        if pair { Self::WinogradPair } else { Self::Winograd }
+    }
+
+    /// Whether the path can compute the shape at all.
+    pub fn serves(self, p: &RegionConv3d) -> bool {
+        let spatial = p.kernel[1..] == [3, 3];
+        match self {
+            Self::Direct => true,
+            Self::Winograd => spatial,
+            Self::WinogradPair => {
+                spatial && p.kernel[0] == 3 && p.temporal_stride == 1 && p.temporal_padding == 1
+            }
+        }
+    }
+
+    pub(crate) fn temporal(self, p: &RegionConv3d) -> Option<Temporal> {
+        match self {
+            Self::Direct => None,
+            Self::Winograd => Some(Temporal::Sum { taps: p.kernel[0] }),
+            Self::WinogradPair => Some(Temporal::Pair),
+        }
+    }
+}

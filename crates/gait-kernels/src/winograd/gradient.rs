@@ -1,0 +1,155 @@
+//! The gradient by the weight: the adjoint of the forward pass, term by term.
+
+use super::temporal::{Group, Step, Temporal};
+use super::tiles::{POINTS, TILE, Tile, tiles};
+use super::transform::{self, Forward};
+use super::weights::weight_gradient;
+use crate::buffer::{Buffer, Shared};
+use crate::geometry::{Geometry, index};
+use crate::layout::{ChannelLast, padded};
+use crate::outer::outer_products;
+use crate::panels::panels;
+use crate::{Isa, RegionConv3d};
+use rayon::prelude::*;
+
+/// Values of both sides in the transform domain at a time: what a small third cache holds.
+const BLOCK_VALUES: usize = 6_000_000;
+/// Tiles that one task transforms.
+const TASK_TILES: usize = 16;
+
+/// The gradient `[co, ci, kt, 3, 3]` of the weight.
+///
+/// Each point of the transform domain is summed by one task over all tiles in order, so the
+/// result does not depend on the number of threads.
+pub(crate) fn backward_weight(
+    isa: Isa,
+    temporal: Temporal,
+    p: &RegionConv3d,
+    x: &[f32],
+    grad: &[f32],
+) -> Vec<f32> {
+    let (geometry, pixels) = (Geometry::forward(p), p.pixels());
+    let stride = padded(p.out_channels, isa.lanes());
+    let in_len = p.in_channels * p.frames * pixels;
+    let out_len = p.out_channels * p.frames_out() * pixels;
+    if in_len == 0 || out_len == 0 {
+        return vec![0.0; p.weight_len()];
+    }
+    let steps = temporal.steps();
+    let mut sums = Buffer::zeros(steps.len() * POINTS * p.in_channels * stride);
+    let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
+    let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), pixels, isa.lanes());
+    let sides = Sides {
+        isa,
+        groups: temporal.groups(&geometry),
+        inputs: tiles(p)
+            .into_iter()
+            .map(|t| t.input.map(|i| index(i as usize * input.stride)))
+            .collect(),
+        grads: tiles(p).iter().map(|t| grad_offsets(t, output.stride)).collect(),
+    };
+    let mut memory = <[Buffer; 2]>::default();
+    for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
+        input.fill(x);
+        output.fill(grad);
+        let step_sums = sums.chunks_exact_mut(POINTS * p.in_channels * stride);
+        for (step, sums) in steps.iter().zip(step_sums) {
+            sides.step(step, &input, &output, &mut memory, sums);
+        }
+    }
+    weight_gradient(isa, temporal, [p.in_channels, p.out_channels], &mut sums)
+}
+
+/// Where a tile reads the gradient; what it does not own is the zero pixel.
+fn grad_offsets(tile: &Tile, stride: usize) -> [u32; TILE * TILE] {
+    tile.output.map(|o| index(o as usize * stride))
+}
+
+/// Both sides of the products: the tiles of the input and those of the gradient.
+struct Sides {
+    isa: Isa,
+    groups: Vec<Group>,
+    inputs: Vec<[u32; POINTS]>,
+    grads: Vec<[u32; TILE * TILE]>,
+}
+
+impl Sides {
+    /// Adds the products of one step over a sequence to `sums`, `[POINTS, ci, stride]`.
+    fn step(
+        &self,
+        step: &Step,
+        input: &ChannelLast,
+        output: &ChannelLast,
+        [left, right]: &mut [Buffer; 2],
+        sums: &mut [f32],
+    ) {
+        let count = self.groups.len() * self.inputs.len();
+        let block = (BLOCK_VALUES / (POINTS * (input.stride + output.stride))).max(TASK_TILES);
+        let panels = panels(self.isa, output.channels);
+        for first in (0..count).step_by(block) {
+            let rows = block.min(count - first);
+            // One more line keeps the points off each other's cache sets.
+            let steps = [rows * input.stride + 16, rows * output.stride + 16];
+            left.grow(POINTS * steps[0]);
+            right.grow(POINTS * steps[1]);
+            let to = [Shared::new(left), Shared::new(right)];
+            (0..rows.div_ceil(TASK_TILES)).into_par_iter().for_each(|task| {
+                for row in task * TASK_TILES..rows.min((task + 1) * TASK_TILES) {
+                    self.transform(step, (input, output), first + row, row, to, steps);
+                }
+            });
+            let pairs: Vec<_> = (0..rows)
+                .map(|row| [index(row * input.stride), index(row * output.stride)])
+                .collect();
+            sums.par_chunks_exact_mut(input.channels * output.stride).enumerate().for_each(
+                |(point, sums)| {
+                    let (a, b) = (&left[point * steps[0]..], &right[point * steps[1]..]);
+                    outer_products(self.isa, &panels, &pairs, a, b, sums);
+                },
+            );
+        }
+    }
+
+    /// Brings tile `index` of the sequence into row `row` of both sides.
+    fn transform(
+        &self,
+        step: &Step,
+        (input, output): (&ChannelLast, &ChannelLast),
+        index: usize,
+        row: usize,
+        to: [Shared; 2],
+        steps: [usize; 2],
+    ) {
+        let group = &self.groups[index / self.inputs.len()];
+        let tile = index % self.inputs.len();
+        let inputs = step.sources.map(|s| group.sources[s]);
+        let grads =
+            step.grads.map(|g| group.outputs.get(g).copied().flatten().unwrap_or(output.frames));
+        let place = |side: usize, stride: usize| {
+            // SAFETY: the row belongs to this task alone.
+            unsafe { to[side].at(row * stride, (POINTS - 1) * steps[side] + stride) }
+        };
+        // SAFETY: the frames hold every pixel of the tile, the zero pixel included, and `place`
+        // holds POINTS rows of `stride` values, `steps` apart.
+        unsafe {
+            let call = Forward {
+                frames: inputs.map(|t| input.values[input.frame(t)..].as_ptr()),
+                combine: step.combine,
+                offsets: &self.inputs[tile],
+                channels: input.stride,
+                to: place(0, input.stride),
+                step: steps[0],
+            };
+            transform::input(self.isa, &call);
+            let call = Forward {
+                frames: grads.map(|t| output.values[output.frame(t)..].as_ptr()),
+                combine: step.combine_grads,
+                offsets: &self.grads[tile],
+                channels: output.stride,
+                to: place(1, output.stride),
+                step: steps[1],
+            };
+            transform::grad(self.isa, &call);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Winograd convolution: F(4x4, 3x3) over rows and columns, and over time F(2, 3) or a plain sum.
+//!
+//! A tile of 4x4 outputs costs 36 products per pair of channels and temporal tap where the direct
+//! path needs 144. Two frames at a time need four temporal products instead of six. Everything
+//! runs on channel-last activations: the transforms are vectorised over channels, and the
+//! products are matrix products `[tiles, ci] x [ci, co]`, one for each of the 36 points.
+
+mod forward;
+mod gradient;
+mod temporal;
+mod tiles;
+mod transform;
+mod weights;
+
+pub(crate) use forward::gather;
+pub(crate) use gradient::backward_weight;
+pub(crate) use temporal::Temporal;
+pub(crate) use tiles::count as tile_count;
+pub(crate) use weights::TransformedWeights;

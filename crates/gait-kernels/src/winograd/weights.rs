@@ -1,0 +1,113 @@
+//! Weights in the transform domain.
+
+use super::temporal::Temporal;
+use super::tiles::POINTS;
+use super::transform::{self, Kernel};
+use crate::Isa;
+use crate::buffer::{Buffer, Shared};
+use crate::layout::padded;
+use crate::panels::{Panel, panels};
+use rayon::prelude::*;
+
+/// Taps of a kernel in rows and columns.
+const SPATIAL: usize = 9;
+
+/// Weights as `[steps, POINTS, panels, inputs, panel width]`.
+pub(crate) struct TransformedWeights {
+    pub values: Buffer,
+    pub temporal: Temporal,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub stride: usize,
+    pub panels: Vec<Panel>,
+}
+
+impl TransformedWeights {
+    /// `weight(input, output, temporal tap, spatial tap)` is the kernel.
+    pub fn new(
+        isa: Isa,
+        temporal: Temporal,
+        [inputs, outputs]: [usize; 2],
+        weight: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let (stride, panels, factors) =
+            (padded(outputs, isa.lanes()), panels(isa, outputs), temporal.factors());
+        let mut values = Buffer::zeros(factors.len() * POINTS * inputs * stride);
+        let shared = Shared::new(&mut values);
+        (0..inputs).into_par_iter().for_each(|i| {
+            let mut taps = Buffer::zeros(SPATIAL * stride);
+            for (step, factors) in factors.iter().enumerate() {
+                for tap in 0..SPATIAL {
+                    for (o, value) in taps[tap * stride..][..outputs].iter_mut().enumerate() {
+                        *value =
+                            factors.iter().map(|&(t, factor)| factor * weight(i, o, t, tap)).sum();
+                    }
+                }
+                for panel in &panels {
+                    let offset =
+                        step * POINTS * inputs * stride + panel.start * inputs + i * panel.width;
+                    let point_step = inputs * stride;
+                    // SAFETY: input `i` of each panel belongs to this task alone; the transform
+                    // reads and writes `panel.width` values at each tap and point.
+                    unsafe {
+                        let points = shared.at(offset, (POINTS - 1) * point_step + panel.width);
+                        let taps = taps[panel.start..].as_mut_ptr();
+                        let channels = panel.width;
+                        transform::weight(
+                            isa,
+                            &Kernel { taps, tap_step: stride, points, point_step, channels },
+                        );
+                    }
+                }
+            }
+        });
+        Self { values, temporal, inputs, outputs, stride, panels }
+    }
+
+    /// Offset of a panel of one point of one step.
+    pub fn panel(&self, step: usize, point: usize, panel: &Panel) -> usize {
+        ((step * POINTS + point) * self.stride + panel.start) * self.inputs
+    }
+}
+
+/// The gradient of the weight `[co, ci, kt, 3, 3]` from its form in the transform domain,
+/// `[steps, POINTS, inputs, stride]`.
+pub(crate) fn weight_gradient(
+    isa: Isa,
+    temporal: Temporal,
+    [inputs, outputs]: [usize; 2],
+    sums: &mut Buffer,
+) -> Vec<f32> {
+    let (stride, factors) = (padded(outputs, isa.lanes()), temporal.factors());
+    let taps = factors.iter().flatten().map(|&(t, _)| t + 1).max().unwrap_or(0);
+    let mut gradient = vec![0.0; outputs * inputs * taps * SPATIAL];
+    let (shared, target) = (Shared::new(sums), Shared::new(&mut gradient));
+    let point_step = inputs * stride;
+    (0..inputs).into_par_iter().for_each(|i| {
+        let mut sum = Buffer::zeros(taps * SPATIAL * stride);
+        let mut part = Buffer::zeros(SPATIAL * stride);
+        for (step, factors) in factors.iter().enumerate() {
+            let offset = step * POINTS * point_step + i * stride;
+            // SAFETY: input `i` belongs to this task alone; the transform reads `stride` values
+            // at each point and writes as many at each tap of `part`.
+            unsafe {
+                let points = shared.at(offset, (POINTS - 1) * point_step + stride);
+                let taps = part.as_mut_ptr();
+                let call = Kernel { taps, tap_step: stride, points, point_step, channels: stride };
+                transform::weight_adjoint(isa, &call);
+            }
+            for &(t, factor) in factors {
+                let to = &mut sum[t * SPATIAL * stride..][..SPATIAL * stride];
+                to.iter_mut().zip(part.iter()).for_each(|(to, &part)| *to += factor * part);
+            }
+        }
+        for o in 0..outputs {
+            let to = (o * inputs + i) * taps * SPATIAL;
+            for tap in 0..taps * SPATIAL {
+                // SAFETY: input `i` of the gradient belongs to this task alone.
+                unsafe { *target.at(to + tap, 1) = sum[tap * stride + o] }
+            }
+        }
+    });
+    gradient
+}
