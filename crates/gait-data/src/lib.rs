@@ -1,1 +1,37 @@
-//! gait-data
+//! Silhouettes: alignment, dataset trees, the prepared set, samplers, synthetic walkers.
+//!
+//! A raw tree of images becomes a prepared set by [`prepare()`]; [`PreparedSet`] opens it,
+//! [`ClipSampler`] draws training batches from it and [`Prefetcher`] draws them ahead.
+
+mod align;
+mod cubic;
+mod error;
+mod image_file;
+mod partition;
+mod pattern;
+mod prefetch;
+mod prepare;
+mod queue;
+mod sampler;
+mod sequence;
+mod set;
+mod tally;
+mod tree;
+mod watch;
+
+pub use align::{FAINTEST_SUM, Unusable, align};
+pub use error::DataError;
+pub use image_file::{Grey, decode_grey, read_grey};
+pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
+pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};
+pub use prefetch::Prefetcher;
+pub use prepare::{Outcome, PrepareOptions, PrepareReport, prepare};
+pub use sampler::{Batch, BatchSettings, ClipSampler};
+pub use sequence::{Clip, SequenceKey, trim_columns, trimmed_width};
+pub use set::{
+    ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,
+    SequenceEntry, read_about,
+};
+pub use tally::Tally;
+pub use tree::Layout;
+pub use watch::Watch;

@@ -1,0 +1,149 @@
+//! Alignment of silhouettes, so that published numbers carry over: the crop, the scale and the
+//! centre that OpenGait's preparation applies.
+
+use crate::cubic::{Source, reached, resize_columns};
+use crate::image_file::Grey;
+
+/// Sum of pixels at or below which a frame counts as empty, as published preparations have it.
+pub const FAINTEST_SUM: u64 = 10_000;
+
+/// Why a frame is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// The sum of its pixels is at most [`FAINTEST_SUM`].
+    Faint,
+    /// Scaled to the height wanted, it would have no column.
+    Narrow,
+}
+
+/// Aligns one silhouette: crops it to its non-empty rows, scales it to `height` rows and
+/// floor(height * columns / rows) columns (cubic), and cuts `height` columns around the first
+/// one at which more than half of the mass has passed, with zeros where there is no image.
+/// Returns `height * height` pixels, not binary again.
+///
+/// # Errors
+/// If the frame is too faint or too narrow to use.
+pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
+    let width = image.width.max(1);
+    let rows = || image.pixels.chunks_exact(width);
+    let row_sum = |row: &[u8]| row.iter().map(|&p| u32::from(p)).sum::<u32>();
+    let sum: u64 = rows().map(|row| u64::from(row_sum(row))).sum();
+    if sum <= FAINTEST_SUM {
+        return Err(Unusable::Faint);
+    }
+    let filled = |row: &[u8]| row.iter().any(|&p| p != 0);
+    let top = rows().position(filled).unwrap_or(0);
+    let bottom = rows().rposition(filled).map_or(0, |row| row + 1);
+    let scaled_width = height * image.width / (bottom - top).max(1);
+    if scaled_width == 0 {
+        return Err(Unusable::Narrow);
+    }
+    let pixels = &image.pixels[top * width..bottom * width];
+    let left = pixels.chunks_exact(width).filter_map(|row| row.iter().position(|&p| p != 0)).min();
+    let right =
+        pixels.chunks_exact(width).filter_map(|row| row.iter().rposition(|&p| p != 0)).max();
+    let columns = left.unwrap_or(0)..right.map_or(width, |x| x + 1);
+    // Only columns that the walker can reach are computed; the others are zero.
+    let kept = reached(columns.clone(), image.width, scaled_width);
+    let source = Source { pixels, width, columns };
+    let scaled = resize_columns(&source, height, scaled_width, kept.clone());
+    Ok(match mass_centre(&scaled, kept.len()) {
+        Some(centre) => cut(&scaled, kept.start, kept.len(), kept.start + centre, height),
+        // A few specks can vanish when the frame shrinks.
+        None => vec![0; height * height],
+    })
+}
+
+/// First column at which the cumulated sum exceeds half of the total; none in an empty image.
+fn mass_centre(pixels: &[u8], width: usize) -> Option<usize> {
+    let mut columns = vec![0_u64; width];
+    for row in pixels.chunks_exact(width) {
+        columns.iter_mut().zip(row).for_each(|(sum, &p)| *sum += u64::from(p));
+    }
+    let total: u64 = columns.iter().sum();
+    let mut passed = 0;
+    columns.iter().position(|column| {
+        passed += column;
+        2 * passed > total
+    })
+}
+
+/// `size` columns, of which `size / 2` lie left of `centre`, from an image whose first column is
+/// number `start`; zeros outside. Padding half a width on both sides where the cut does not fit,
+/// as published preparations do, comes to the same.
+fn cut(pixels: &[u8], start: usize, width: usize, centre: usize, size: usize) -> Vec<u8> {
+    let half = size / 2;
+    let first = centre.saturating_sub(half).max(start);
+    let last = (centre + size - half).min(start + width);
+    let mut out = vec![0; size * size];
+    for (to, from) in out.chunks_exact_mut(size).zip(pixels.chunks_exact(width)) {
+        let at = first + half - centre;
+        to[at..at + (last - first)].copy_from_slice(&from[first - start..last - start]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A filled rectangle.
+    fn rectangle(height: usize, width: usize, rows: [usize; 2], columns: [usize; 2]) -> Grey {
+        let inside = |i: usize| {
+            let (y, x) = (i / width, i % width);
+            (rows[0]..rows[1]).contains(&y) && (columns[0]..columns[1]).contains(&x)
+        };
+        let pixels = (0..height * width).map(|i| if inside(i) { 255 } else { 0 }).collect();
+        Grey { height, width, pixels }
+    }
+
+    #[test]
+    fn a_walker_fills_the_height_and_stands_in_the_middle() {
+        let aligned = align(&rectangle(240, 320, [50, 178], [10, 50]), 64).unwrap();
+        for row in aligned.chunks_exact(64) {
+            assert!(row[23..41].iter().all(|&p| p == 255), "{row:?}");
+            assert!(row[..20].iter().chain(&row[44..]).all(|&p| p == 0));
+        }
+    }
+
+    #[test]
+    fn faint_and_narrow_frames_are_refused() {
+        assert_eq!(align(&rectangle(50, 50, [0, 3], [0, 13]), 64), Err(Unusable::Faint));
+        assert_eq!(align(&rectangle(200, 3, [0, 200], [0, 3]), 64), Err(Unusable::Narrow));
+        assert_eq!(align(&rectangle(0, 0, [0, 0], [0, 0]), 64), Err(Unusable::Faint));
+    }
+
+    proptest! {
+        #[test]
+        fn any_image_aligns_or_is_refused(
+            height in 1_usize..90, width in 1_usize..90, seed: u64, filled in 1_u32..100,
+            size in prop::sample::select(vec![64_usize, 128]),
+        ) {
+            use rand::{RngExt, SeedableRng};
+            let mut generator = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+            let mut pixel = || if generator.random_ratio(filled, 100) { generator.random() } else { 0 };
+            let pixels = (0..height * width).map(|_| pixel()).collect();
+            match align(&Grey { height, width, pixels }, size) {
+                Ok(aligned) => prop_assert_eq!(aligned.len(), size * size),
+                Err(unusable) => prop_assert!(unusable == Unusable::Faint || width * size < height),
+            }
+        }
+
+        #[test]
+        fn the_middle_column_halves_the_mass(left in 0_usize..60, wide in 10_usize..60, tall in 60_usize..100) {
+            // Narrower than the cut, so that all mass stays inside it.
+            prop_assume!(wide * 64 / tall < 30);
+            let image = rectangle(120, 140, [5, 5 + tall], [left, left + wide]);
+            let aligned = align(&image, 64).unwrap();
+            let mass = |columns: Range<usize>| -> u64 {
+                aligned.chunks_exact(64).flat_map(|row| &row[columns.clone()]).map(|&p| u64::from(p)).sum()
+            };
+            let total = mass(0..64);
+            prop_assert!(2 * mass(0..32) <= total);
+            prop_assert!(2 * mass(0..33) > total);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Reading image files as grey silhouettes.
+
+use std::fs;
+use std::io::{Cursor, ErrorKind};
+use std::path::Path;
+
+use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder};
+use image::{ColorType, ImageDecoder, ImageError, ImageResult, Limits};
+
+/// A grey image, row-major.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grey {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `height * width` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// The largest decoded image: far beyond any camera's silhouette, and small enough that a
+/// file that lies about its size cannot exhaust the memory.
+const LARGEST_BYTES: u64 = 128 << 20;
+
+/// How three colours become one grey value: weights of red, green and blue in units of
+/// 2^-`shift`, and what is added before the shift.
+struct GreyWeights {
+    rgb: [u32; 3],
+    rounding: u32,
+    shift: u32,
+}
+
+/// As libpng does it where OpenCV lets it: 0.299, 0.587, the rest, truncated at 8 bits.
+const PNG_WEIGHTS: GreyWeights = GreyWeights { rgb: [9797, 19234, 3737], rounding: 0, shift: 15 };
+/// As OpenCV converts what its other decoders deliver.
+const OTHER_WEIGHTS: GreyWeights =
+    GreyWeights { rgb: [4899, 9617, 1868], rounding: 1 << 13, shift: 14 };
+
+impl GreyWeights {
+    /// The weighted sum of a pixel's first three samples.
+    fn mix(&self, pixel: &[impl Into<u32> + Copy], rounding: u32) -> u32 {
+        let sum: u32 = self.rgb.iter().zip(pixel).map(|(w, &s)| w * s.into()).sum();
+        (sum + rounding) >> self.shift
+    }
+}
+
+/// Reads a PNG, BMP or JPEG file (told apart by content, not by name) of 1 to 16 bits as 8-bit
+/// grey, with the values that OpenCV's `imread` gives for `IMREAD_GRAYSCALE`.
+///
+/// # Errors
+/// The reason, for a report that already names the file.
+pub fn read_grey(path: &Path) -> Result<Grey, String> {
+    let bytes = fs::read(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => "not found (a broken link?)".into(),
+        _ => e.to_string(),
+    })?;
+    decode_grey(&bytes)
+}
+
+/// [`read_grey`] of bytes in memory.
+///
+/// # Errors
+/// The reason.
+pub fn decode_grey(bytes: &[u8]) -> Result<Grey, String> {
+    if bytes.is_empty() {
+        return Err("zero bytes".into());
+    }
+    let grey = match bytes {
+        [0x89, b'P', b'N', b'G', ..] => {
+            PngDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &PNG_WEIGHTS))
+        }
+        [b'B', b'M', ..] => {
+            BmpDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS))
+        }
+        [0xFF, 0xD8, ..] => {
+            if !ends_as_jpeg(bytes) {
+                return Err("truncated".into());
+            }
+            JpegDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS))
+        }
+        _ => return Err("neither PNG nor BMP nor JPEG inside".into()),
+    };
+    grey.map_err(|error| reason(&error))
+}
+
+/// JPEG decoders fill up what is missing, so a truncated file shows only in its missing end
+/// marker; some cameras write a little after it.
+fn ends_as_jpeg(bytes: &[u8]) -> bool {
+    let end = &bytes[bytes.len().saturating_sub(256)..];
+    end.windows(2).any(|pair| pair == [0xFF, 0xD9])
+}
+
+fn reason(error: &ImageError) -> String {
+    let truncated = matches!(error, ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof);
+    let text = error.to_string();
+    if truncated || text.contains("end of file") || text.contains("EOF") {
+        return "truncated".into();
+    }
+    text.lines().next().unwrap_or("unreadable").to_string()
+}
+
+fn grey_of(mut decoder: impl ImageDecoder, weights: &GreyWeights) -> ImageResult<Grey> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(LARGEST_BYTES);
+    limits.reserve(decoder.total_bytes())?;
+    decoder.set_limits(limits)?;
+    let (width, height) = decoder.dimensions();
+    let color = decoder.color_type();
+    // `total_bytes` is within the limit, so it fits.
+    let mut samples = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or_default()];
+    decoder.read_image(&mut samples)?;
+    let pixels = match color {
+        ColorType::L8 => samples,
+        ColorType::La8 => samples.chunks_exact(2).map(|p| p[0]).collect(),
+        ColorType::Rgb8 => mix_8(&samples, 3, weights),
+        ColorType::Rgba8 => mix_8(&samples, 4, weights),
+        ColorType::L16 => high_bytes(&samples, 1),
+        ColorType::La16 => high_bytes(&samples, 2),
+        ColorType::Rgb16 => mix_16(&samples, 3, weights),
+        ColorType::Rgba16 => mix_16(&samples, 4, weights),
+        other => {
+            let what = image::error::ImageFormatHint::Name(format!("{other:?} pixels"));
+            return Err(ImageError::Unsupported(what.into()));
+        }
+    };
+    Ok(Grey { height: height as usize, width: width as usize, pixels })
+}
+
+fn mix_8(samples: &[u8], channels: usize, weights: &GreyWeights) -> Vec<u8> {
+    let pixels = samples.chunks_exact(channels);
+    pixels.map(|pixel| weights.mix(pixel, weights.rounding) as u8).collect()
+}
+
+/// Sixteen bits become eight by their high byte.
+fn high_bytes(samples: &[u8], channels: usize) -> Vec<u8> {
+    let pixels = samples.chunks_exact(2 * channels);
+    pixels.map(|p| (u16::from_ne_bytes([p[0], p[1]]) >> 8) as u8).collect()
+}
+
+/// libpng rounds at sixteen bits, before the high byte is taken.
+fn mix_16(samples: &[u8], channels: usize, weights: &GreyWeights) -> Vec<u8> {
+    let sample = |pair: &[u8]| u16::from_ne_bytes([pair[0], pair[1]]);
+    let pixels = samples.chunks_exact(2 * channels);
+    pixels
+        .map(|p| {
+            let rgb = [sample(&p[0..2]), sample(&p[2..4]), sample(&p[4..6])];
+            (weights.mix(&rgb, 1 << (weights.shift - 1)) >> 8) as u8
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{DynamicImage, GrayImage, ImageFormat};
+
+    fn encoded(format: ImageFormat) -> Vec<u8> {
+        let image = GrayImage::from_fn(40, 30, |x, y| image::Luma([(x * 5 + y) as u8]));
+        let mut bytes = Cursor::new(Vec::new());
+        DynamicImage::from(image).write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn every_format_reads() {
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Jpeg] {
+            let grey = decode_grey(&encoded(format)).unwrap();
+            assert_eq!((grey.height, grey.width, grey.pixels.len()), (30, 40, 1200));
+            assert!((i32::from(grey.pixels[41]) - 6).abs() <= 3, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn truncated_and_foreign_files_are_refused() {
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Jpeg] {
+            let bytes = encoded(format);
+            // The last 12 bytes of a PNG hold no pixels.
+            for length in [1, 2, 10, bytes.len() / 2, bytes.len() - 20] {
+                let error = decode_grey(&bytes[..length]).map(|grey| grey.width).unwrap_err();
+                assert!(!error.contains('\n'), "{error}");
+            }
+        }
+        assert_eq!(decode_grey(&[]).unwrap_err(), "zero bytes");
+        assert!(decode_grey(b"GIF89a").unwrap_err().contains("neither"));
+    }
+
+    #[test]
+    fn a_png_that_lies_about_its_size_costs_no_memory() {
+        let mut bytes = encoded(ImageFormat::Png);
+        bytes[16..24].copy_from_slice(&[0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF]);
+        assert!(decode_grey(&bytes).is_err());
+    }
+}

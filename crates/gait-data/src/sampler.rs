@@ -1,0 +1,194 @@
+//! Batches of P identities times K sequences.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::{RngExt, SeedableRng, seq::index};
+use rand_chacha::ChaCha8Rng;
+
+use crate::sequence::{append_trimmed, trimmed_width};
+use crate::{DataError, PreparedSet};
+
+/// The shape of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchSettings {
+    /// P: identities of a batch.
+    pub subjects: usize,
+    /// K: sequences of each identity.
+    pub sequences: usize,
+    /// Frames of each clip.
+    pub frames: usize,
+}
+
+/// One batch. `pixels` is `[n, t, h, w]` with n = P * K, the K sequences of an identity one
+/// after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Class of each of the n sequences: an index into [`ClipSampler::classes`].
+    pub subjects: Vec<usize>,
+    /// t
+    pub frames: usize,
+    /// h
+    pub height: usize,
+    /// w, trimmed to what the network reads.
+    pub width: usize,
+    /// `n * t * h * w` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// Draws batches from the training side of a prepared set: P identities without replacement, K
+/// sequences of each (with replacement only where there are fewer), and of each sequence a random
+/// window of consecutive frames. A sequence shorter than the window is repeated first.
+///
+/// A batch depends on the set, the settings, the seed and its number alone: a stopped training
+/// goes on by asking for the next number.
+#[derive(Debug)]
+pub struct ClipSampler {
+    set: Arc<PreparedSet>,
+    settings: BatchSettings,
+    seed: u64,
+    classes: Vec<String>,
+    /// Sequences of each class.
+    members: Vec<Vec<usize>>,
+    height: usize,
+    width: usize,
+}
+
+impl ClipSampler {
+    /// A sampler of `set`'s training side.
+    ///
+    /// # Errors
+    /// If a size is zero, P exceeds the number of training subjects, or the silhouettes are not
+    /// all of one size.
+    pub fn new(
+        set: Arc<PreparedSet>,
+        settings: BatchSettings,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let mut by_subject: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let train = set.train();
+        for &index in &train {
+            by_subject.entry(&set.entry(index).key.subject).or_default().push(index);
+        }
+        let (classes, members): (Vec<String>, Vec<Vec<usize>>) =
+            by_subject.into_iter().map(|(name, members)| (name.to_string(), members)).unzip();
+        check_settings(&settings, classes.len())?;
+        let (height, width) = one_size(&set, &train)?;
+        Ok(ClipSampler { set, settings, seed, classes, members, height, width })
+    }
+
+    /// Training subjects with at least one sequence, sorted: class `i` is subject `classes()[i]`.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// Rows and columns of a silhouette in a batch.
+    pub fn size(&self) -> (usize, usize) {
+        (self.height, trimmed_width(self.width))
+    }
+
+    /// The shape of a batch.
+    pub fn settings(&self) -> &BatchSettings {
+        &self.settings
+    }
+
+    /// Batch number `iteration`.
+    ///
+    /// # Errors
+    /// If a sequence of the set is damaged.
+    pub fn batch(&self, iteration: u64) -> Result<Batch, DataError> {
+        let BatchSettings { subjects, sequences, frames } = self.settings;
+        let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+        generator.set_stream(iteration);
+        let (height, width) = self.size();
+        let mut batch = Batch {
+            subjects: Vec::with_capacity(subjects * sequences),
+            frames,
+            height,
+            width,
+            pixels: Vec::with_capacity(subjects * sequences * frames * height * width),
+        };
+        for class in index::sample(&mut generator, self.classes.len(), subjects) {
+            for sequence in draw(&mut generator, &self.members[class], sequences) {
+                batch.subjects.push(class);
+                self.append_window(sequence, &mut generator, &mut batch.pixels)?;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Appends a random window of `sequence`, trimmed.
+    fn append_window(
+        &self,
+        sequence: usize,
+        generator: &mut ChaCha8Rng,
+        pixels: &mut Vec<u8>,
+    ) -> Result<(), DataError> {
+        let clip = self.set.clip(sequence)?;
+        let wanted = self.settings.frames;
+        // As often as needed, whole: the window may then start anywhere in the repeated sequence.
+        let tiled = clip.frames * wanted.div_ceil(clip.frames).max(1);
+        let start = generator.random_range(0..=tiled - wanted);
+        let size = clip.height * clip.width;
+        for frame in (start..start + wanted).map(|t| t % clip.frames) {
+            append_trimmed(&clip.pixels[frame * size..(frame + 1) * size], clip.width, pixels);
+        }
+        Ok(())
+    }
+}
+
+/// `count` of `members`, each at most once if there are enough.
+fn draw(generator: &mut ChaCha8Rng, members: &[usize], count: usize) -> Vec<usize> {
+    if members.len() >= count {
+        index::sample(generator, members.len(), count).iter().map(|i| members[i]).collect()
+    } else {
+        (0..count).map(|_| members[generator.random_range(0..members.len())]).collect()
+    }
+}
+
+fn check_settings(settings: &BatchSettings, subjects: usize) -> Result<(), DataError> {
+    let sizes = [
+        ("train.batch.subjects", settings.subjects),
+        ("train.batch.sequences", settings.sequences),
+        ("train.batch.frames", settings.frames),
+    ];
+    if let Some((setting, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+        let (what, mend) = ("it is 0".into(), "set it to 1 or more".into());
+        return Err(DataError::Setting { setting, what, mend });
+    }
+    if settings.subjects > subjects {
+        return Err(DataError::Setting {
+            setting: "train.batch.subjects",
+            what: format!(
+                "a batch of {} identities cannot be drawn from {subjects} training subjects",
+                settings.subjects
+            ),
+            mend: match subjects {
+                0 => "prepare the set with a partition that has training subjects".into(),
+                _ => format!("set it to {subjects} or less"),
+            },
+        });
+    }
+    Ok(())
+}
+
+/// The size that all sequences of `indices` have.
+fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), DataError> {
+    let size = |i: &usize| (set.entry(*i).height, set.entry(*i).width);
+    let first = indices.first().map_or((0, 0), size);
+    match indices.iter().find(|i| size(i) != first) {
+        None => Ok(first),
+        Some(other) => Err(DataError::set(
+            set.folder(),
+            format!(
+                "silhouettes of {}x{} and of {}x{} are mixed ({})",
+                first.0,
+                first.1,
+                size(other).0,
+                size(other).1,
+                set.entry(*other).key
+            ),
+            "prepare them in one go",
+        )),
+    }
+}

@@ -1,0 +1,96 @@
+//! A walking sequence: its name and its silhouettes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Who walked, how, and from where it was filmed. Ordered by subject, condition, view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SequenceKey {
+    /// The identity, such as `001`.
+    pub subject: String,
+    /// Walking condition and repetition, such as `nm-01`.
+    pub condition: String,
+    /// Camera view, such as `090`.
+    pub view: String,
+}
+
+impl SequenceKey {
+    /// A key from its three parts.
+    pub fn new(
+        subject: impl Into<String>,
+        condition: impl Into<String>,
+        view: impl Into<String>,
+    ) -> Self {
+        SequenceKey { subject: subject.into(), condition: condition.into(), view: view.into() }
+    }
+}
+
+impl fmt::Display for SequenceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.subject, self.condition, self.view)
+    }
+}
+
+/// Silhouettes of one sequence: `pixels` is `[t, h, w]`, row-major, 0 to 255.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clip {
+    /// t
+    pub frames: usize,
+    /// h
+    pub height: usize,
+    /// w
+    pub width: usize,
+    /// `frames * height * width` bytes.
+    pub pixels: Vec<u8>,
+}
+
+/// Columns cut from each side of an aligned silhouette at load: floor(w / 64) * 10, so that
+/// 64 columns become 44 and 128 become 88.
+pub fn trim_columns(width: usize) -> usize {
+    width / 64 * 10
+}
+
+/// Columns that are left of an aligned silhouette after [`trim_columns`].
+pub fn trimmed_width(width: usize) -> usize {
+    width - 2 * trim_columns(width)
+}
+
+impl Clip {
+    /// The clip without its outer columns (see [`trim_columns`]): `[t, h, trimmed_width(w)]`.
+    pub fn trimmed(&self) -> Clip {
+        let mut pixels = Vec::with_capacity(self.frames * self.height * trimmed_width(self.width));
+        append_trimmed(&self.pixels, self.width, &mut pixels);
+        Clip { width: trimmed_width(self.width), pixels, ..*self }
+    }
+}
+
+/// Appends the rows of `pixels` (each `width` long) to `out` without their outer columns.
+pub(crate) fn append_trimmed(pixels: &[u8], width: usize, out: &mut Vec<u8>) {
+    let cut = trim_columns(width);
+    for row in pixels.chunks_exact(width.max(1)) {
+        out.extend_from_slice(&row[cut..width - cut]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trimming_keeps_the_middle_columns() {
+        let row: Vec<u8> = (0..64).collect();
+        let clip = Clip { frames: 1, height: 2, width: 64, pixels: [row.clone(), row].concat() };
+        let trimmed = clip.trimmed();
+        assert_eq!(trimmed.width, 44);
+        let middle: Vec<u8> = (10..54).collect();
+        assert_eq!(trimmed.pixels, [middle.clone(), middle].concat());
+        assert_eq!(trimmed_width(128), 88);
+        assert_eq!(trimmed_width(44), 44);
+    }
+
+    #[test]
+    fn key_reads_as_a_path() {
+        assert_eq!(SequenceKey::new("001", "nm-01", "090").to_string(), "001/nm-01/090");
+    }
+}

@@ -1,0 +1,205 @@
+//! `clips.arrow`: one Arrow IPC file, written in batches and read in place.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::builder::{LargeBinaryBuilder, StringBuilder, UInt32Builder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{LargeBinaryArray, RecordBatch, StringArray, UInt32Array};
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::writer::FileWriter;
+use arrow_ipc::{Block, convert::try_fb_to_schema, root_as_footer, root_as_message};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+
+use crate::{DataError, SequenceKey};
+
+/// One sequence as it is stored: `clip` is zstd of uint8 `[t, h, w]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub key: SequenceKey,
+    pub frames: u32,
+    pub height: u32,
+    pub width: u32,
+    pub clip: Vec<u8>,
+}
+
+/// The columns of `clips.arrow`.
+pub(crate) fn schema() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8, false);
+    let number = |name| Field::new(name, DataType::UInt32, false);
+    Arc::new(Schema::new(vec![
+        text("subject"),
+        text("condition"),
+        text("view"),
+        number("frames"),
+        number("height"),
+        number("width"),
+        Field::new("clip", DataType::LargeBinary, false),
+    ]))
+}
+
+/// The rows as one batch.
+pub(crate) fn batch_of(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
+    let text = |of: fn(&Row) -> &str| {
+        let mut column = StringBuilder::new();
+        rows.iter().for_each(|row| column.append_value(of(row)));
+        Arc::new(column.finish())
+    };
+    let number = |of: fn(&Row) -> u32| {
+        let mut column = UInt32Builder::new();
+        rows.iter().for_each(|row| column.append_value(of(row)));
+        Arc::new(column.finish())
+    };
+    let mut clips = LargeBinaryBuilder::new();
+    rows.iter().for_each(|row| clips.append_value(&row.clip));
+    RecordBatch::try_new(
+        schema(),
+        vec![
+            text(|row| &row.key.subject),
+            text(|row| &row.key.condition),
+            text(|row| &row.key.view),
+            number(|row| row.frames),
+            number(|row| row.height),
+            number(|row| row.width),
+            Arc::new(clips.finish()),
+        ],
+    )
+}
+
+/// Writes batches to `path`, which must be a name beside the final one, and syncs it to disk.
+pub(crate) struct ArrowFile<'a> {
+    path: &'a Path,
+    writer: FileWriter<BufWriter<File>>,
+}
+
+impl<'a> ArrowFile<'a> {
+    pub fn create(path: &'a Path) -> Result<Self, DataError> {
+        let file = File::create(path).map_err(|e| DataError::io("write", path, e))?;
+        let writer = FileWriter::try_new(BufWriter::with_capacity(1 << 20, file), &schema());
+        Ok(ArrowFile { path, writer: writer.map_err(|e| write_error(path, e))? })
+    }
+
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), DataError> {
+        self.writer.write(batch).map_err(|e| write_error(self.path, e))
+    }
+
+    /// Ends the file; returns its size in bytes.
+    pub fn finish(mut self) -> Result<u64, DataError> {
+        self.writer.finish().map_err(|e| write_error(self.path, e))?;
+        let mut buffer = self.writer.into_inner().map_err(|e| write_error(self.path, e))?;
+        let done = buffer.flush().and_then(|()| buffer.get_ref().sync_all());
+        let size = done.and_then(|()| Ok(buffer.get_ref().metadata()?.len()));
+        size.map_err(|e| DataError::io("write", self.path, e))
+    }
+}
+
+fn write_error(path: &Path, error: ArrowError) -> DataError {
+    match error {
+        ArrowError::IoError(_, source) => DataError::io("write", path, source),
+        other => DataError::io("write", path, std::io::Error::other(other)),
+    }
+}
+
+/// The columns of one batch, in place.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    pub subject: StringArray,
+    pub condition: StringArray,
+    pub view: StringArray,
+    pub frames: UInt32Array,
+    pub height: UInt32Array,
+    pub width: UInt32Array,
+    pub clip: LargeBinaryArray,
+}
+
+impl Columns {
+    fn of(batch: &RecordBatch) -> Self {
+        let text = |i| batch.column(i).as_string::<i32>().clone();
+        let number = |i| batch.column(i).as_primitive::<UInt32Type>().clone();
+        Columns {
+            subject: text(0),
+            condition: text(1),
+            view: text(2),
+            frames: number(3),
+            height: number(4),
+            width: number(5),
+            clip: batch.column(6).as_binary::<i64>().clone(),
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.frames.len()
+    }
+}
+
+/// Every batch of an Arrow IPC file without copying it. All offsets are checked against the
+/// file first: the decoder itself panics where they point outside.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(crate) fn read_batches(file: &Buffer) -> Result<Vec<RecordBatch>, String> {
+    const MAGIC: &[u8] = b"ARROW1";
+    if !file.starts_with(MAGIC) {
+        return Err("it is not an Arrow file".into());
+    }
+    let tail = file.len().checked_sub(10).ok_or("it is truncated")?;
+    let footer_length = <[u8; 10]>::try_from(&file[tail..])
+        .ok()
+        .and_then(|tail| read_footer_length(tail).ok())
+        .ok_or("it is truncated (its end is missing)")?;
+    let start = tail.checked_sub(footer_length).ok_or("its footer is damaged")?;
+    let footer = root_as_footer(&file[start..tail]).map_err(|_| "its footer is damaged")?;
+    let stored = footer.schema().ok_or("its footer is damaged")?;
+    let stored = try_fb_to_schema(stored).map_err(|_| "its schema is damaged")?;
+    if stored.fields() != schema().fields() {
+        return Err("its columns are not those of a prepared set".into());
+    }
+    let decoder = FileDecoder::new(schema(), footer.version());
+    let blocks = footer.recordBatches().ok_or("its footer is damaged")?;
+    blocks.iter().map(|block| read_block(file, &decoder, block)).collect()
+}
+
+fn read_block(file: &Buffer, decoder: &FileDecoder, block: &Block) -> Result<RecordBatch, String> {
+    let damaged = || "a batch is damaged".to_string();
+    let number = |n: i64| usize::try_from(n).map_err(|_| damaged());
+    let start = number(block.offset())?;
+    let head = number(block.metaDataLength().into())?;
+    let body = number(block.bodyLength())?;
+    let length = head.checked_add(body).ok_or_else(damaged)?;
+    let end = start.checked_add(length).filter(|end| *end <= file.len()).ok_or_else(damaged)?;
+    check_message(&file[start..end], head, body).ok_or_else(damaged)?;
+    let data = file.slice_with_length(start, length);
+    decoder.read_record_batch(block, &data).ok().flatten().ok_or_else(damaged)
+}
+
+/// Whether the message at the start of `block` describes buffers that lie within its body.
+fn check_message(block: &[u8], head: usize, body: usize) -> Option<()> {
+    // A continuation marker and a length come before the message.
+    block.starts_with(&[0xFF; 4]).then_some(())?;
+    let message = root_as_message(block.get(8..head)?).ok()?;
+    let batch = message.header_as_record_batch()?;
+    let rows = batch.length();
+    let columns = schema().fields().len();
+    let nodes = batch.nodes()?;
+    let sound = batch.compression().is_none()
+        && batch.variadicBufferCounts().is_none_or(|counts| counts.is_empty())
+        && rows >= 0
+        && nodes.len() == columns
+        && nodes.iter().all(|node| node.length() == rows && node.null_count() == 0);
+    let inside = batch.buffers()?.iter().all(|buffer| {
+        let end = buffer.offset().checked_add(buffer.length());
+        buffer.offset() >= 0
+            && buffer.length() >= 0
+            && end.is_some_and(|end| usize::try_from(end).is_ok_and(|end| end <= body))
+    });
+    (sound && inside && usize::try_from(rows).is_ok_and(|rows| rows <= body)).then_some(())
+}
+
+/// The columns of every batch of `file`.
+pub(crate) fn read_columns(file: &Buffer) -> Result<Vec<Columns>, String> {
+    Ok(read_batches(file)?.iter().map(Columns::of).collect())
+}
