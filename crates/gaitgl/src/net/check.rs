@@ -1,0 +1,187 @@
+//! Settings that make no network are refused before anything is built, each by its key.
+
+use super::layout::{self, LayerKind};
+use crate::mask::mask_size;
+use crate::settings::{AtTest, Branches, ModelSettings, Partition, SettingsError, Stem, invalid};
+
+impl ModelSettings {
+    /// Checks that the settings make a network.
+    ///
+    /// # Errors
+    /// Names the first key whose value cannot be used, and what to write instead.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        self.check_lists()?;
+        self.check_numbers()?;
+        self.check_maps()?;
+        if self.branches != Branches::Global {
+            self.check_local()?;
+        }
+        Ok(())
+    }
+
+    fn check_lists(&self) -> Result<(), SettingsError> {
+        if self.channels.is_empty() {
+            return Err(invalid("model.channels", "[]", "give the channels of at least one stage"));
+        }
+        let stages = self.channels.len();
+        let mend = format!("give one per stage; model.channels has {stages}");
+        for (key, length) in
+            [("model.layers", self.layers.len()), ("model.pools", self.pools.len())]
+        {
+            if length != stages {
+                return Err(invalid(key, format!("a list of {length}"), &mend));
+            }
+        }
+        for (key, list) in [("model.channels", &self.channels), ("model.layers", &self.layers)] {
+            if list.contains(&0) {
+                return Err(invalid(key, format!("{list:?}"), "give 1 or more for every stage"));
+            }
+        }
+        if self.stem == Stem::Conv && stages < 2 {
+            let mend = "give two stages or more; the first one is the stem";
+            return Err(invalid("model.channels", format!("{:?}", self.channels), mend));
+        }
+        Ok(())
+    }
+
+    fn check_numbers(&self) -> Result<(), SettingsError> {
+        for (key, value) in [
+            ("model.height", self.height),
+            ("model.width", self.width),
+            ("model.lta_stride", self.lta_stride),
+        ] {
+            if value == 0 {
+                return Err(invalid(key, 0, "give 1 or more"));
+            }
+        }
+        let [frames, rows, columns] = self.lta_kernel;
+        if frames == 0 || rows % 2 == 0 || columns % 2 == 0 {
+            let mend = "give 1 or more frames, and odd numbers of rows and columns";
+            return Err(invalid("model.lta_kernel", format!("{:?}", self.lta_kernel), mend));
+        }
+        if !(self.gem_start.is_finite() && self.gem_start > 0.0) {
+            return Err(invalid("model.gem_start", self.gem_start, "give a number above 0"));
+        }
+        Ok(())
+    }
+
+    fn check_maps(&self) -> Result<(), SettingsError> {
+        for plan in layout::layers(self) {
+            if plan.kind == LayerKind::SpatialPool {
+                if plan.height % 2 != 0 || plan.height == 0 {
+                    let mend = format!(
+                        "{} halves {} rows; give a height that every `sp` halves evenly",
+                        plan.name, plan.height
+                    );
+                    return Err(invalid("model.height", self.height, &mend));
+                }
+                if plan.width < 2 {
+                    let mend = format!("{} has no two columns left; give more", plan.name);
+                    return Err(invalid("model.width", self.width, &mend));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_local(&self) -> Result<(), SettingsError> {
+        let local = &self.local;
+        if !(local.ratio > 0.0 && local.ratio < 1.0) {
+            return Err(invalid("model.local.ratio", local.ratio, "give more than 0, less than 1"));
+        }
+        if local.at_test == AtTest::MeanOfK && local.draws == 0 {
+            return Err(invalid("model.local.draws", 0, "give 1 or more"));
+        }
+        for plan in layout::global_local_layers(self) {
+            let (height, width) = (plan.height, plan.width);
+            let (length, what) = match local.partition {
+                Partition::Bands => {
+                    if local.bands == 0 || local.bands > height {
+                        let mend = format!("{} has {height} rows; give 1 to {height}", plan.name);
+                        return Err(invalid("model.local.bands", local.bands, &mend));
+                    }
+                    continue;
+                }
+                Partition::PartH | Partition::StripH => (height, "rows"),
+                Partition::PartV | Partition::StripV => (width, "columns"),
+                Partition::Pixel => (height * width, "pixels"),
+            };
+            if mask_size(local.ratio, length) == 0 {
+                let mend =
+                    format!("it takes none of the {length} {what} of {}; give more", plan.name);
+                return Err(invalid("model.local.ratio", local.ratio, &mend));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets;
+    use crate::settings::Pool;
+
+    fn refused(change: impl Fn(&mut ModelSettings), key: &str, mend: &str) {
+        let mut settings = presets::model("paper-small").unwrap();
+        change(&mut settings);
+        let message = settings.check().unwrap_err().to_string();
+        assert!(message.starts_with(key) && message.contains(mend), "{message}");
+    }
+
+    #[test]
+    fn lists_of_different_lengths_are_refused() {
+        refused(|s| s.layers = vec![1, 1], "model.layers", "has 3");
+        refused(|s| s.pools.push(Pool::None), "model.pools", "has 3");
+        refused(|s| s.channels.clear(), "model.channels", "at least one");
+        refused(|s| s.channels[1] = 0, "model.channels", "1 or more");
+        refused(
+            |s| {
+                s.stem = Stem::Conv;
+                (s.channels, s.layers, s.pools) = (vec![8], vec![1], vec![Pool::None]);
+            },
+            "model.channels",
+            "two stages",
+        );
+    }
+
+    #[test]
+    fn sizes_that_make_no_map_are_refused() {
+        refused(|s| s.height = 0, "model.height", "1 or more");
+        refused(|s| s.height = 33, "model.height", "stages.1.pool halves 33 rows");
+        refused(|s| s.width = 1, "model.width", "stages.1.pool");
+        refused(|s| s.lta_kernel = [3, 2, 3], "model.lta_kernel", "odd");
+        refused(|s| s.lta_stride = 0, "model.lta_stride", "1 or more");
+        refused(|s| s.gem_start = f64::NAN, "model.gem_start", "above 0");
+    }
+
+    #[test]
+    fn local_branches_that_cut_nothing_are_refused() {
+        refused(|s| s.local.ratio = 1.0, "model.local.ratio", "less than 1");
+        refused(|s| s.local.ratio = 0.04, "model.local.ratio", "22 columns of stages.2.layers.0");
+        refused(
+            |s| {
+                s.local.partition = Partition::Bands;
+                s.local.bands = 33;
+            },
+            "model.local.bands",
+            "stages.2.layers.0 has 32 rows",
+        );
+        refused(
+            |s| {
+                s.local.at_test = AtTest::MeanOfK;
+                s.local.draws = 0;
+            },
+            "model.local.draws",
+            "1 or more",
+        );
+    }
+
+    #[test]
+    fn the_local_branch_is_not_checked_where_it_does_not_run() {
+        let mut settings = presets::model("paper-small").unwrap();
+        settings.branches = Branches::Global;
+        settings.local.ratio = 7.0;
+        settings.check().unwrap();
+    }
+}

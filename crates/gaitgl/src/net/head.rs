@@ -1,0 +1,149 @@
+//! From strips to embedding and logits: separate FC, neck, classifier.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::batch_norm::{BatchNorm, BatchNormConfig};
+use super::error::ModelError;
+use super::init::Init;
+use super::separate_fc::{SeparateFc, SeparateFcConfig};
+use crate::settings::Neck;
+
+/// What a training pass gives.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// `[n, c, p]`, for the triplet loss: what [`super::Evaluator::embed`] gives at test.
+    pub embedding: Tensor<3>,
+    /// `[n, classes, p]`, for the cross-entropy; `None` without a classifier.
+    pub logits: Option<Tensor<3>>,
+}
+
+/// What a [`Head`] is made of.
+#[derive(Clone, Debug)]
+pub struct HeadConfig {
+    /// Channels of the strips.
+    pub channels: usize,
+    /// Strips.
+    pub strips: usize,
+    /// Training identities.
+    pub classes: usize,
+    /// What follows the separate FC.
+    pub neck: Neck,
+}
+
+impl HeadConfig {
+    /// The layers.
+    pub fn init(&self, init: &mut Init) -> Head {
+        let &Self { channels, strips, classes, neck } = self;
+        let fc = SeparateFcConfig { strips, channels: [channels, channels] }.init("fc", init);
+        let features = match neck {
+            Neck::BatchNorm => Some(channels),
+            Neck::Bnneck => Some(channels * strips),
+            Neck::None => None,
+        };
+        let norm = features.map(|features| BatchNormConfig { features }.init(init));
+        let classifier = features.map(|_| {
+            SeparateFcConfig { strips, channels: [channels, classes] }.init("classifier", init)
+        });
+        Head { fc, norm, classifier, neck }
+    }
+}
+
+/// See [`HeadConfig`].
+#[derive(Module, Debug)]
+pub struct Head {
+    /// Eqn. 11.
+    pub fc: SeparateFc,
+    /// Over channels, or over channels x strips (BNNeck).
+    pub norm: Option<BatchNorm>,
+    /// One map per strip.
+    pub classifier: Option<SeparateFc>,
+    #[module(skip)]
+    neck: Neck,
+}
+
+impl Head {
+    /// Embedding and logits of strips `[n, c, p]`; the batch norm takes up the batch.
+    ///
+    /// # Errors
+    /// Another shape, or a batch too small for the batch norm.
+    pub fn forward_train(&mut self, strips: Tensor<3>) -> Result<Output, ModelError> {
+        let features = self.fc.forward(strips)?;
+        let (Some(norm), Some(classifier)) = (&mut self.norm, &self.classifier) else {
+            return Ok(Output { embedding: features, logits: None });
+        };
+        Ok(match self.neck {
+            Neck::Bnneck => {
+                let shape = features.dims();
+                let normed = norm.forward_train(features.clone().flatten::<2>(1, 2))?;
+                let logits = classifier.forward_normalised(normed.reshape(shape))?;
+                Output { embedding: features, logits: Some(logits) }
+            }
+            _ => {
+                let embedding = norm.forward_train(features)?;
+                let logits = classifier.forward(embedding.clone())?;
+                Output { embedding, logits: Some(logits) }
+            }
+        })
+    }
+
+    /// Embedding of strips `[n, c, p]`, by the running statistics.
+    ///
+    /// # Errors
+    /// Another shape.
+    pub fn embed(&self, strips: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+        let features = self.fc.forward(strips)?;
+        match (&self.norm, self.neck) {
+            (Some(norm), Neck::BatchNorm) => norm.forward_test(features),
+            _ => Ok(features),
+        }
+    }
+
+    /// Logits `[n, classes, p]` of strips `[n, c, p]` by the running statistics, if there is a
+    /// classifier.
+    ///
+    /// # Errors
+    /// Another shape.
+    pub fn classify(&self, strips: Tensor<3>) -> Result<Option<Tensor<3>>, ModelError> {
+        let (Some(norm), Some(classifier)) = (&self.norm, &self.classifier) else {
+            return Ok(None);
+        };
+        let features = self.fc.forward(strips)?;
+        let logits = match self.neck {
+            Neck::Bnneck => {
+                let shape = features.dims();
+                let normed = norm.forward_test(features.flatten::<2>(1, 2))?;
+                classifier.forward_normalised(normed.reshape(shape))
+            }
+            _ => classifier.forward(norm.forward_test(features)?),
+        };
+        logits.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Distribution};
+
+    fn shapes(neck: Neck) -> (Vec<usize>, Option<Vec<usize>>) {
+        let device = Device::flex().autodiff();
+        let config = HeadConfig { channels: 3, strips: 4, classes: 5, neck };
+        let mut head = config.init(&mut Init::new(1, &device));
+        let strips = Tensor::random([2, 3, 4], Distribution::Default, &device);
+        assert_eq!(head.embed(strips.clone()).unwrap().dims(), [2, 3, 4]);
+        let logits = head.classify(strips.clone()).unwrap().map(|l| l.dims());
+        let output = head.forward_train(strips).unwrap();
+        let trained = output.logits.map(|l| l.dims());
+        assert_eq!(trained, logits);
+        (output.embedding.dims().to_vec(), trained.map(|l| l.to_vec()))
+    }
+
+    #[test]
+    fn every_neck_keeps_the_strips() {
+        let logits = Some(vec![2, 5, 4]);
+        assert_eq!(shapes(Neck::BatchNorm), (vec![2, 3, 4], logits.clone()));
+        assert_eq!(shapes(Neck::Bnneck), (vec![2, 3, 4], logits));
+        assert_eq!(shapes(Neck::None), (vec![2, 3, 4], None));
+    }
+}

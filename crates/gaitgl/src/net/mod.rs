@@ -1,0 +1,246 @@
+//! The GaitGL network: silhouettes `[n, 1, t, h, w]` to embeddings `[n, c, p]`.
+//!
+//! Read [`GaitGl::body`] and [`Head::forward_train`]: that is the network. [`layout`] says which
+//! layers there are, the other files hold one layer each.
+
+mod batch_norm;
+mod check;
+mod conv;
+mod describe;
+mod error;
+mod evaluator;
+mod global_local;
+mod head;
+mod init;
+mod layout;
+mod row_pooling;
+mod separate_fc;
+mod tensors;
+mod windows;
+
+pub use batch_norm::{BatchNorm, BatchNormConfig};
+pub use conv::{Conv, ConvConfig};
+pub use describe::{LayerDescription, describe};
+pub use error::ModelError;
+pub use evaluator::Evaluator;
+pub use global_local::{GlobalLocal, GlobalLocalConfig};
+pub use head::{Head, HeadConfig, Output};
+pub use init::Init;
+pub use row_pooling::{RowPooling, RowPoolingConfig};
+pub use separate_fc::{SeparateFc, SeparateFcConfig};
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::mask::{self, Regions};
+use crate::region_conv3d::spatial_max_pool;
+use crate::settings::{Branches, ModelSettings, Partition, Reading, invalid};
+use error::check_shape;
+use layout::{LayerKind, LayerPlan};
+
+/// The network. Train it with [`GaitGl::forward_train`]; use it through [`GaitGl::evaluator`].
+#[derive(Module, Debug)]
+pub struct GaitGl {
+    /// Layers, each stage with the pooling that ends it.
+    pub stages: Vec<Stage>,
+    /// From rows to strips.
+    pub pooling: RowPooling,
+    /// From strips to embedding and logits.
+    pub head: Head,
+    #[module(skip)]
+    settings: ModelSettings,
+}
+
+/// One stage.
+#[derive(Module, Debug)]
+pub struct Stage {
+    /// Its layers.
+    pub layers: Vec<Layer>,
+    /// The temporal pooling that ends it.
+    pub lta: Option<Conv>,
+    #[module(skip)]
+    spatial_pool: bool,
+}
+
+/// A layer of a stage.
+#[derive(Module, Debug)]
+pub enum Layer {
+    /// Of the stem.
+    Conv(Conv),
+    /// Everywhere else.
+    GlobalLocal(GlobalLocal),
+}
+
+impl GaitGl {
+    /// A network at its start, which depends on the settings, `classes` and `seed` alone. On a
+    /// device with autodiff its parameters ask for gradients.
+    ///
+    /// # Errors
+    /// Settings that make no network, or a classifier without classes.
+    pub fn new(
+        settings: &ModelSettings,
+        classes: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        settings.check()?;
+        if classes == 0 {
+            return Err(invalid("classes", 0, "give the number of training subjects").into());
+        }
+        let mut init = Init::new(seed, device);
+        let plans = layout::layers(settings);
+        let stages = (0..settings.channels.len())
+            .map(|stage| {
+                let plans = plans.iter().filter(|plan| plan.stage == stage);
+                Stage::new(settings, plans, &mut init)
+            })
+            .collect();
+        let pooling =
+            RowPoolingConfig { kind: settings.spatial_pooling, gem_start: settings.gem_start };
+        let pooling = pooling.init(&mut init);
+        let [channels, strips, _] = layout::final_map(settings);
+        let head = HeadConfig { channels, strips, classes, neck: settings.neck }.init(&mut init);
+        Ok(Self { stages, pooling, head, settings: settings.clone() })
+    }
+
+    /// The settings that it was built from.
+    pub fn settings(&self) -> &ModelSettings {
+        &self.settings
+    }
+
+    /// Channels and strips of an embedding.
+    pub fn embedding_shape(&self) -> [usize; 2] {
+        let [channels, strips, _] = layout::final_map(&self.settings);
+        [channels, strips]
+    }
+
+    /// The regions of every global-local layer, in forward order, for one training iteration.
+    pub fn draw_masks(&self, seed: u64, iteration: u64) -> Vec<Option<Regions>> {
+        self.masks(|layer| mask::training_generator(seed, iteration, layer))
+    }
+
+    /// One training pass: embedding and logits, both with gradients. The batch norm takes up the
+    /// batch. `masks` holds the regions of each global-local layer, as [`GaitGl::draw_masks`] gives.
+    ///
+    /// # Shapes
+    /// - clips: `[n, 1, t, h, w]`
+    /// - result: `[n, c, p]` and `[n, classes, p]`
+    ///
+    /// # Errors
+    /// Clips or masks that do not fit the settings, or a batch of one value for the batch norm.
+    pub fn forward_train(
+        &mut self,
+        clips: Tensor<5>,
+        masks: &[Option<Regions>],
+    ) -> Result<Output, ModelError> {
+        let maps = self.body(self.entering(clips)?, masks)?;
+        let strips = self.pooling.forward(max_over_time(maps))?;
+        self.head.forward_train(strips)
+    }
+
+    /// The network as it is now, for use: plain tensors, frozen statistics, masks at test.
+    pub fn evaluator(&self) -> Evaluator {
+        Evaluator::new(self)
+    }
+
+    /// Embeddings `[n, c, p]` of clips `[n, 1, t, h, w]`; for many clips keep an
+    /// [`evaluator`](GaitGl::evaluator).
+    ///
+    /// # Errors
+    /// Clips that do not fit the settings.
+    pub fn embed(&self, clips: Tensor<5>) -> Result<Tensor<3>, ModelError> {
+        self.evaluator().embed(clips)
+    }
+
+    /// The stages in turn: `[n, 1, t, h, w]` to the final map.
+    fn body(&self, clips: Tensor<5>, masks: &[Option<Regions>]) -> Result<Tensor<5>, ModelError> {
+        let mut masks = masks.iter();
+        let mut x = clips;
+        for stage in &self.stages {
+            for layer in &stage.layers {
+                x = match layer {
+                    Layer::Conv(conv) => conv.forward(x)?,
+                    Layer::GlobalLocal(layer) => {
+                        layer.forward(x, masks.next().and_then(Option::as_ref))?
+                    }
+                };
+            }
+            if let Some(lta) = &stage.lta {
+                x = lta.forward(x)?;
+            }
+            if stage.spatial_pool {
+                x = spatial_max_pool(x);
+            }
+        }
+        Ok(x)
+    }
+
+    /// Clips of the right shape, lengthened where they are too short.
+    fn entering(&self, clips: Tensor<5>) -> Result<Tensor<5>, ModelError> {
+        let map = [Some(self.settings.height), Some(self.settings.width)];
+        check_shape("clips", "n c t h w", [None, Some(1), None, map[0], map[1]], clips.dims())?;
+        let frames = clips.dims()[2];
+        let order = layout::lengthened(&self.settings, frames);
+        if order.len() == frames {
+            return Ok(clips);
+        }
+        let order: Vec<i64> = order.into_iter().map(|frame| frame as i64).collect();
+        let order = Tensor::<1, Int>::from_data(order.as_slice(), &clips.device());
+        Ok(clips.select(2, order))
+    }
+
+    /// One label map per global-local layer, where its local branch is cut at all.
+    fn masks(&self, generator: impl Fn(usize) -> rand_chacha::ChaCha8Rng) -> Vec<Option<Regions>> {
+        let settings = &self.settings;
+        let plain =
+            settings.branches == Branches::Global || settings.local.reading == Reading::Literal;
+        let draw = |(layer, plan): (usize, LayerPlan)| {
+            let (height, width) = (plan.height, plan.width);
+            (!plain).then(|| mask::draw(&settings.local, height, width, &mut generator(layer)))
+        };
+        layout::global_local_layers(settings).into_iter().enumerate().map(draw).collect()
+    }
+
+    /// Whether masks are drawn at random.
+    fn random_masks(&self) -> bool {
+        self.settings.local.partition != Partition::Bands
+    }
+}
+
+impl Stage {
+    fn new<'a>(
+        settings: &ModelSettings,
+        plans: impl Iterator<Item = &'a LayerPlan>,
+        init: &mut Init,
+    ) -> Self {
+        let mut stage = Self { layers: Vec::new(), lta: None, spatial_pool: false };
+        for plan in plans {
+            let channels = [plan.channels_in, plan.channels_out];
+            match plan.kind {
+                LayerKind::Conv => {
+                    let conv = ConvConfig::same(channels, layout::KERNEL);
+                    stage.layers.push(Layer::Conv(conv.init(&plan.name, init)));
+                }
+                LayerKind::GlobalLocal(join) => {
+                    let (branches, reading) = (settings.branches, settings.local.reading);
+                    let config = GlobalLocalConfig { channels, join, branches, reading };
+                    stage.layers.push(Layer::GlobalLocal(config.init(&plan.name, init)));
+                }
+                LayerKind::Lta(kernel, stride) => {
+                    let lta = ConvConfig::lta(channels, kernel, stride);
+                    stage.lta = Some(lta.init(&plan.name, init));
+                }
+                LayerKind::SpatialPool => stage.spatial_pool = true,
+            }
+        }
+        stage
+    }
+}
+
+/// `[n, c, t, h, w]` to `[n, c, h, w]`.
+fn max_over_time(maps: Tensor<5>) -> Tensor<4> {
+    maps.max_dim(2).squeeze_dim(2)
+}
+
+#[cfg(test)]
+mod tests;

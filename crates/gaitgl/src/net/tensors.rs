@@ -1,0 +1,195 @@
+//! All tensors of a network by name: what checkpoints hold, imports fill and exports write.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+
+use super::GaitGl;
+use super::error::{ModelError, axes};
+use crate::weights::{Weight, Weights};
+
+impl GaitGl {
+    /// All tensors, running statistics included. Names follow the fields: `stages.1.layers.0.global`,
+    /// `head.norm.running_mean`.
+    pub fn tensors(&self) -> Weights {
+        let mut reader = Reader { path: Path::default(), read: Weights::new(), values: true };
+        self.visit(&mut reader);
+        reader.read
+    }
+
+    /// The network with these tensors in place of its own.
+    ///
+    /// # Errors
+    /// Lists every tensor that is missing, unused, or of another shape.
+    pub fn with_tensors(self, tensors: &Weights) -> Result<Self, ModelError> {
+        let mut reader = Reader { path: Path::default(), read: Weights::new(), values: false };
+        self.visit(&mut reader);
+        let problems = differences(&reader.read, tensors);
+        if !problems.is_empty() {
+            return Err(ModelError::Tensors(problems));
+        }
+        Ok(self.map(&mut Writer { path: Path::default(), tensors }))
+    }
+}
+
+fn differences(own: &Weights, given: &Weights) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (name, Weight { shape, .. }) in own {
+        match given.get(name) {
+            None => problems.push(format!("{name} ({}) is missing", axes(shape))),
+            Some(other) if other.shape != *shape => {
+                let (found, wanted) = (axes(&other.shape), axes(shape));
+                problems.push(format!("{name} is {found}, this network has {wanted}"));
+            }
+            Some(other) if other.values.len() != shape.iter().product::<usize>() => {
+                problems.push(format!("{name} holds {} values", other.values.len()));
+            }
+            Some(_) => {}
+        }
+    }
+    let unused = given.iter().filter(|(name, _)| !own.contains_key(*name));
+    problems.extend(unused.map(|(name, w)| format!("{name} ({}) is unused", axes(&w.shape))));
+    problems
+}
+
+/// Where a traversal is. Enum variants leave no trace: a layer's name does not say its kind.
+#[derive(Default)]
+struct Path(Vec<String>);
+
+impl Path {
+    fn enter(&mut self, name: &str, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.0.push(name.into());
+        }
+    }
+
+    fn exit(&mut self, container: &str) {
+        if !container.starts_with("Enum:") {
+            self.0.pop();
+        }
+    }
+
+    fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
+
+struct Reader {
+    path: Path,
+    read: BTreeMap<String, Weight>,
+    /// Whether to read values or only shapes.
+    values: bool,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        let values = if self.values {
+            tensor.into_data().convert::<f32>().try_into_vec().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        self.read.insert(self.path.name(), Weight { shape, values });
+    }
+}
+
+struct Writer<'a> {
+    path: Path,
+    tensors: &'a Weights,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(weight) = self.tensors.get(&self.path.name()) else {
+            return param;
+        };
+        let data = TensorData::new(weight.values.clone(), weight.shape.clone());
+        param.map(|old| {
+            let tensor = Tensor::from_data(data, &old.device());
+            if old.is_require_grad() { tensor.require_grad() } else { tensor }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::tests::small;
+    use burn::tensor::Device;
+
+    fn net(seed: u64) -> GaitGl {
+        GaitGl::new(&small("parts-small"), 5, seed, &Device::flex().autodiff()).unwrap()
+    }
+
+    #[test]
+    fn names_follow_the_network() {
+        let tensors = net(1).tensors();
+        let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+        let wanted = [
+            "head.classifier.weight",
+            "head.fc.weight",
+            "head.norm.running_mean",
+            "head.norm.running_variance",
+            "head.norm.scale",
+            "head.norm.shift",
+            "pooling.exponent",
+            "stages.0.layers.0.weight",
+            "stages.0.lta.weight",
+            "stages.1.layers.0.global",
+            "stages.1.layers.0.local",
+            "stages.2.layers.0.global",
+            "stages.2.layers.0.local",
+            "stages.2.layers.1.global",
+            "stages.2.layers.1.local",
+        ];
+        assert_eq!(names, wanted);
+    }
+
+    #[test]
+    fn tensors_go_into_another_network_and_stay_trainable() {
+        let (a, b) = (net(1), net(2));
+        assert_ne!(a.tensors(), b.tensors());
+        let b = b.with_tensors(&a.tensors()).unwrap();
+        assert_eq!(a.tensors(), b.tensors());
+        assert!(b.head.fc.weight.val().is_require_grad());
+        let norm = b.head.norm.unwrap();
+        assert!(norm.scale.val().is_require_grad() && !norm.running_mean.val().is_require_grad());
+        assert_eq!(b.head.fc.weight.id, a.head.fc.weight.id);
+    }
+
+    #[test]
+    fn every_tensor_that_does_not_fit_is_listed() {
+        let mut tensors = net(1).tensors();
+        tensors.remove("stages.0.lta.weight");
+        tensors.insert("extra".into(), Weight { shape: vec![2], values: vec![0.0; 2] });
+        if let Some(weight) = tensors.get_mut("head.classifier.weight") {
+            weight.shape[2] = 6;
+        }
+        let message = net(1).with_tensors(&tensors).unwrap_err().to_string();
+        for part in [
+            "stages.0.lta.weight (4x4x3x1x1) is missing",
+            "extra (2) is unused",
+            "head.classifier.weight is 16x8x6, this network has 16x8x5",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

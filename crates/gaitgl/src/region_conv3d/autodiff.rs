@@ -1,0 +1,170 @@
+//! The gradients of [`RegionOps`], written by hand, for any backend below Burn's autodiff.
+
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, TensorMetadata};
+
+use super::{Join, RegionConv, RegionOps};
+use crate::mask::Regions;
+
+impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
+    fn region_conv3d(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        conv: RegionConv,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node()];
+        match ConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let saved = [prep.checkpoint(&x), prep.checkpoint(&weight)];
+                let y = B::region_conv3d(x.into_primitive(), weight.into_primitive(), conv.clone());
+                // The sign of the output tells the slope; the next layer keeps it anyway.
+                let output = conv.leaky.then(|| y.clone());
+                prep.finish((saved, conv, output), y)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::region_conv3d(x.into_primitive(), weight.into_primitive(), conv))
+            }
+        }
+    }
+
+    fn global_local(
+        x: FloatTensor<Self>,
+        global: FloatTensor<Self>,
+        local: FloatTensor<Self>,
+        regions: Option<Regions>,
+        join: Join,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), global.node(), local.node()];
+        match GlobalLocalBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let saved =
+                    [prep.checkpoint(&x), prep.checkpoint(&global), prep.checkpoint(&local)];
+                let (x, global) = (x.into_primitive(), global.into_primitive());
+                let local = local.into_primitive();
+                let (y, signs) =
+                    B::global_local_with_signs(x, global, local, regions.clone(), join);
+                prep.finish((saved, signs, regions, join), y)
+            }
+            OpsKind::UnTracked(prep) => {
+                let (x, global) = (x.into_primitive(), global.into_primitive());
+                let local = local.into_primitive();
+                prep.finish(B::global_local(x, global, local, regions, join))
+            }
+        }
+    }
+
+    fn spatial_max_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match PoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let input = x.shape().dims();
+                let (y, choice) = B::spatial_max_pool_with_choice(x.into_primitive());
+                prep.finish((choice, input), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::spatial_max_pool(x.into_primitive())),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConvBackward;
+
+impl<B: RegionOps> Backward<B, 2> for ConvBackward {
+    /// The input and the weight, the convolution, and its output if a leaky ReLU followed.
+    type State = ([NodeId; 2], RegionConv, Option<FloatTensor<B>>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let ([x, weight], conv, output) = ops.state;
+        let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
+        let weight: FloatTensor<B> = checkpointer.retrieve_node_output(weight);
+        let [x_node, weight_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let grad = match output {
+            Some(output) => B::leaky_backward(output, grad),
+            None => grad,
+        };
+        let (input, kernel) = (x.shape().dims(), weight.shape().dims());
+        if let Some(node) = weight_node {
+            let by_weight = B::region_conv3d_backward_weight(x, grad.clone(), conv.clone(), kernel);
+            grads.register::<B>(node.id, by_weight);
+        }
+        if let Some(node) = x_node {
+            let by_data = B::region_conv3d_backward_data(weight, grad, conv, input);
+            grads.register::<B>(node.id, by_data);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GlobalLocalBackward;
+
+impl<B: RegionOps> Backward<B, 3> for GlobalLocalBackward {
+    /// The input and both weights, the signs of the branches, the regions, the join.
+    type State = ([NodeId; 3], IntTensor<B>, Option<Regions>, Join);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let ([x, global, local], signs, regions, join) = ops.state;
+        let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
+        let weights: [FloatTensor<B>; 2] =
+            [global, local].map(|node| checkpointer.retrieve_node_output(node));
+        let [x_node, global_node, local_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let (by_global, by_local) = B::global_local_backward(grad, signs, join);
+        let (input, kernel): ([usize; 5], [usize; 5]) =
+            (x.shape().dims(), weights[0].shape().dims());
+        let conv =
+            |regions| RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: false };
+        let branches = [(by_global, conv(None)), (by_local, conv(regions))];
+        let mut by_data: Option<FloatTensor<B>> = None;
+        for (((grad, conv), weight), node) in
+            branches.into_iter().zip(weights).zip([global_node, local_node])
+        {
+            if let Some(node) = node {
+                let (x, grad, conv) = (x.clone(), grad.clone(), conv.clone());
+                let by_weight = B::region_conv3d_backward_weight(x, grad, conv, kernel);
+                grads.register::<B>(node.id, by_weight);
+            }
+            if x_node.is_some() {
+                let part = B::region_conv3d_backward_data(weight, grad, conv, input);
+                by_data = Some(match by_data {
+                    Some(other) => B::float_add(other, part),
+                    None => part,
+                });
+            }
+        }
+        if let (Some(node), Some(by_data)) = (x_node, by_data) {
+            grads.register::<B>(node.id, by_data);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PoolBackward;
+
+impl<B: RegionOps> Backward<B, 1> for PoolBackward {
+    /// What was taken of each block, and the shape of the input.
+    type State = (IntTensor<B>, [usize; 5]);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (choice, input) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [node] = ops.parents;
+        if let Some(node) = node {
+            grads.register::<B>(node.id, B::spatial_max_pool_backward(grad, choice, input));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What surrounds the convolutions on the CPU, as plain loops over f32 slices on all cores.
+//!
+//! Every loop is elementwise or owns its block of the output, so results do not depend on the
+//! number of threads.
+
+use rayon::prelude::*;
+
+use super::SLOPE;
+
+/// Elements that one task takes: small enough for the caches, large enough to be worth a task.
+const CHUNK: usize = 1 << 14;
+
+fn leaky(value: f32) -> f32 {
+    if value > 0.0 { value } else { SLOPE * value }
+}
+
+fn slope(positive: bool) -> f32 {
+    if positive { 1.0 } else { SLOPE }
+}
+
+/// Leaky ReLU in place.
+pub fn leaky_in_place(values: &mut [f32]) {
+    values.par_chunks_mut(CHUNK).for_each(|chunk| {
+        for value in chunk {
+            *value = leaky(*value);
+        }
+    });
+}
+
+/// `grad` times the slope that the output tells.
+pub fn leaky_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
+    let mut by_input = vec![0.0; grad.len()];
+    let chunks = by_input.par_chunks_mut(CHUNK).zip(output.par_chunks(CHUNK));
+    chunks.zip(grad.par_chunks(CHUNK)).for_each(|((out, output), grad)| {
+        for ((out, &output), &grad) in out.iter_mut().zip(output).zip(grad) {
+            *out = grad * slope(output > 0.0);
+        }
+    });
+    by_input
+}
+
+/// `leaky(global) + leaky(local)` in place of `global`.
+pub fn sum_in_place(global: &mut [f32], local: &[f32]) {
+    global.par_chunks_mut(CHUNK).zip(local.par_chunks(CHUNK)).for_each(|(global, local)| {
+        for (g, &l) in global.iter_mut().zip(local) {
+            *g = leaky(*g) + leaky(l);
+        }
+    });
+}
+
+/// [`sum_in_place`] and the signs: 1 for a positive global branch plus 2 for a positive local one.
+pub fn sum_with_signs(global: &mut [f32], local: &[f32]) -> Vec<u8> {
+    let mut signs = vec![0; global.len()];
+    let chunks = global.par_chunks_mut(CHUNK).zip(local.par_chunks(CHUNK));
+    chunks.zip(signs.par_chunks_mut(CHUNK)).for_each(|((global, local), signs)| {
+        for ((g, &l), sign) in global.iter_mut().zip(local).zip(signs) {
+            *sign = u8::from(*g > 0.0) + 2 * u8::from(l > 0.0);
+            *g = leaky(*g) + leaky(l);
+        }
+    });
+    signs
+}
+
+/// Gradients by the two branches of a sum.
+pub fn sum_backward(grad: &[f32], signs: &[u8]) -> (Vec<f32>, Vec<f32>) {
+    let (mut global, mut local) = (vec![0.0; grad.len()], vec![0.0; grad.len()]);
+    let outputs = global.par_chunks_mut(CHUNK).zip(local.par_chunks_mut(CHUNK));
+    let inputs = grad.par_chunks(CHUNK).zip(signs.par_chunks(CHUNK));
+    outputs.zip(inputs).for_each(|((global, local), (grad, signs))| {
+        for (((g, l), &grad), &sign) in global.iter_mut().zip(local).zip(grad).zip(signs) {
+            *g = grad * slope(sign & 1 != 0);
+            *l = grad * slope(sign & 2 != 0);
+        }
+    });
+    (global, local)
+}
+
+/// The leaky ReLU of two maps of planes `[h * w]`, each plane of the first above its twin.
+pub fn stack(global: &[f32], local: &[f32], plane: usize) -> Vec<f32> {
+    let mut stacked = vec![0.0; 2 * global.len()];
+    let pairs = global.par_chunks(plane).zip(local.par_chunks(plane));
+    stacked.par_chunks_mut(2 * plane).zip(pairs).for_each(|(both, (global, local))| {
+        for (out, &value) in both.iter_mut().zip(global.iter().chain(local)) {
+            *out = leaky(value);
+        }
+    });
+    stacked
+}
+
+/// 1 where a value is positive, else 0.
+pub fn signs(values: &[f32]) -> Vec<u8> {
+    let mut signs = vec![0; values.len()];
+    signs.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(|(signs, values)| {
+        for (sign, &value) in signs.iter_mut().zip(values) {
+            *sign = u8::from(value > 0.0);
+        }
+    });
+    signs
+}
+
+/// Gradients by the two maps of [`stack`].
+pub fn stack_backward(grad: &[f32], signs: &[u8], plane: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut global, mut local) = (vec![0.0; grad.len() / 2], vec![0.0; grad.len() / 2]);
+    let outputs = global.par_chunks_mut(plane).zip(local.par_chunks_mut(plane));
+    let inputs = grad.par_chunks(2 * plane).zip(signs.par_chunks(2 * plane));
+    outputs.zip(inputs).for_each(|((global, local), (grad, signs))| {
+        let out = global.iter_mut().chain(local);
+        for ((out, &grad), &sign) in out.zip(grad).zip(signs) {
+            *out = grad * slope(sign != 0);
+        }
+    });
+    (global, local)
+}
+
+/// Max over 2 x 2 blocks of planes `[h, w]`, and which element of its block each one was
+/// (0 to 3, row by row, the first on ties; NaN wins).
+pub fn pool(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
+    let (rows, columns) = (height / 2, width / 2);
+    let planes = x.len() / (height * width).max(1);
+    let mut pooled = vec![0.0; planes * rows * columns];
+    let mut choice = vec![0; pooled.len()];
+    let size = (rows * columns).max(1);
+    let outputs = pooled.par_chunks_mut(size).zip(choice.par_chunks_mut(size));
+    outputs.zip(x.par_chunks(height * width)).for_each(|((pooled, choice), plane)| {
+        let out = pooled.chunks_mut(columns).zip(choice.chunks_mut(columns));
+        for ((pooled, choice), pair) in out.zip(plane.chunks(2 * width)) {
+            let (above, below) = pair.split_at(width);
+            let blocks = above.chunks_exact(2).zip(below.chunks_exact(2));
+            for ((value, index), (a, b)) in pooled.iter_mut().zip(choice).zip(blocks) {
+                (*value, *index) = (a[0], 0);
+                for (other, at) in [(a[1], 1), (b[0], 2), (b[1], 3)] {
+                    if other > *value || other.is_nan() {
+                        (*value, *index) = (other, at);
+                    }
+                }
+            }
+        }
+    });
+    (pooled, choice)
+}
+
+/// The gradient by the input of [`pool`], of planes `[h, w]`.
+pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -> Vec<f32> {
+    let (rows, columns) = (height / 2, width / 2);
+    let size = (rows * columns).max(1);
+    let mut by_input = vec![0.0; grad.len() / size * height * width];
+    let inputs = grad.par_chunks(size).zip(choice.par_chunks(size));
+    by_input.par_chunks_mut(height * width).zip(inputs).for_each(|(plane, (grad, choice))| {
+        let lines = grad.chunks(columns).zip(choice.chunks(columns));
+        for (pair, (grad, choice)) in plane.chunks_mut(2 * width).zip(lines) {
+            for (column, (&grad, &index)) in grad.iter().zip(choice).enumerate() {
+                pair[usize::from(index / 2) * width + 2 * column + usize::from(index % 2)] = grad;
+            }
+        }
+    });
+    by_input
+}

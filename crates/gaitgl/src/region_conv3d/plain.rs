@@ -1,0 +1,242 @@
+//! The operations of [`RegionOps`](super::RegionOps) as plain Burn operations, for any backend:
+//! what runs on GPUs, and the definition that the CPU kernels are tested against.
+
+use burn::backend::tensor::{BoolTensor, Device, FloatTensor, IntTensor};
+use burn::backend::{Backend, Scalar, Slice, TensorMetadata};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{BoolStore, DType, IntDType, Shape, TensorData};
+
+use super::{Join, RegionConv, SLOPE};
+use crate::mask::Regions;
+
+/// Axis of the rows.
+const ROWS: usize = 3;
+
+/// The convolution; with regions, each is convolved by itself.
+pub fn forward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    conv: &RegionConv,
+) -> FloatTensor<B> {
+    let options = options(&weight.shape(), conv);
+    let y = match &conv.regions {
+        None => B::conv3d(x, weight, None, options),
+        Some(regions) => {
+            let each = |part| B::conv3d(part, weight.clone(), None, options.clone());
+            by_region::<B>(x, regions, each)
+        }
+    };
+    if conv.leaky { leaky::<B>(y) } else { y }
+}
+
+/// The gradient by the input of shape `input`.
+pub fn backward_data<B: Backend>(
+    weight: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    conv: &RegionConv,
+    input: [usize; 5],
+) -> FloatTensor<B> {
+    let options = options(&weight.shape(), conv);
+    let each = |grad: FloatTensor<B>| {
+        // Burn asks for the input, of which only the shape matters.
+        let mut shape = input;
+        shape[ROWS] = grad.shape()[ROWS];
+        let x = B::float_empty(Shape::from(shape), &grad.device(), grad.dtype().into());
+        B::conv3d_x_backward(x, weight.clone(), grad, options.clone())
+    };
+    match &conv.regions {
+        None => each(grad),
+        Some(regions) => by_region::<B>(grad, regions, each),
+    }
+}
+
+/// The gradient by the weight of shape `weight`.
+pub fn backward_weight<B: Backend>(
+    x: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    conv: &RegionConv,
+    weight: [usize; 5],
+) -> FloatTensor<B> {
+    let shape = Shape::from(weight);
+    let options = options(&shape, conv);
+    let empty = B::float_empty(shape, &grad.device(), grad.dtype().into());
+    let each = |x, grad| B::conv3d_weight_backward(x, empty.clone(), grad, options.clone());
+    let Some(regions) = &conv.regions else {
+        return each(x, grad);
+    };
+    let parts = match regions.row_bands() {
+        Some(bands) => bands
+            .windows(2)
+            .map(|b| each(rows::<B>(x.clone(), b[0], b[1]), rows::<B>(grad.clone(), b[0], b[1])))
+            .collect::<Vec<_>>(),
+        None => indicators::<B>(regions, &x.device(), x.dtype())
+            .into_iter()
+            .map(|mask| {
+                let x = B::float_mul(x.clone(), mask.clone());
+                each(x, B::float_mul(grad.clone(), mask))
+            })
+            .collect(),
+    };
+    sum::<B>(parts)
+}
+
+/// Leaky ReLU.
+fn leaky<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    B::leaky_relu(x, Scalar::from(SLOPE))
+}
+
+/// `grad` where `output` is positive, elsewhere `SLOPE * grad`, as PyTorch has it.
+pub fn leaky_backward<B: Backend>(output: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    let positive = positive::<B>(output);
+    leaky_gradient::<B>(positive, grad)
+}
+
+/// The two branches joined, and their signs as [`super::RegionOps::global_local_with_signs`] says.
+pub fn global_local<B: Backend>(
+    x: FloatTensor<B>,
+    global: FloatTensor<B>,
+    local: FloatTensor<B>,
+    regions: Option<Regions>,
+    join: Join,
+) -> (FloatTensor<B>, IntTensor<B>) {
+    let padding = global.shape()[2] / 2;
+    let conv = |regions| RegionConv { stride: 1, padding, regions, leaky: true };
+    let g = forward::<B>(x.clone(), global, &conv(None));
+    let l = forward::<B>(x, local, &conv(regions));
+    let code = |x| B::bool_into_int(positive::<B>(x), IntDType::I32);
+    match join {
+        Join::Sum => {
+            let twice = B::int_mul_scalar(code(l.clone()), Scalar::from(2));
+            let signs = B::int_add(code(g.clone()), twice);
+            (B::float_add(g, l), signs)
+        }
+        Join::Stack => {
+            let y = B::float_cat(vec![g, l], ROWS);
+            let signs = code(y.clone());
+            (y, signs)
+        }
+    }
+}
+
+/// The gradients by the two convolutions.
+pub fn global_local_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    signs: IntTensor<B>,
+    join: Join,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let above = |signs: IntTensor<B>, code: i32| {
+        B::int_greater_elem(signs, Scalar::from(code), BoolStore::Native.into())
+    };
+    let is = |signs: IntTensor<B>, code: i32| {
+        B::int_equal_elem(signs, Scalar::from(code), BoolStore::Native.into())
+    };
+    match join {
+        Join::Sum => {
+            let local = leaky_gradient::<B>(above(signs.clone(), 1), grad.clone());
+            let either = B::bool_or(is(signs.clone(), 1), is(signs, 3));
+            (leaky_gradient::<B>(either, grad), local)
+        }
+        Join::Stack => {
+            let grad = leaky_gradient::<B>(above(signs, 0), grad);
+            let height = grad.shape()[ROWS] / 2;
+            let half = |from| rows::<B>(grad.clone(), from, from + height);
+            (half(0), half(height))
+        }
+    }
+}
+
+/// Max over 1 x 2 x 2.
+pub fn spatial_max_pool<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
+    let [n, c, t, h, w] = x.shape().dims();
+    let flat = B::float_reshape(x, Shape::from([n, c * t, h, w]));
+    let y = B::max_pool2d(flat, [2, 2], [2, 2], [0, 0], [1, 1], false);
+    B::float_reshape(y, Shape::from([n, c, t, h / 2, w / 2]))
+}
+
+/// Max over 1 x 2 x 2 with Burn's own indices `[n, c * t, h / 2, w / 2]`.
+pub fn spatial_max_pool_with_choice<B: Backend>(
+    x: FloatTensor<B>,
+) -> (FloatTensor<B>, IntTensor<B>) {
+    let [n, c, t, h, w] = x.shape().dims();
+    let flat = B::float_reshape(x, Shape::from([n, c * t, h, w]));
+    let (k, none, one) = ([2, 2], [0, 0], [1, 1]);
+    let pooled = B::max_pool2d_with_indices(flat, k, k, none, one, false, IntDType::I32);
+    (B::float_reshape(pooled.output, Shape::from([n, c, t, h / 2, w / 2])), pooled.indices)
+}
+
+/// The gradient by the input of shape `input`.
+pub fn spatial_max_pool_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    choice: IntTensor<B>,
+    input: [usize; 5],
+) -> FloatTensor<B> {
+    let [n, c, t, h, w] = input;
+    // Burn asks for the input, of which only the shape matters.
+    let x = B::float_empty(Shape::from([n, c * t, h, w]), &grad.device(), grad.dtype().into());
+    let grad = B::float_reshape(grad, Shape::from([n, c * t, h / 2, w / 2]));
+    let (k, none, one) = ([2, 2], [0, 0], [1, 1]);
+    let back = B::max_pool2d_with_indices_backward(x, k, k, none, one, false, grad, choice);
+    B::float_reshape(back.x_grad, Shape::from(input))
+}
+
+fn options(weight: &Shape, conv: &RegionConv) -> ConvOptions<3> {
+    let padding = [conv.padding, weight[3] / 2, weight[4] / 2];
+    ConvOptions::new([conv.stride, 1, 1], padding, [1, 1, 1], 1)
+}
+
+/// A map that acts on each region as if it were alone: bands are cut and joined, other regions
+/// masked and summed.
+fn by_region<B: Backend>(
+    x: FloatTensor<B>,
+    regions: &Regions,
+    each: impl Fn(FloatTensor<B>) -> FloatTensor<B>,
+) -> FloatTensor<B> {
+    if let Some(bands) = regions.row_bands() {
+        let bands = bands.windows(2).map(|b| each(rows::<B>(x.clone(), b[0], b[1])));
+        return B::float_cat(bands.collect(), ROWS);
+    }
+    let masks = indicators::<B>(regions, &x.device(), x.dtype()).into_iter();
+    let parts = masks.map(|mask| {
+        let y = each(B::float_mul(x.clone(), mask.clone()));
+        B::float_mul(y, mask)
+    });
+    sum::<B>(parts.collect())
+}
+
+fn sum<B: Backend>(parts: Vec<FloatTensor<B>>) -> FloatTensor<B> {
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else {
+        unreachable!("a label map has at least one pixel, so at least one region")
+    };
+    parts.fold(first, B::float_add)
+}
+
+/// One mask `[1, 1, 1, h, w]` for each region.
+fn indicators<B: Backend>(
+    regions: &Regions,
+    device: &Device<B>,
+    dtype: DType,
+) -> Vec<FloatTensor<B>> {
+    let shape = [1, 1, 1, regions.height(), regions.width()];
+    let mask = |region| {
+        let data = TensorData::new(regions.indicator(region), shape);
+        let mask = B::float_from_data(data, device);
+        if dtype == DType::F32 { mask } else { B::float_cast(mask, dtype.into()) }
+    };
+    regions.regions().into_iter().map(mask).collect()
+}
+
+fn rows<B: Backend>(x: FloatTensor<B>, from: usize, to: usize) -> FloatTensor<B> {
+    let mut slices: Vec<Slice> = x.shape().iter().map(|&size| Slice::from(0..size)).collect();
+    slices[ROWS] = Slice::from(from..to);
+    B::float_slice(x, &slices)
+}
+
+fn positive<B: Backend>(x: FloatTensor<B>) -> BoolTensor<B> {
+    B::float_greater_elem(x, Scalar::from(0.0f32), BoolStore::Native.into())
+}
+
+fn leaky_gradient<B: Backend>(positive: BoolTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
+    let small = B::float_mul_scalar(grad.clone(), Scalar::from(SLOPE));
+    B::float_mask_where(small, positive, grad)
+}
