@@ -1,0 +1,259 @@
+//! Coats and bags: what covers a person's shape and hinders the arms.
+
+use rand::Rng;
+
+use super::body::{Body, Ring};
+use super::chance::{between, factor, happens, spread};
+use super::flesh::ring;
+use super::gait::Gait;
+use super::pose::{Pose, sign};
+use super::solids::{Ellipsoid, Part, Region};
+use super::vector::{Frame, Vec3, vec3};
+
+/// A coat over the usual clothes; lengths in metres.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coat {
+    /// Thickness over the trunk, over the arms.
+    pub layer: f32,
+    pub sleeve: f32,
+    /// How straight it is cut: every height is at least this share of the widest one.
+    pub straight: f32,
+    /// Where it ends, in thigh lengths below the hip joint: 0.3 a jacket, over 1 a long coat.
+    pub hem: f32,
+    /// How far the hem stands off the legs.
+    pub flare: f32,
+    /// The hood is up.
+    pub hood: bool,
+    /// Height of the collar around the neck.
+    pub collar: f32,
+    /// The hands are in its pockets.
+    pub pockets: bool,
+}
+
+/// How a bag is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    InHand,
+    OnShoulder,
+    OnBack,
+}
+
+/// A bag: half its depth (forward), width (sideways) and height, in metres.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bag {
+    pub carried: Carried,
+    /// 0 left, 1 right; a bag on the back hangs on both.
+    pub side: usize,
+    pub half: Vec3,
+}
+
+/// What a person wears and carries in one recording.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outfit {
+    pub coat: Option<Coat>,
+    pub bag: Option<Bag>,
+}
+
+impl Coat {
+    /// A coat out of somebody's wardrobe.
+    pub fn draw(rng: &mut impl Rng) -> Coat {
+        let long = happens(rng, 0.55);
+        Coat {
+            layer: between(rng, 0.020, 0.055),
+            sleeve: between(rng, 0.012, 0.030),
+            straight: between(rng, 0.90, 1.06),
+            hem: if long { between(rng, 0.9, 1.5) } else { between(rng, 0.35, 0.7) },
+            flare: if long { between(rng, 0.02, 0.08) } else { between(rng, 0.01, 0.04) },
+            hood: happens(rng, 0.12),
+            collar: between(rng, 0.02, 0.08),
+            pockets: false,
+        }
+    }
+
+    /// The same coat on another day: buttoned otherwise, over something else.
+    pub fn on_another_day(&self, rng: &mut impl Rng) -> Coat {
+        Coat {
+            layer: self.layer * factor(rng, 0.2),
+            sleeve: self.sleeve * factor(rng, 0.2),
+            straight: self.straight * factor(rng, 0.03),
+            hem: self.hem * factor(rng, 0.03),
+            flare: (self.flare + spread(rng, 0.012)).max(0.0),
+            pockets: happens(rng, 0.15),
+            ..*self
+        }
+    }
+}
+
+impl Bag {
+    /// A bag out of somebody's belongings.
+    pub fn draw(rng: &mut impl Rng) -> Bag {
+        let side = usize::from(happens(rng, 0.6));
+        let size = factor(rng, 0.15);
+        let (carried, half) = match between(rng, 0.0, 3.0) {
+            at if at < 1.0 => (Carried::InHand, vec3(0.15, 0.045, 0.13)),
+            at if at < 2.0 => (Carried::OnShoulder, vec3(0.16, 0.05, 0.12)),
+            _ => (Carried::OnBack, vec3(0.09, 0.14, 0.21)),
+        };
+        let half = vec3(half.x * factor(rng, 0.15), half.y, half.z * factor(rng, 0.15)) * size;
+        Bag { carried, side, half }
+    }
+
+    /// The same bag on another day: fuller or emptier, now and then on the other side.
+    pub fn on_another_day(&self, rng: &mut impl Rng) -> Bag {
+        let side = if happens(rng, 0.15) { 1 - self.side } else { self.side };
+        Bag { side, half: self.half * factor(rng, 0.06), ..*self }
+    }
+}
+
+impl Outfit {
+    /// Thickness that the coat adds to the trunk.
+    fn layer(&self) -> f32 {
+        self.coat.map_or(0.0, |coat| coat.layer)
+    }
+
+    /// A ring of the trunk with its clothes. A coat adds its thickness and hangs straight from the
+    /// widest place, which hides waist, belly and back.
+    pub fn clothed(&self, body: &Body, index: usize) -> Ring {
+        let own = body.trunk[index];
+        let Some(coat) = self.coat else { return own };
+        let widest = |of: fn(&Ring) -> f32| {
+            coat.straight * body.trunk.iter().map(of).fold(0.0, f32::max) + coat.layer
+        };
+        let shoulders = index + 1 == body.trunk.len();
+        let depth_share = if shoulders { 0.8 } else { 1.0 };
+        Ring {
+            height: own.height,
+            half_width: (own.half_width + coat.layer).max(widest(|ring| ring.half_width)),
+            half_depth: (own.half_depth + coat.layer)
+                .max(depth_share * widest(|ring| ring.half_depth)),
+            forward: 0.5 * own.forward,
+        }
+    }
+
+    /// Thickness that the coat adds to the arms.
+    pub fn sleeve(&self) -> f32 {
+        self.coat.map_or(0.0, |coat| coat.sleeve)
+    }
+
+    /// How far the trousers stand off the shank.
+    pub fn trousers(&self, body: &Body) -> f32 {
+        body.trousers
+    }
+
+    /// The hood around a head of half depth, breadth and height `size`, if one is up.
+    pub fn hood(&self, pose: &Pose, size: Vec3) -> Option<Part> {
+        self.coat.filter(|coat| coat.hood)?;
+        let frame = &pose.head_frame;
+        let over = Ellipsoid::turned(
+            pose.head + frame.offset(vec3(-0.12 * size.x, 0.0, 0.12 * size.z)),
+            frame,
+            vec3(1.12 * size.x, 1.22 * size.y, 1.0 * size.z),
+        );
+        let nape = Ellipsoid::turned(
+            pose.neck_root + pose.chest_frame.offset(vec3(-0.3 * size.x, 0.0, 0.1 * size.z)),
+            &pose.chest_frame,
+            vec3(0.75 * size.x, 1.15 * size.y, 0.3 * size.z),
+        );
+        Some(Part::new(Region::Head, [over, nape]))
+    }
+
+    /// How clothes and load change the walk.
+    pub fn hinder(&self, gait: &mut Gait) {
+        if let Some(coat) = self.coat {
+            for side in [0, 1] {
+                if coat.pockets {
+                    gait.pocket_hand(side);
+                } else {
+                    gait.hinder_arm(side, 0.7, 0.0, 90.0 * coat.layer);
+                }
+            }
+            if coat.hem > 0.8 {
+                gait.thigh = gait.thigh.map(|curve| curve.scaled(0.95, 0.0));
+            }
+        }
+        match self.bag {
+            Some(Bag { carried: Carried::InHand, side, .. }) => {
+                gait.hinder_arm(side, 0.45, -14.0, 3.0);
+                gait.chest_list *= 0.8;
+            }
+            Some(Bag { carried: Carried::OnShoulder, side, half }) => {
+                gait.hinder_arm(side, 0.65, 4.0, 160.0 * half.y);
+                gait.shrug += 0.006;
+            }
+            Some(Bag { carried: Carried::OnBack, .. }) => {
+                gait.lean += 3.0;
+                gait.neck_forward += 2.0;
+                for side in [0, 1] {
+                    gait.hinder_arm(side, 0.9, 4.0, 0.0);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Adds the solids of coat and bag.
+    pub fn hang(&self, body: &Body, pose: &Pose, earlier: &Pose, parts: &mut Vec<Part>) {
+        if let Some(coat) = &self.coat {
+            self.skirt(body, coat, pose, earlier, parts);
+            let root = (pose.neck_root, 1.25 * body.girths.neck + 0.4 * coat.layer);
+            let rim = pose.neck_root + (pose.head - pose.neck_root).unit() * coat.collar;
+            let rim = (rim, 1.15 * body.girths.neck + 0.3 * coat.layer);
+            parts.push(Part::cone(Region::Coat, root, rim));
+        }
+        if let Some(bag) = &self.bag {
+            carry(body, bag, self.layer(), pose, earlier, parts);
+        }
+    }
+
+    /// The coat below the hips: hulls from the seat to a hem that follows both thighs, late and
+    /// damped as hanging cloth does.
+    fn skirt(&self, body: &Body, coat: &Coat, pose: &Pose, earlier: &Pose, parts: &mut Vec<Part>) {
+        let seat = ring(body, self, pose, 0);
+        let hem = [0, 1].map(|side| {
+            let (leg, before) = (&pose.legs[side], &earlier.legs[side]);
+            let swing = before.knee - before.hip;
+            let damped = vec3(0.8 * swing.x, 0.9 * swing.y, swing.z);
+            let radius = body.girths.thigh + 0.4 * coat.layer + coat.flare;
+            let half = vec3(radius, radius, 0.02);
+            Ellipsoid::turned(leg.hip + damped * coat.hem, &Frame::UPRIGHT, half)
+        });
+        parts.push(Part::new(Region::Coat, [seat, hem[0], hem[1]]));
+    }
+}
+
+fn carry(body: &Body, bag: &Bag, layer: f32, pose: &Pose, earlier: &Pose, parts: &mut Vec<Part>) {
+    let half = bag.half;
+    match bag.carried {
+        Carried::InHand => {
+            // It hangs from the fingers and trails their swing a little.
+            let hand = pose.arms[bag.side].fingers;
+            let trail = (earlier.arms[bag.side].fingers - earlier.pelvis) - (hand - pose.pelvis);
+            let centre = hand + vec3(0.5 * trail.x, 0.0, -half.z - 0.05);
+            parts.push(Part::rounded_box(Region::Bag, centre, &Frame::UPRIGHT, half));
+            parts.push(Part::cone(Region::Bag, (hand, 0.02), (centre, 0.03)));
+        }
+        Carried::OnShoulder => {
+            let out = body.trunk[0].half_width + layer + 0.8 * half.y;
+            let hip = vec3(-0.04, sign(bag.side) * out, 0.02);
+            let centre = pose.pelvis + earlier.pelvis_frame.offset(hip);
+            let frame = Frame::UPRIGHT.yaw(sign(bag.side) * 0.15);
+            parts.push(Part::rounded_box(Region::Bag, centre, &frame, half));
+            let top = pose.arms[bag.side].shoulder.towards(pose.neck_root, 0.3);
+            let top = top + pose.chest_frame.up * (body.girths.upper_arm + layer);
+            parts.push(Part::cone(Region::Bag, (top, 0.02), (centre, 0.03)));
+        }
+        Carried::OnBack => {
+            let chest = &body.trunk[3];
+            let behind = chest.half_depth + layer + 0.75 * half.x - chest.forward;
+            let height = chest.height - body.trunk[2].height - 0.15 * half.z;
+            let offset = vec3(-behind, 0.0, height);
+            let centre = pose.waist + pose.chest_frame.offset(offset);
+            let upper = vec3(0.75 * half.x, 0.85 * half.y, 0.35 * half.z);
+            let lower = vec3(half.x, half.y, 0.45 * half.z);
+            let up = pose.chest_frame.up;
+            let upper = Ellipsoid::turned(centre + up * (0.6 * half.z), &pose.chest_frame, upper);
+            let lower = Ellipsoid::turned(centre - up * (0.5 * half.z), &pose.chest_frame, lower);
+            parts.push(Part::new(Region::Bag, [upper, lower]));
+        }
+    }
+}

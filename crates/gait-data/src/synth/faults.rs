@@ -1,0 +1,199 @@
+//! What a background subtraction does to silhouettes: ragged borders, holes, lost limbs, lost
+//! frames and specks.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::chance::{between, happens};
+use super::raster::{BODY, Mask};
+use super::solids::Region;
+
+/// Something that goes wrong for a run of frames.
+#[derive(Clone, Debug)]
+struct Spell<T> {
+    from: usize,
+    to: usize,
+    what: T,
+}
+
+impl<T> Spell<T> {
+    /// A spell of `shortest..=longest` frames somewhere in the clip.
+    fn draw(rng: &mut ChaCha8Rng, frames: usize, lengths: [f32; 2], what: T) -> Spell<T> {
+        let from = between(rng, 0.0, frames as f32) as usize;
+        let length = between(rng, lengths[0], lengths[1] + 1.0) as usize;
+        Spell { from, to: from + length, what }
+    }
+
+    fn holds(&self, frame: usize) -> bool {
+        (self.from..self.to).contains(&frame)
+    }
+}
+
+/// A patch of clothing in the background's colour: where on the body (shares of the silhouette's
+/// width and height) and how large (shares of its height).
+#[derive(Clone, Copy, Debug)]
+struct Patch {
+    at: [f32; 2],
+    half: [f32; 2],
+}
+
+/// The segmenter of one clip: its faults are drawn once, its raggedness frame by frame.
+#[derive(Clone, Debug)]
+pub(super) struct Segmenter {
+    missing: Vec<Spell<()>>,
+    lost: Vec<Spell<Region>>,
+    holes: Vec<Spell<Patch>>,
+    /// Bites and bumps on a frame's border.
+    ragged: f32,
+    /// Share of frames with a speck beside the person.
+    specks: f32,
+    rng: ChaCha8Rng,
+}
+
+impl Segmenter {
+    /// Draws a clip's faults.
+    pub fn draw(mut rng: ChaCha8Rng, frames: usize) -> Segmenter {
+        let spells = |rng: &mut ChaCha8Rng, per_100_frames: f32| {
+            let expected = per_100_frames * frames as f32 / 100.0;
+            (expected + between(rng, 0.0, 1.0)) as usize
+        };
+        let missing = (0..spells(&mut rng, 0.8))
+            .map(|_| Spell::draw(&mut rng, frames, [1.0, 3.0], ()))
+            .collect();
+        let lost = (0..spells(&mut rng, 0.5))
+            .map(|_| {
+                let region = limb(&mut rng);
+                Spell::draw(&mut rng, frames, [2.0, 7.0], region)
+            })
+            .collect();
+        let holes = (0..spells(&mut rng, 1.5))
+            .map(|_| {
+                let patch = patch(&mut rng);
+                Spell::draw(&mut rng, frames, [3.0, 12.0], patch)
+            })
+            .collect();
+        let ragged = between(&mut rng, 4.0, 12.0);
+        Segmenter { missing, lost, holes, ragged, specks: 0.012, rng }
+    }
+
+    /// Whether the frame was not written at all.
+    pub fn misses(&self, frame: usize) -> bool {
+        self.missing.iter().any(|spell| spell.holds(frame))
+    }
+
+    /// Whether the region is not seen in the frame.
+    pub fn loses(&self, frame: usize, region: Region) -> bool {
+        self.lost.iter().any(|spell| spell.holds(frame) && spell.what == region)
+    }
+
+    /// Spoils a clean silhouette.
+    pub fn spoil(&mut self, frame: usize, mask: &mut Mask) {
+        for spell in self.holes.iter().filter(|spell| spell.holds(frame)) {
+            let Patch { at, half } = spell.what;
+            let centre = [at[0] * mask.width as f32, at[1] * mask.height as f32];
+            let half = half.map(|share| share * mask.height as f32);
+            mask.stamp(centre, half, 0);
+        }
+        self.fray(mask);
+        if happens(&mut self.rng, self.specks) {
+            let x = between(&mut self.rng, 0.0, mask.width as f32);
+            let y = between(&mut self.rng, 0.0, mask.height as f32);
+            let half = between(&mut self.rng, 1.0, 3.0);
+            mask.stamp([x, y], [half, 0.8 * half], BODY);
+        }
+    }
+
+    /// Bites out of the border and bumps on it, of one to a few pixels.
+    fn fray(&mut self, mask: &mut Mask) {
+        let scale = mask.height as f32 / 110.0;
+        let times = (self.ragged * between(&mut self.rng, 0.6, 1.4)) as usize;
+        for _ in 0..times {
+            let row = between(&mut self.rng, 0.0, mask.height as f32) as usize;
+            let from_left = happens(&mut self.rng, 0.5);
+            let value = if happens(&mut self.rng, 0.55) { 0 } else { BODY };
+            let half = [
+                scale * between(&mut self.rng, 0.6, 2.0),
+                scale * between(&mut self.rng, 0.7, 2.8),
+            ];
+            if let Some(column) = border(mask, row, from_left, &mut self.rng) {
+                mask.stamp([column as f32, row as f32], half, value);
+            }
+        }
+    }
+}
+
+/// A column where the row enters or leaves the silhouette: one of its runs, chosen at random.
+fn border(mask: &Mask, row: usize, entering: bool, rng: &mut impl Rng) -> Option<usize> {
+    let pixels = mask.pixels.get(row * mask.width..(row + 1) * mask.width)?;
+    let edge = |pair: &[u8]| if entering { pair[0] < pair[1] } else { pair[0] > pair[1] };
+    let edges = pixels.windows(2).filter(|pair| edge(pair)).count();
+    let chosen = between(rng, 0.0, edges as f32) as usize;
+    pixels.windows(2).enumerate().filter(|(_, pair)| edge(pair)).map(|(x, _)| x).nth(chosen)
+}
+
+fn limb(rng: &mut impl Rng) -> Region {
+    let side = usize::from(happens(rng, 0.5));
+    match between(rng, 0.0, 5.0) {
+        at if at < 1.8 => Region::Forearm(side),
+        at if at < 3.2 => Region::Foot(side),
+        at if at < 4.5 => Region::Shank(side),
+        _ => Region::Head,
+    }
+}
+
+fn patch(rng: &mut impl Rng) -> Patch {
+    let half = between(rng, 0.012, 0.045);
+    Patch {
+        at: [between(rng, 0.3, 0.7), between(rng, 0.15, 0.85)],
+        half: [half, half * between(rng, 0.7, 1.8)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::chance::{Purpose, generator};
+
+    fn segmenter(index: u64) -> Segmenter {
+        Segmenter::draw(generator(2, Purpose::Segmenter, [index, 0]), 60)
+    }
+
+    fn block() -> Mask {
+        let mut mask = Mask::new(60, 110);
+        for row in 10..100 {
+            mask.pixels[row * 60 + 20..row * 60 + 40].fill(BODY);
+        }
+        mask
+    }
+
+    #[test]
+    fn most_frames_and_most_of_each_survive() {
+        let clean = block();
+        let (mut kept, mut changed) = (0, 0);
+        for index in 0..50 {
+            let mut segmenter = segmenter(index);
+            for frame in (0..60).filter(|f| !segmenter.misses(*f)).collect::<Vec<_>>() {
+                let mut mask = block();
+                segmenter.spoil(frame, &mut mask);
+                kept += 1;
+                changed += mask.pixels.iter().zip(&clean.pixels).filter(|(a, b)| a != b).count();
+            }
+        }
+        assert!((2850..3000).contains(&kept), "{kept} of 3000 frames");
+        let share = changed as f32 / (kept * 90 * 20) as f32;
+        assert!((0.01..0.08).contains(&share), "{share} of the body changed");
+    }
+
+    #[test]
+    fn every_kind_of_fault_occurs() {
+        let clips: Vec<Segmenter> = (0..100).map(segmenter).collect();
+        assert!(clips.iter().any(|c| !c.missing.is_empty()));
+        assert!(clips.iter().any(|c| !c.holes.is_empty()));
+        for region in [Region::Head, Region::Foot(0), Region::Forearm(1), Region::Shank(0)] {
+            assert!(
+                clips.iter().any(|c| (0..60).any(|frame| c.loses(frame, region))),
+                "{region:?} is never lost"
+            );
+        }
+    }
+}
