@@ -253,9 +253,7 @@ fn finish(out: &Path, plan: Plan, partial: Partial, note: ShardNote) -> Result<A
         for batch in Shard::new(&partial.folder, number).batches()? {
             let names = arrow_array::cast::AsArray::as_string::<i32>(batch.column(0));
             subjects.extend(names.iter().flatten().map(String::from));
-            if batch.num_rows() > 0 {
-                file.write(&batch)?;
-            }
+            file.copy(&batch)?;
         }
     }
     let bytes = file.finish()?;
@@ -265,7 +263,7 @@ fn finish(out: &Path, plan: Plan, partial: Partial, note: ShardNote) -> Result<A
     dropped.strays = strays;
     let about = About {
         form: FORM,
-        source: plan.raw.to_path_buf(),
+        source: std::path::absolute(plan.raw).unwrap_or_else(|_| plan.raw.to_path_buf()),
         settings: plan.settings,
         counts: Counts {
             subjects: subjects.len() as u64,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
-use crate::set::arrow_file::{ArrowFile, Row, batch_of, read_batches};
+use crate::set::arrow_file::{ArrowFile, Row, read_batches};
 use crate::set::{Dropped, map};
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -44,9 +44,9 @@ impl Shard {
     pub fn write(&self, rows: &[Row], note: &ShardNote) -> Result<(), DataError> {
         let beside = self.rows.with_extension("tmp");
         let mut file = ArrowFile::create(&beside)?;
-        let batch = batch_of(rows)
-            .map_err(|e| DataError::io("write", &self.rows, std::io::Error::other(e)))?;
-        file.write(&batch)?;
+        if !rows.is_empty() {
+            file.write(rows)?;
+        }
         file.finish()?;
         rename(&beside, &self.rows)?;
         write_json(&self.note, note)

@@ -43,7 +43,7 @@ pub(crate) fn schema() -> SchemaRef {
 }
 
 /// The rows as one batch.
-pub(crate) fn batch_of(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
+fn batch_of(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
     let text = |of: fn(&Row) -> &str| {
         let mut column = StringBuilder::new();
         rows.iter().for_each(|row| column.append_value(of(row)));
@@ -83,7 +83,14 @@ impl<'a> ArrowFile<'a> {
         Ok(ArrowFile { path, writer: writer.map_err(|e| write_error(path, e))? })
     }
 
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), DataError> {
+    /// Writes `rows` as one batch.
+    pub fn write(&mut self, rows: &[Row]) -> Result<(), DataError> {
+        let batch = batch_of(rows).map_err(|e| write_error(self.path, e))?;
+        self.copy(&batch)
+    }
+
+    /// Writes a batch of another file.
+    pub fn copy(&mut self, batch: &RecordBatch) -> Result<(), DataError> {
         self.writer.write(batch).map_err(|e| write_error(self.path, e))
     }
 
@@ -163,12 +170,18 @@ pub(crate) fn read_batches(file: &Buffer) -> Result<Vec<RecordBatch>, String> {
     blocks.iter().map(|block| read_block(file, &decoder, block)).collect()
 }
 
+/// Every part of an Arrow file starts at a multiple of this.
+const ALIGNMENT: usize = 8;
+
 fn read_block(file: &Buffer, decoder: &FileDecoder, block: &Block) -> Result<RecordBatch, String> {
     let damaged = || "a batch is damaged".to_string();
     let number = |n: i64| usize::try_from(n).map_err(|_| damaged());
     let start = number(block.offset())?;
     let head = number(block.metaDataLength().into())?;
     let body = number(block.bodyLength())?;
+    if start % ALIGNMENT != 0 || head % ALIGNMENT != 0 {
+        return Err(damaged());
+    }
     let length = head.checked_add(body).ok_or_else(damaged)?;
     let end = start.checked_add(length).filter(|end| *end <= file.len()).ok_or_else(damaged)?;
     check_message(&file[start..end], head, body).ok_or_else(damaged)?;
@@ -176,27 +189,36 @@ fn read_block(file: &Buffer, decoder: &FileDecoder, block: &Block) -> Result<Rec
     decoder.read_record_batch(block, &data).ok().flatten().ok_or_else(damaged)
 }
 
-/// Whether the message at the start of `block` describes buffers that lie within its body.
+/// Whether the message at the start of `block` describes buffers of the lengths that its rows
+/// need, aligned and within its body.
 fn check_message(block: &[u8], head: usize, body: usize) -> Option<()> {
     // A continuation marker and a length come before the message.
     block.starts_with(&[0xFF; 4]).then_some(())?;
     let message = root_as_message(block.get(8..head)?).ok()?;
     let batch = message.header_as_record_batch()?;
-    let rows = batch.length();
-    let columns = schema().fields().len();
+    let rows = usize::try_from(batch.length()).ok().filter(|rows| *rows <= body)?;
     let nodes = batch.nodes()?;
     let sound = batch.compression().is_none()
         && batch.variadicBufferCounts().is_none_or(|counts| counts.is_empty())
-        && rows >= 0
-        && nodes.len() == columns
-        && nodes.iter().all(|node| node.length() == rows && node.null_count() == 0);
-    let inside = batch.buffers()?.iter().all(|buffer| {
-        let end = buffer.offset().checked_add(buffer.length());
-        buffer.offset() >= 0
-            && buffer.length() >= 0
-            && end.is_some_and(|end| usize::try_from(end).is_ok_and(|end| end <= body))
-    });
-    (sound && inside && usize::try_from(rows).is_ok_and(|rows| rows <= body)).then_some(())
+        && nodes.len() == schema().fields().len()
+        && nodes.iter().all(|node| node.length() == batch.length() && node.null_count() == 0);
+    let mut buffers = batch.buffers()?.iter();
+    let mut check = |expected: Option<usize>| {
+        let buffer = buffers.next()?;
+        let start = usize::try_from(buffer.offset()).ok()?;
+        let length = usize::try_from(buffer.length()).ok()?;
+        let fits = start % ALIGNMENT == 0 && start.checked_add(length)? <= body;
+        (fits && expected.is_none_or(|expected| length == expected)).then_some(())
+    };
+    for field in schema().fields() {
+        check(None)?; // which values are missing: none
+        match field.data_type() {
+            DataType::Utf8 => check(Some(4 * (rows + 1))).and_then(|()| check(None))?,
+            DataType::LargeBinary => check(Some(8 * (rows + 1))).and_then(|()| check(None))?,
+            _ => check(Some(4 * rows))?,
+        }
+    }
+    sound.then_some(())
 }
 
 /// The columns of every batch of `file`.

@@ -1,0 +1,97 @@
+//! Alignment and image reading against OpenCV (`reference/export_alignment.py`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gait_data::{Grey, Unusable, align, read_grey};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+struct Case {
+    size: usize,
+    image: Grey,
+    /// Aligned by OpenCV's wheel, and without its optimised paths; none if too faint.
+    aligned: Option<[Vec<u8>; 2]>,
+}
+
+fn cases() -> Vec<Case> {
+    let stored = fs::read(fixtures().join("alignment.zst")).unwrap();
+    let records = zstd::stream::decode_all(&stored[..]).unwrap();
+    let mut rest = &records[..];
+    let mut take = |count: usize| {
+        let (head, tail) = rest.split_at_checked(count)?;
+        rest = tail;
+        Some(head.to_vec())
+    };
+    let mut cases = Vec::new();
+    while let Some(head) = take(16) {
+        let [size, height, width, status] = [0, 4, 8, 12]
+            .map(|at| u32::from_le_bytes(head[at..at + 4].try_into().unwrap()) as usize);
+        let pixels = take(height * width).unwrap();
+        let aligned = (status == 0).then(|| [(), ()].map(|()| take(size * size).unwrap()));
+        cases.push(Case { size, image: Grey { height, width, pixels }, aligned });
+    }
+    cases
+}
+
+/// Shares of pixels that differ at all, and the largest difference.
+fn compare(got: &[u8], expected: &[u8]) -> (usize, u8) {
+    assert_eq!(got.len(), expected.len());
+    let differences = got.iter().zip(expected).map(|(a, b)| a.abs_diff(*b));
+    (differences.clone().filter(|d| *d > 0).count(), differences.max().unwrap_or(0))
+}
+
+/// Checks all cases against one version of OpenCV; `different` is the share that may differ.
+fn check(version: usize, different: f64) {
+    let (mut pixels, mut unequal, mut aligned_cases) = (0, 0, 0);
+    for (number, case) in cases().iter().enumerate() {
+        let got = align(&case.image, case.size);
+        let Some(expected) = &case.aligned else {
+            assert_eq!(got, Err(Unusable::Faint), "case {number}");
+            continue;
+        };
+        let (count, largest) = compare(&got.unwrap(), &expected[version]);
+        assert!(largest <= 1, "case {number}: {largest} grey levels apart");
+        pixels += case.size * case.size;
+        unequal += count;
+        aligned_cases += 1;
+    }
+    assert!(aligned_cases >= 50, "{aligned_cases}");
+    let share = unequal as f64 / pixels as f64;
+    println!("{aligned_cases} frames, {unequal} of {pixels} pixels differ by one ({share:.6})");
+    assert!(share <= different, "{share}");
+}
+
+#[test]
+fn alignment_equals_opencv() {
+    // Both compute with exact weights; a sum that falls on a half may round either way.
+    check(0, 1e-4);
+}
+
+#[test]
+fn alignment_is_within_one_level_of_opencv_without_intels_library() {
+    // That version rounds its weights to 11 bits.
+    check(1, 1e-2);
+}
+
+#[test]
+fn images_read_as_opencv_reads_them() {
+    let mut files = 0;
+    for entry in fs::read_dir(fixtures().join("images")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_string();
+        let Some(image) = name.strip_suffix(".grey") else { continue };
+        let expected = fs::read(&path).unwrap();
+        let grey = read_grey(&path.with_file_name(image)).unwrap();
+        let head = [grey.height as u32, grey.width as u32].map(u32::to_le_bytes).concat();
+        assert_eq!(head, expected[..8], "{image}");
+        let (count, largest) = compare(&grey.pixels, &expected[8..]);
+        // JPEG decoders may round their inverse transforms differently; the others are exact.
+        let allowed = u8::from(image == "grey.jpg" || image == "colour.JPEG");
+        assert!(largest <= allowed, "{image}: {count} pixels differ, by up to {largest}");
+        files += 1;
+    }
+    assert_eq!(files, 11);
+}

@@ -1,0 +1,160 @@
+//! From a raw tree to a prepared set and back.
+
+mod common;
+
+use std::fs;
+
+use common::{Place, frame, options, write_sequence};
+use gait_data::{Grey, Layout, Outcome, PrepareOptions, Watch, align, prepare};
+
+#[test]
+fn every_sequence_comes_back_as_it_was_aligned() {
+    let place = Place::with_tree(3, 2, 4);
+    let report = place.prepare();
+    assert_eq!(report.outcome, Outcome::Written);
+    assert_eq!(report.skipped_inputs(), 0);
+    let set = place.set();
+    assert_eq!((set.len(), set.about().counts.frames, set.about().counts.subjects), (6, 24, 3));
+    for (index, entry) in set.entries().iter().enumerate() {
+        assert_eq!(
+            entry.key.to_string(),
+            format!("{:03}/nm-{:02}/090", index / 2 + 1, index % 2 + 1)
+        );
+        let sequence = (index / 2 + 1) * 31 + index % 2 + 1;
+        let expected: Vec<u8> = (0..4)
+            .flat_map(|number| {
+                let pixels = frame(sequence, number).into_raw();
+                align(&Grey { height: 30, width: 40, pixels }, 64).unwrap()
+            })
+            .collect();
+        assert_eq!(set.clip(index).unwrap().pixels, expected);
+    }
+    assert_eq!((set.train(), set.test()), (vec![0, 1, 2, 3], vec![4, 5]));
+    assert!(set.clip(6).unwrap_err().to_string().contains("no sequence 6"));
+    assert!(!place.out().join(".partial").exists());
+}
+
+#[test]
+fn bad_images_and_sequences_are_skipped_and_named() {
+    let place = Place::with_tree(2, 3, 3);
+    let raw = place.raw();
+    fs::write(raw.join("001/nm-01/090/000.png"), "").unwrap();
+    let whole = fs::read(raw.join("001/nm-01/090/001.png")).unwrap();
+    fs::write(raw.join("001/nm-01/090/001.png"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(raw.join("001/nm-02/090/002.png"), "no image").unwrap();
+    fs::write(raw.join("001/nm-02/090/Thumbs.db"), "stray").unwrap();
+    image::GrayImage::new(40, 30).save(raw.join("001/nm-02/090/001.png")).unwrap();
+    for name in ["000", "001", "002"] {
+        fs::write(raw.join(format!("002/nm-01/090/{name}.png")), "").unwrap();
+    }
+    fs::create_dir_all(raw.join("002/nm-04/090")).unwrap();
+
+    let report = place.prepare();
+    let dropped = &report.about.dropped;
+    assert_eq!(dropped.unreadable_images.count, 6);
+    assert_eq!(dropped.faint_frames.first, ["001/nm-02/090/001.png"]);
+    assert_eq!(dropped.strays.first, ["001/nm-02/090/Thumbs.db"]);
+    assert_eq!(
+        dropped.sequences.first,
+        [
+            "002/nm-01/090: no frame is left of 3 (3 unreadable)",
+            "002/nm-04/090: no frame is left; the folder holds no PNG, BMP or JPEG",
+        ]
+    );
+    assert_eq!(report.skipped_inputs(), 8);
+    let text = report.to_string();
+    assert!(text.contains("001/nm-01/090/000.png: zero bytes"), "{text}");
+    assert!(text.contains("001/nm-01/090/001.png: truncated"), "{text}");
+    let frames: Vec<usize> = place.set().entries().iter().map(|e| e.frames).collect();
+    assert_eq!(frames, [1, 1, 3, 3, 3]);
+}
+
+#[test]
+fn any_tree_reads_with_a_pattern() {
+    let place = Place::new();
+    for (number, name) in ["p1-nm-01-000", "p1-bg-01-090", "p2-nm-01-000"].iter().enumerate() {
+        write_sequence(&place.raw().join(name).join("mask"), number, 2);
+    }
+    let layout = Layout::from_name("flat", Some("{subject}-{condition}-{view}/mask")).unwrap();
+    prepare(&place.raw(), &place.out(), &PrepareOptions::new(layout), &Watch::silent()).unwrap();
+    let keys: Vec<String> = place.set().entries().iter().map(|e| e.key.to_string()).collect();
+    assert_eq!(keys, ["p1/bg-01/090", "p1/nm-01/000", "p2/nm-01/000"]);
+}
+
+#[test]
+fn a_tree_of_nothing_usable_is_refused() {
+    let place = Place::with_tree(2, 1, 1);
+    for subject in ["001", "002"] {
+        fs::write(place.raw().join(subject).join("nm-01/090/000.png"), "").unwrap();
+    }
+    let error = prepare(&place.raw(), &place.out(), &options(), &Watch::silent()).unwrap_err();
+    assert!(
+        error.to_string().contains("no sequence of 2 could be used (001/nm-01/090:"),
+        "{error}"
+    );
+}
+
+#[test]
+fn frames_that_come_aligned_are_taken_as_they_are() {
+    let place = Place::new();
+    let folder = place.raw().join("00001/walk/000");
+    fs::create_dir_all(&folder).unwrap();
+    let aligned = image::GrayImage::from_fn(64, 64, |x, y| image::Luma([(x * y % 251) as u8]));
+    aligned.save(folder.join("1.png")).unwrap();
+    frame(0, 0).save(folder.join("2.png")).unwrap();
+    let options = PrepareOptions { aligned_source: true, ..options() };
+    let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
+    assert_eq!(place.set().clip(0).unwrap().pixels, aligned.into_raw());
+    assert_eq!(report.about.dropped.misshapen_frames.first, ["00001/walk/000/2.png"]);
+}
+
+#[test]
+fn the_same_set_is_kept_and_its_partition_can_change() {
+    let place = Place::with_tree(3, 1, 2);
+    place.prepare();
+    let clips = fs::read(place.out().join("clips.arrow")).unwrap();
+    assert_eq!(place.prepare().outcome, Outcome::Kept);
+
+    let file = place.raw().with_extension("json");
+    fs::write(&file, r#"{"TRAIN_SET": ["001", "077"], "TEST_SET": ["002", "003"]}"#).unwrap();
+    let options = PrepareOptions { partition: Some(file), ..options() };
+    let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
+    assert_eq!(report.outcome, Outcome::Repartitioned);
+    assert!(report.to_string().contains("1 subjects of the partition are not in the tree: 077"));
+    assert_eq!(place.set().test(), [1, 2]);
+    assert_eq!(fs::read(place.out().join("clips.arrow")).unwrap(), clips);
+}
+
+#[test]
+fn another_set_is_replaced_only_when_asked() {
+    let place = Place::with_tree(3, 1, 2);
+    place.prepare();
+    write_sequence(&place.raw().join("004/nm-01/090"), 4, 2);
+    let mut options = options();
+    let error = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap_err();
+    assert!(error.to_string().contains("--overwrite"), "{error}");
+    assert_eq!(place.set().len(), 3);
+    options.overwrite = true;
+    prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
+    assert_eq!(place.set().len(), 4);
+}
+
+#[test]
+fn a_foreign_folder_is_refused() {
+    let place = Place::with_tree(1, 1, 1);
+    fs::create_dir_all(place.out()).unwrap();
+    fs::write(place.out().join("thesis.tex"), "precious").unwrap();
+    let error = prepare(&place.raw(), &place.out(), &options(), &Watch::silent()).unwrap_err();
+    assert!(error.to_string().contains("already holds thesis.tex"), "{error}");
+    assert_eq!(fs::read_dir(place.out()).unwrap().count(), 1);
+}
+
+#[test]
+fn impossible_heights_are_refused() {
+    let place = Place::with_tree(1, 1, 1);
+    for height in [0, 15, 63, 1024] {
+        let options = PrepareOptions { height, ..options() };
+        let error = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap_err();
+        assert!(error.to_string().contains("--height"), "{error}");
+    }
+}

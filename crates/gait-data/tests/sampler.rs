@@ -1,0 +1,162 @@
+//! Batches of identities and sequences, and making them ahead.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
+
+use common::{Place, write_sequence};
+use gait_data::{Batch, BatchSettings, Clip, ClipSampler, Prefetcher, PreparedSet};
+use proptest::prelude::*;
+
+/// Six training subjects (of ten): 001 with one sequence, 002 with two, ..., lengths 1 to 9.
+fn uneven_set() -> (Place, Arc<PreparedSet>) {
+    let place = Place::new();
+    for subject in 1..=10_usize {
+        for condition in 1..=subject {
+            let folder = place.raw().join(format!("{subject:03}/nm-{condition:02}/090"));
+            write_sequence(&folder, subject * 13 + condition, 1 + (subject + condition) % 9);
+        }
+    }
+    place.prepare();
+    let set = Arc::new(place.set());
+    (place, set)
+}
+
+fn sampler(set: &Arc<PreparedSet>, sizes: [usize; 3], seed: u64) -> ClipSampler {
+    let [subjects, sequences, frames] = sizes;
+    let settings = BatchSettings { subjects, sequences, frames };
+    ClipSampler::new(Arc::clone(set), settings, seed).unwrap()
+}
+
+/// Whether `window` is a run of consecutive frames of `clip` repeated.
+fn is_window(window: &[u8], clip: &Clip) -> bool {
+    let size = clip.height * clip.width;
+    let frames: Vec<&[u8]> = clip.pixels.chunks(size).collect();
+    (0..frames.len()).any(|start| {
+        window.chunks(size).enumerate().all(|(t, f)| f == frames[(start + t) % frames.len()])
+    })
+}
+
+/// Indices of the sequences that each clip of the batch can come from.
+fn origins(set: &PreparedSet, sampler: &ClipSampler, batch: &Batch) -> Vec<Vec<usize>> {
+    let size = batch.frames * batch.height * batch.width;
+    let of = |(class, window): (&usize, &[u8])| {
+        let subject = &sampler.classes()[*class];
+        let members = (0..set.len()).filter(|i| &set.entry(*i).key.subject == subject);
+        members.filter(|i| is_window(window, &set.clip(*i).unwrap().trimmed())).collect()
+    };
+    batch.subjects.iter().zip(batch.pixels.chunks(size)).map(of).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn batches_keep_the_rules(
+        subjects in 1_usize..=6, sequences in 1_usize..8, frames in 1_usize..14, seed: u64,
+        iteration: u64,
+    ) {
+        use std::sync::OnceLock;
+        static SET: OnceLock<(Place, Arc<PreparedSet>)> = OnceLock::new();
+        let set = &SET.get_or_init(uneven_set).1;
+        let sampler = sampler(set, [subjects, sequences, frames], seed);
+        let batch = sampler.batch(iteration).unwrap();
+        prop_assert_eq!((batch.frames, batch.height, batch.width), (frames, 64, 44));
+        prop_assert_eq!(batch.pixels.len(), subjects * sequences * frames * 64 * 44);
+        prop_assert_eq!(&batch, &sampler.batch(iteration).unwrap());
+        // P different identities, the K sequences of each side by side.
+        let groups: Vec<&[usize]> = batch.subjects.chunks(sequences).collect();
+        prop_assert!(groups.iter().all(|group| group.iter().all(|class| *class == group[0])));
+        let different: BTreeSet<usize> = groups.iter().map(|group| group[0]).collect();
+        prop_assert_eq!(different.len(), subjects);
+        // Every clip is a window of a training sequence of its subject.
+        let origins = origins(set, &sampler, &batch);
+        prop_assert!(origins.iter().all(|found| !found.is_empty()));
+    }
+}
+
+#[test]
+fn sequences_repeat_only_where_there_are_too_few() {
+    let (_place, set) = uneven_set();
+    // Windows longer than any sequence hold all of it, so that most origins are unique.
+    let sampler = sampler(&set, [6, 3, 12], 5);
+    for iteration in 0..20 {
+        let batch = sampler.batch(iteration).unwrap();
+        let origins = origins(&set, &sampler, &batch);
+        for (classes, found) in batch.subjects.chunks(3).zip(origins.chunks(3)) {
+            // Class 2 is the first subject with three sequences.
+            if classes[0] >= 2 && found.iter().all(|f| f.len() == 1) {
+                let different: BTreeSet<usize> = found.iter().map(|f| f[0]).collect();
+                assert_eq!(different.len(), 3, "class {}", classes[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn iterations_and_seeds_differ_and_windows_reach_both_ends() {
+    let place = Place::with_tree(2, 1, 9);
+    place.prepare();
+    let set = Arc::new(place.set());
+    let one = sampler(&set, [1, 1, 3], 1);
+    let batches: Vec<Batch> = (0..60).map(|i| one.batch(i).unwrap()).collect();
+    assert!(batches.iter().any(|b| b != &batches[0]));
+    let other = sampler(&set, [1, 1, 3], 2);
+    assert!((0..60).any(|i| other.batch(i).unwrap() != batches[i as usize]));
+    let clip = set.clip(0).unwrap().trimmed();
+    let size = clip.height * clip.width;
+    for (start, name) in [(0, "first"), (6, "last")] {
+        let window = &clip.pixels[start * size..(start + 3) * size];
+        assert!(batches.iter().any(|b| b.pixels == window), "{name} window never drawn");
+    }
+}
+
+#[test]
+fn impossible_batches_name_the_setting() {
+    let (_place, set) = uneven_set();
+    for (sizes, part) in [
+        ([7, 2, 3], "train.batch.subjects: a batch of 7 identities cannot be drawn from 6"),
+        ([0, 2, 3], "train.batch.subjects: it is 0"),
+        ([2, 0, 3], "train.batch.sequences: it is 0"),
+        ([2, 2, 0], "train.batch.frames: it is 0"),
+    ] {
+        let [subjects, sequences, frames] = sizes;
+        let settings = BatchSettings { subjects, sequences, frames };
+        let error = ClipSampler::new(Arc::clone(&set), settings, 0).unwrap_err().to_string();
+        assert!(error.starts_with(part), "{error}");
+    }
+}
+
+#[test]
+fn prefetching_gives_the_same_batches_in_order() {
+    let (_place, set) = uneven_set();
+    let sampler = Arc::new(sampler(&set, [3, 2, 5], 9));
+    let mut prefetcher = Prefetcher::new(&sampler, 7, 27, 3, 4).unwrap();
+    for iteration in 7..27 {
+        assert_eq!(prefetcher.next().unwrap().unwrap(), sampler.batch(iteration).unwrap());
+    }
+    assert!(prefetcher.next().is_none());
+    // Dropped in the middle, it ends its threads.
+    let mut prefetcher = Prefetcher::new(&sampler, 0, u64::MAX, 2, 2).unwrap();
+    assert!(prefetcher.next().is_some());
+    drop(prefetcher);
+    assert_eq!(Arc::strong_count(&sampler), 1);
+}
+
+#[test]
+fn a_damaged_sequence_reaches_the_consumer_as_an_error() {
+    let place = Place::with_tree(2, 1, 4);
+    place.prepare();
+    let path = place.out().join("clips.arrow");
+    let mut clips = fs::read(&path).unwrap();
+    // The first zstd frame's checksum region: find its magic and spoil what follows.
+    let magic = [0x28, 0xB5, 0x2F, 0xFD];
+    let at = clips.windows(4).position(|w| w == magic).unwrap();
+    clips[at + 12..at + 20].fill(0xA5);
+    fs::write(&path, clips).unwrap();
+    let sampler = Arc::new(sampler(&Arc::new(place.set()), [1, 1, 3], 0));
+    let mut prefetcher = Prefetcher::new(&sampler, 0, 5, 2, 2).unwrap();
+    let error = prefetcher.next().unwrap().unwrap_err().to_string();
+    assert!(error.contains("sequence 001/nm-01/090 is damaged"), "{error}");
+}
