@@ -96,7 +96,7 @@ fn gather(
     let mut sums = Buffer::zeros(frames_out * pixels * weights.stride);
     let mut input = ChannelLast::empty(weights.inputs, geometry.frames_in, pixels, isa.lanes());
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
-        input.fill(x);
+        input.fill(isa, x);
         sums.fill(0.0);
         let tasks: Vec<_> = sums
             .chunks_exact_mut(pixels * weights.stride)
@@ -109,7 +109,7 @@ fn gather(
         tasks.into_par_iter().for_each(|(t, first, sums)| {
             gather_chunk(isa, geometry, weights, &input, (t, first), sums);
         });
-        channel_first(&sums, weights.stride, y);
+        channel_first(isa, &sums, weights.stride, y);
     }
     y
 }
@@ -206,8 +206,8 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
     let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
     let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), pixels, isa.lanes());
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
-        input.fill(x);
-        output.fill(grad);
+        input.fill(isa, x);
+        output.fill(isa, grad);
         let (x, grad) = (&input, &output);
         let pairs: Vec<_> =
             geometry.source_pixels.iter().map(|s| position_pairs(s, x, grad)).collect();

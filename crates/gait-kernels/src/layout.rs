@@ -1,6 +1,8 @@
 //! Between `[c, t, h, w]` and the channel-last layout that the kernels read.
 
+use crate::Isa;
 use crate::buffer::Buffer;
+use crate::simd::{SQUARE, Simd, dispatch};
 use rayon::prelude::*;
 
 /// Channels of one task and edge of the blocks that are turned: small enough for the first cache.
@@ -32,13 +34,28 @@ impl ChannelLast {
     }
 
     /// Takes one sequence `[channels, frames, pixels]`.
-    pub fn fill(&mut self, x: &[f32]) {
+    pub fn fill(&mut self, isa: Isa, x: &[f32]) {
         let (channels, frames, pixels, stride) =
             (self.channels, self.frames, self.pixels, self.stride);
         let frame_len = (pixels + 1) * stride;
         self.values[..frames * frame_len].par_chunks_mut(frame_len).enumerate().for_each(
             |(t, frame)| {
-                turn_frame(|c| &x[(c * frames + t) * pixels..][..pixels], channels, stride, frame);
+                for c in (0..channels).step_by(BLOCK) {
+                    let rows = BLOCK.min(channels - c);
+                    let from = &x[(c * frames + t) * pixels..];
+                    assert!((rows - 1) * frames * pixels + pixels <= from.len());
+                    let call = Turn {
+                        from: from.as_ptr(),
+                        from_step: frames * pixels,
+                        to: frame[c..].as_mut_ptr(),
+                        to_step: stride,
+                        rows,
+                        columns: pixels,
+                    };
+                    // SAFETY: the assertion bounds the reads; the frame holds `pixels` rows of
+                    // `stride` values, and `c + rows` does not exceed it.
+                    unsafe { turn(isa, &call) }
+                }
             },
         );
     }
@@ -49,38 +66,67 @@ impl ChannelLast {
     }
 }
 
-fn turn_frame<'a>(
-    channel: impl Fn(usize) -> &'a [f32],
-    channels: usize,
-    stride: usize,
-    frame: &mut [f32],
-) {
-    for c0 in (0..channels).step_by(BLOCK) {
-        let c1 = channels.min(c0 + BLOCK);
-        for c in c0..c1 {
-            for (pixel, &value) in frame.chunks_exact_mut(stride).zip(channel(c)) {
-                pixel[c] = value;
-            }
-        }
-    }
-}
-
 /// Writes `[frames * pixels, stride]` as `[channels, frames * pixels]`.
-pub(crate) fn channel_first(from: &[f32], stride: usize, to: &mut [f32]) {
+pub(crate) fn channel_first(isa: Isa, from: &[f32], stride: usize, to: &mut [f32]) {
     let positions = from.len() / stride;
     if positions == 0 {
         return;
     }
     to.par_chunks_mut(BLOCK * positions).enumerate().for_each(|(block, to)| {
-        for p0 in (0..positions).step_by(BLOCK) {
-            let rows = &from[p0 * stride..positions.min(p0 + BLOCK) * stride];
-            for (c, channel) in to.chunks_exact_mut(positions).enumerate() {
-                for (value, row) in channel[p0..].iter_mut().zip(rows.chunks_exact(stride)) {
-                    *value = row[block * BLOCK + c];
-                }
+        let columns = to.len() / positions;
+        let from = &from[block * BLOCK..];
+        assert!((positions - 1) * stride + columns <= from.len() && columns <= BLOCK);
+        let call = Turn {
+            from: from.as_ptr(),
+            from_step: stride,
+            to: to.as_mut_ptr(),
+            to_step: positions,
+            rows: positions,
+            columns,
+        };
+        // SAFETY: the assertion bounds the reads; `to` holds `columns` rows of `positions`.
+        unsafe { turn(isa, &call) }
+    });
+}
+
+/// A matrix to transpose.
+pub(crate) struct Turn {
+    from: *const f32,
+    from_step: usize,
+    to: *mut f32,
+    to_step: usize,
+    rows: usize,
+    columns: usize,
+}
+
+dispatch!(
+    /// Transposes a matrix.
+    turn, turn_any, Turn, turn_avx512, turn_avx2
+);
+
+#[inline(always)]
+unsafe fn turn_any<S: Simd>(call: &Turn) {
+    // SAFETY: every place lies within the matrix.
+    unsafe {
+        let (rows, columns) = (call.rows / SQUARE * SQUARE, call.columns / SQUARE * SQUARE);
+        // The short side runs inside, so that whole cache lines are written.
+        let short = rows.min(columns);
+        for square in 0..rows / SQUARE * (columns / SQUARE) {
+            let (outer, inner) =
+                (square / (short / SQUARE) * SQUARE, square % (short / SQUARE) * SQUARE);
+            let (i, j) = if rows <= columns { (inner, outer) } else { (outer, inner) };
+            {
+                let (from, to) =
+                    (call.from.add(i * call.from_step + j), call.to.add(j * call.to_step + i));
+                S::turn(from, call.from_step, to, call.to_step);
             }
         }
-    });
+        for i in 0..call.rows {
+            for j in if i < rows { columns } else { 0 }..call.columns {
+                *call.to.add(j * call.to_step + i) = *call.from.add(i * call.from_step + j);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,26 +135,28 @@ mod tests {
 
     #[test]
     fn channel_last_and_back_is_the_identity() {
-        let (channels, frames, pixels) = (19, 3, 37);
-        let x: Vec<f32> = (0..channels * frames * pixels).map(|i| i as f32).collect();
-        let mut turned = ChannelLast::empty(channels, frames, pixels, 8);
-        turned.fill(&x);
-        assert_eq!(
-            turned.values[turned.frame(2) + 5 * turned.stride + 7],
-            x[(7 * frames + 2) * pixels + 5]
-        );
-        let rows: Vec<f32> = (0..frames)
-            .flat_map(|t| turned.values[turned.frame(t)..][..pixels * turned.stride].to_vec())
-            .collect();
-        let mut back = vec![0.0; x.len()];
-        channel_first(&rows, turned.stride, &mut back);
-        assert_eq!(back, x);
+        for isa in Isa::available() {
+            let (channels, frames, pixels) = (19, 3, 37);
+            let x: Vec<f32> = (0..channels * frames * pixels).map(|i| i as f32).collect();
+            let mut turned = ChannelLast::empty(channels, frames, pixels, 8);
+            turned.fill(isa, &x);
+            assert_eq!(
+                turned.values[turned.frame(2) + 5 * turned.stride + 7],
+                x[(7 * frames + 2) * pixels + 5]
+            );
+            let rows: Vec<f32> = (0..frames)
+                .flat_map(|t| turned.values[turned.frame(t)..][..pixels * turned.stride].to_vec())
+                .collect();
+            let mut back = vec![0.0; x.len()];
+            channel_first(isa, &rows, turned.stride, &mut back);
+            assert_eq!(back, x, "{isa:?}");
+        }
     }
 
     #[test]
     fn the_last_pixel_and_the_last_frame_are_zero() {
         let mut turned = ChannelLast::empty(2, 2, 3, 4);
-        turned.fill(&[1.0; 12]);
+        turned.fill(Isa::best(), &[1.0; 12]);
         let pixel = &turned.values[turned.frame(0) + 3 * turned.stride..][..turned.stride];
         assert_eq!(pixel, [0.0; 4]);
         assert!(turned.values[turned.frame(2)..].iter().all(|&v| v == 0.0));

@@ -67,6 +67,8 @@ pub(crate) struct Product {
     /// The panel `[depth, vectors * lanes]`.
     pub b: *const f32,
     pub vectors: usize,
+    /// The panel that the next product will read, fetched ahead; it may be any address.
+    pub next: *const f32,
     /// The first row of each target and what happens to it; rows are `c_step` apart.
     pub c: [(*mut f32, Effect); 2],
     pub c_step: usize,
@@ -133,9 +135,14 @@ unsafe fn product_block<S: Simd, const V: usize>(call: &Product) {
             let a: [*const f32; ROWS] =
                 std::array::from_fn(|i| call.a.add((row + i) * call.a_step));
             let mut b = call.b;
+            // The first V blocks fetch the V lines of each of the next panel's rows.
+            let ahead = if row < V * ROWS { 16 } else { 0 };
+            let mut next = call.next.wrapping_add(row / ROWS * call.depth * ahead);
             for k in 0..call.depth {
                 accumulate::<S, V>(&mut sums, b, |i| *a[i].add(k));
                 b = b.add(V * S::LANES);
+                S::prefetch(next);
+                next = next.wrapping_add(ahead);
             }
             for (c, effect) in call.c {
                 let c: [*mut f32; ROWS] =

@@ -62,6 +62,9 @@ impl Isa {
     }
 }
 
+/// Edge of the square that [`Simd::turn`] transposes.
+pub(crate) const SQUARE: usize = 8;
+
 /// The operations of one instruction set. Every method is inlined into a function that enables
 /// the set's target features; calling one elsewhere is what the `unsafe` warns of.
 pub(crate) trait Simd: Copy {
@@ -78,12 +81,16 @@ pub(crate) trait Simd: Copy {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, fused where the instruction set can.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// Asks for the cache line of `line` to be brought into the second cache.
+    #[inline(always)]
+    unsafe fn prefetch(_line: *const f32) {}
+    /// Transposes a square of [`SQUARE`] rows: `to[j * to_step + i] = from[i * from_step + j]`.
+    unsafe fn turn(from: *const f32, from_step: usize, to: *mut f32, to_step: usize);
 }
 
 macro_rules! simd {
     ($name:ident, $lanes:literal, $v:ty, $zero:expr, $splat:ident, $load:ident, $store:ident,
-     $add:ident, $sub:ident, $mul:ident, $max:ident, |$a:ident, $b:ident, $c:ident| $fma:expr) => {
+     $add:ident, $sub:ident, $mul:ident, $turn:ident, $prefetch:expr, |$a:ident, $b:ident, $c:ident| $fma:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name;
 
@@ -128,9 +135,14 @@ macro_rules! simd {
                 unsafe { $mul(a, b) }
             }
             #[inline(always)]
-            unsafe fn max(a: $v, b: $v) -> $v {
+            unsafe fn prefetch(line: *const f32) {
                 // SAFETY: see above.
-                unsafe { $max(a, b) }
+                unsafe { $prefetch(line.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn turn(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+                // SAFETY: see above.
+                unsafe { $turn(from, from_step, to, to_step) }
             }
             #[inline(always)]
             unsafe fn mul_add($a: $v, $b: $v, $c: $v) -> $v {
@@ -157,7 +169,8 @@ mod x86 {
         _mm512_add_ps,
         _mm512_sub_ps,
         _mm512_mul_ps,
-        _mm512_max_ps,
+        turn_avx2,
+        _mm_prefetch::<_MM_HINT_T1>,
         |a, b, c| _mm512_fmadd_ps(a, b, c)
     );
     simd!(
@@ -171,16 +184,46 @@ mod x86 {
         _mm256_add_ps,
         _mm256_sub_ps,
         _mm256_mul_ps,
-        _mm256_max_ps,
+        turn_avx2,
+        _mm_prefetch::<_MM_HINT_T1>,
         |a, b, c| _mm256_fmadd_ps(a, b, c)
     );
+
+    /// Pairs, then fours, then halves change places. Without closures: the intrinsics are inlined
+    /// only where the target features are enabled, and a closure would not have them.
+    #[inline(always)]
+    unsafe fn turn_avx2(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        // SAFETY: as `Simd::turn`.
+        unsafe {
+            let mut pairs = [_mm256_setzero_ps(); 8];
+            for i in 0..4 {
+                let a = _mm256_loadu_ps(from.add(2 * i * from_step));
+                let b = _mm256_loadu_ps(from.add((2 * i + 1) * from_step));
+                pairs[2 * i] = _mm256_unpacklo_ps(a, b);
+                pairs[2 * i + 1] = _mm256_unpackhi_ps(a, b);
+            }
+            let mut fours = [_mm256_setzero_ps(); 8];
+            for half in 0..2 {
+                for i in 0..2 {
+                    let (a, b) = (pairs[4 * half + i], pairs[4 * half + 2 + i]);
+                    fours[4 * half + 2 * i] = _mm256_shuffle_ps::<0x44>(a, b);
+                    fours[4 * half + 2 * i + 1] = _mm256_shuffle_ps::<0xEE>(a, b);
+                }
+            }
+            for i in 0..4 {
+                let (a, b) = (fours[i], fours[4 + i]);
+                _mm256_storeu_ps(to.add(i * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(to.add((i + 4) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
+    }
 }
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    use super::Simd;
+    use super::{Simd, turn_plain};
     use std::arch::aarch64::*;
 
     simd!(
@@ -194,12 +237,24 @@ mod arm {
         vaddq_f32,
         vsubq_f32,
         vmulq_f32,
-        vmaxq_f32,
+        turn_plain,
+        |_: *const f32| {},
         |a, b, c| vfmaq_f32(c, a, b)
     );
 }
 #[cfg(target_arch = "aarch64")]
 pub(crate) use arm::Neon;
+
+/// A transposed square of eight, left to the compiler.
+#[inline(always)]
+unsafe fn turn_plain(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+    for i in 0..8 {
+        for j in 0..8 {
+            // SAFETY: as `Simd::turn`.
+            unsafe { *to.add(j * to_step + i) = *from.add(i * from_step + j) }
+        }
+    }
+}
 
 /// Lanes as an array, left to the compiler to vectorise.
 #[derive(Clone, Copy)]
@@ -239,8 +294,9 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i] * b[i])
     }
     #[inline(always)]
-    unsafe fn max(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    unsafe fn turn(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        // SAFETY: passed on.
+        unsafe { turn_plain(from, from_step, to, to_step) }
     }
     #[inline(always)]
     unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {

@@ -11,12 +11,11 @@ use crate::micro::{self, Effect, Product, ROWS};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 use std::cell::RefCell;
+use std::ops::Range;
 
-/// Values of one task in the transform domain: the second cache holds them.
-const CHUNK_VALUES: usize = 500_000;
-/// Tiles of one task, whatever their size: fewer would read the weights too often, more would
-/// leave too few tasks.
-const CHUNK_TILES: [usize; 2] = [36, 96];
+/// Tiles of one task: fewer would read the weights too often (at 128 channels 24 tiles cost 15%
+/// more time than 72), more would leave the caches.
+const CHUNK: usize = 72;
 /// Length of a sum between two visits to its target: a panel of the weights stays in the first
 /// cache.
 const DEPTH: usize = 128;
@@ -45,9 +44,9 @@ pub(crate) fn gather(
     let mut input = ChannelLast::empty(weights.inputs, geometry.frames_in, pixels, isa.lanes());
     let mut output = Buffer::zeros(frames_out * pixels * weights.stride);
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
-        input.fill(x);
+        input.fill(isa, x);
         layer.sequence(&input, &mut output);
-        channel_first(&output, weights.stride, y);
+        channel_first(isa, &output, weights.stride, y);
     }
     y
 }
@@ -90,9 +89,9 @@ impl<'a> Layer<'a> {
     /// One sequence, `[frames_out, h * w, stride]`.
     fn sequence(&self, input: &ChannelLast, output: &mut Buffer) {
         let count = self.groups.len() * self.tiles.len();
-        let per_tile = POINTS * (input.stride + 2 * self.weights.stride);
-        let chunk =
-            (CHUNK_VALUES / per_tile).clamp(CHUNK_TILES[0], CHUNK_TILES[1]).next_multiple_of(ROWS);
+        // An even number of equal tasks, so that neither of two threads waits long.
+        let tasks = count.div_ceil(CHUNK).next_multiple_of(2);
+        let chunk = count.div_ceil(tasks).next_multiple_of(ROWS);
         let output = Shared::new(output);
         (0..count.div_ceil(chunk)).into_par_iter().for_each(|i| {
             SCRATCH.with_borrow_mut(|scratch| {
@@ -101,58 +100,41 @@ impl<'a> Layer<'a> {
         });
     }
 
-    /// Some tiles of some groups: all steps, then the inverse transform.
+    /// Some tiles of some groups: into the transform domain, through the products, and back.
     fn chunk(
         &self,
         input: &ChannelLast,
         output: Shared,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         [transformed, first, second]: &mut [Buffer; 3],
     ) {
+        let steps: Vec<usize> =
+            (0..self.steps.len()).filter(|&s| self.reads(&self.steps[s], &range)).collect();
         let rows = range.len().next_multiple_of(ROWS);
-        let stride = self.weights.stride;
-        // One more line keeps the points off each other's cache sets.
-        let (v_step, m_step) = (rows * input.stride + 16, rows * stride + 16);
-        transformed.grow(POINTS * v_step);
-        first.grow(POINTS * m_step);
-        second.grow(POINTS * m_step);
-        let mut started = false;
-        for (index, step) in self.steps.iter().enumerate() {
-            if !self.reads(step, &range) {
-                continue;
-            }
-            self.transform(input, step, range.clone(), transformed, v_step);
-            let mut effects = step.effects;
-            if effects[0] == Effect::Add && !started {
-                effects[0] = Effect::Set;
-            }
-            started = true;
-            self.products(index, rows, (transformed, v_step), [first, second], m_step, effects);
+        let layout = Layout::new(rows, steps.len(), input.stride, self.weights.stride);
+        transformed.grow(POINTS * layout.left_point);
+        first.grow(POINTS * layout.sum_point);
+        second.grow(POINTS * layout.sum_point);
+        for (place, &step) in steps.iter().enumerate() {
+            let to = &mut transformed[place * layout.left_step..];
+            self.transform(input, &self.steps[step], range.clone(), to, layout.left_point);
         }
-        if !started {
+        if steps.is_empty() {
             first.fill(0.0);
         }
-        for (row, tile) in range.enumerate() {
-            let group = &self.groups[tile / self.tiles.len()];
-            let tile = &self.tiles[tile % self.tiles.len()];
-            for (sums, frame) in [&*first, &*second].into_iter().zip(group.outputs) {
-                let Some(frame) = frame else { continue };
-                let len = self.pixels * stride;
-                // SAFETY: the tile alone writes its pixels of the frame, which hold `stride`
-                // values each; `sums` holds POINTS rows of `stride` values `m_step` apart.
-                unsafe {
-                    let frame = output.at(frame * len, len);
-                    let from = sums[row * stride..].as_ptr();
-                    let offsets = &tile.output;
-                    let call = Inverse { from, step: m_step, channels: stride, frame, offsets };
-                    transform::output(self.isa, &call);
-                }
+        for point in 0..POINTS {
+            let at = point * layout.sum_point;
+            let sums = [first[at..].as_mut_ptr(), second[at..].as_mut_ptr()];
+            for (place, &step) in steps.iter().enumerate() {
+                let a = &transformed[point * layout.left_point + place * layout.left_step..];
+                self.product((step, place == 0), point, &layout, a, sums);
             }
         }
+        self.inverse(range, [first, second], layout.sum_point, output);
     }
 
     /// Whether a step reads anything but zeros for the tiles of `range`.
-    fn reads(&self, step: &Step, range: &std::ops::Range<usize>) -> bool {
+    fn reads(&self, step: &Step, range: &Range<usize>) -> bool {
         let groups = range.start / self.tiles.len()..=(range.end - 1) / self.tiles.len();
         self.groups[groups]
             .iter()
@@ -163,9 +145,9 @@ impl<'a> Layer<'a> {
         &self,
         input: &ChannelLast,
         step: &Step,
-        range: std::ops::Range<usize>,
+        range: Range<usize>,
         to: &mut [f32],
-        v_step: usize,
+        point_step: usize,
     ) {
         for (row, tile) in range.enumerate() {
             let group = &self.groups[tile / self.tiles.len()];
@@ -177,53 +159,92 @@ impl<'a> Layer<'a> {
                 offsets: &self.tiles[tile % self.tiles.len()].input,
                 channels: input.stride,
                 to: to[row * input.stride..].as_mut_ptr(),
-                step: v_step,
+                step: point_step,
             };
             // SAFETY: both frames hold every pixel of the tile, the zero pixel included; `to`
-            // holds POINTS rows of `stride` values `v_step` apart.
+            // holds POINTS rows of `stride` values, `point_step` apart.
             unsafe { transform::input(self.isa, &call) }
         }
     }
 
-    /// The matrix products of one step, point by point.
-    fn products(
+    /// The matrix product of one point and one step, the `opening` one of the point or not.
+    fn product(
         &self,
-        step: usize,
-        rows: usize,
-        (a, a_step): (&[f32], usize),
-        [first, second]: [&mut Buffer; 2],
-        c_step: usize,
-        effects: [Effect; 2],
+        (step, opening): (usize, bool),
+        point: usize,
+        layout: &Layout,
+        a: &[f32],
+        sums: [*mut f32; 2],
     ) {
         let weights = self.weights;
-        let in_stride = (a_step - 16) / rows;
-        for point in 0..POINTS {
-            for panel in &weights.panels {
-                let b = &weights.values[weights.panel(step, point, panel)..]
-                    [..weights.inputs * panel.width];
-                let c = point * c_step + panel.start;
-                for k in (0..weights.inputs).step_by(DEPTH) {
-                    let again =
-                        |effect| if k > 0 && effect == Effect::Set { Effect::Add } else { effect };
-                    let call = Product {
-                        rows,
-                        depth: DEPTH.min(weights.inputs - k),
-                        a: a[point * a_step + k..].as_ptr(),
-                        a_step: in_stride,
-                        b: b[k * panel.width..].as_ptr(),
-                        vectors: panel.vectors,
-                        c: [
-                            (first[c..].as_mut_ptr(), again(effects[0])),
-                            (second[c..].as_mut_ptr(), again(effects[1])),
-                        ],
-                        c_step: weights.stride,
-                    };
-                    // SAFETY: `a` holds `rows` rows of the input's channels at each point, `b`
-                    // one panel, and both targets `rows` rows of `stride` values at each point.
-                    unsafe { micro::product(self.isa, &call) }
+        let effects = self.steps[step]
+            .effects
+            .map(|e| if opening && e == Effect::Add { Effect::Set } else { e });
+        for panel in &weights.panels {
+            let start = weights.panel(step, point, panel);
+            let b = &weights.values[start..][..weights.inputs * panel.width];
+            for k in (0..weights.inputs).step_by(DEPTH) {
+                let effects =
+                    effects.map(|e| if k > 0 && e == Effect::Set { Effect::Add } else { e });
+                let call = Product {
+                    rows: layout.rows,
+                    depth: DEPTH.min(weights.inputs - k),
+                    a: a[k..].as_ptr(),
+                    a_step: layout.left_row,
+                    b: b[k * panel.width..].as_ptr(),
+                    vectors: panel.vectors,
+                    next: b[k * panel.width..]
+                        .as_ptr()
+                        .wrapping_add(DEPTH.min(weights.inputs - k) * panel.width),
+                    c: [0, 1].map(|i| (sums[i].wrapping_add(panel.start), effects[i])),
+                    c_step: weights.stride,
+                };
+                // SAFETY: `a` holds `rows` rows of the input's channels, `b` one panel, and both
+                // targets `rows` rows of `stride` values.
+                unsafe { micro::product(self.isa, &call) }
+            }
+        }
+    }
+
+    /// The inverse transform of both output frames.
+    fn inverse(&self, range: Range<usize>, sums: [&mut Buffer; 2], step: usize, output: Shared) {
+        let stride = self.weights.stride;
+        for (row, tile) in range.enumerate() {
+            let group = &self.groups[tile / self.tiles.len()];
+            let tile = &self.tiles[tile % self.tiles.len()];
+            for (sums, frame) in sums.iter().zip(group.outputs) {
+                let Some(frame) = frame else { continue };
+                let len = self.pixels * stride;
+                // SAFETY: the tile alone writes its pixels of the frame, which hold `stride`
+                // values each; `sums` holds POINTS rows of `stride` values, `step` apart.
+                unsafe {
+                    let frame = output.at(frame * len, len);
+                    let from = sums[row * stride..].as_ptr();
+                    let call =
+                        Inverse { from, step, channels: stride, frame, offsets: &tile.output };
+                    transform::output(self.isa, &call);
                 }
             }
         }
+    }
+}
+
+/// Where a task keeps its values in the transform domain: `[POINTS, steps, rows, channels]` of
+/// the input, `[POINTS, rows, channels]` of the sums.
+struct Layout {
+    rows: usize,
+    left_row: usize,
+    left_step: usize,
+    left_point: usize,
+    sum_point: usize,
+}
+
+impl Layout {
+    fn new(rows: usize, steps: usize, inputs: usize, outputs: usize) -> Self {
+        let left_step = rows * inputs;
+        // One more line keeps the points off each other's cache sets.
+        let (left_point, sum_point) = (steps * left_step + 16, rows * outputs + 16);
+        Self { rows, left_row: inputs, left_step, left_point, sum_point }
     }
 }
 

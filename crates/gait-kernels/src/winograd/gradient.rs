@@ -50,8 +50,8 @@ pub(crate) fn backward_weight(
     };
     let mut memory = <[Buffer; 2]>::default();
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
-        input.fill(x);
-        output.fill(grad);
+        input.fill(isa, x);
+        output.fill(isa, grad);
         let step_sums = sums.chunks_exact_mut(POINTS * p.in_channels * stride);
         for (step, sums) in steps.iter().zip(step_sums) {
             sides.step(step, &input, &output, &mut memory, sums);

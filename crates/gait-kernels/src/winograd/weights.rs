@@ -12,10 +12,11 @@ use rayon::prelude::*;
 /// Taps of a kernel in rows and columns.
 const SPATIAL: usize = 9;
 
-/// Weights as `[steps, POINTS, panels, inputs, panel width]`.
+/// Weights as `[POINTS, steps, panels, inputs, panel width]`, the order in which they are read.
 pub(crate) struct TransformedWeights {
     pub values: Buffer,
     pub temporal: Temporal,
+    pub steps: usize,
     pub inputs: usize,
     pub outputs: usize,
     pub stride: usize,
@@ -32,7 +33,8 @@ impl TransformedWeights {
     ) -> Self {
         let (stride, panels, factors) =
             (padded(outputs, isa.lanes()), panels(isa, outputs), temporal.factors());
-        let mut values = Buffer::zeros(factors.len() * POINTS * inputs * stride);
+        let steps = factors.len();
+        let mut values = Buffer::zeros(steps * POINTS * inputs * stride);
         let shared = Shared::new(&mut values);
         (0..inputs).into_par_iter().for_each(|i| {
             let mut taps = Buffer::zeros(SPATIAL * stride);
@@ -61,12 +63,12 @@ impl TransformedWeights {
                 }
             }
         });
-        Self { values, temporal, inputs, outputs, stride, panels }
+        Self { values, steps, temporal, inputs, outputs, stride, panels }
     }
 
     /// Offset of a panel of one point of one step.
     pub fn panel(&self, step: usize, point: usize, panel: &Panel) -> usize {
-        ((step * POINTS + point) * self.stride + panel.start) * self.inputs
+        ((point * self.steps + step) * self.stride + panel.start) * self.inputs
     }
 }
 
