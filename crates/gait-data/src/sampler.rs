@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng, seq::index};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::sequence::{append_trimmed, trimmed_width};
 use crate::{DataError, PreparedSet};
 
-/// The shape of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The shape of a batch: `subjects` x `sequences` clips of `frames` frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchSettings {
     /// P: identities of a batch.
     pub subjects: usize,

@@ -1,2 +1,85 @@
-//! gaitgl
-fn main() {}
+//! `gaitgl`: prepare silhouettes, train, test and embed by the way people walk.
+//!
+//! Arguments become checked settings, settings become work, work becomes output: one file per
+//! command under `commands`. Exit codes: 0 done, 1 done but inputs were skipped, 2 failed.
+
+mod commands;
+mod embedding_file;
+mod files;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use commands::Command;
+
+/// Who is this, by the way they walk: gait recognition from silhouettes.
+#[derive(Parser)]
+#[command(name = "gaitgl", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How a command that did not fail ended.
+pub enum Outcome {
+    /// All inputs were used.
+    Done,
+    /// Some inputs were skipped; the report named them.
+    Skipped,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    start_log();
+    match arguments.command.run(&mut Arguments::command()) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Skipped) => ExitCode::from(1),
+        Err(error) => {
+            report(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Warnings of the libraries go to standard error as they are; `RUST_LOG` is not consulted, so
+/// that a run says the same in every shell.
+fn start_log() {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
+    log.with_target(false).with_max_level(tracing::Level::WARN).compact().init();
+}
+
+/// Help and version go to standard output; a usage error is one line with the way to the help.
+fn refuse(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(u8::from(error.use_stderr()) * 2)
+        }
+        _ => {
+            let text = error.to_string();
+            let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+            let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+            let told = told.join(" ");
+            report(
+                told.trim_start_matches("error: ")
+                    .trim_end_matches("For more information, try '--help'.")
+                    .trim(),
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where errors reach the user")]
+fn report(message: &str) {
+    let line: Vec<&str> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    eprintln!("gaitgl: {}", line.join("; "));
+}

@@ -1,3 +1,19 @@
 //! The GaitGL network, its losses, training and checkpoints.
 
+pub mod checkpoint;
+pub mod embed;
+pub mod files;
+pub mod loss;
+pub mod mask;
+pub mod net;
+pub mod presets;
+pub mod region_conv3d;
+pub mod run;
 pub mod settings;
+pub mod train;
+pub mod weights;
+
+/// The processor, on which everything runs.
+pub fn cpu() -> burn::tensor::Device {
+    burn::tensor::Device::flex()
+}

@@ -1,0 +1,182 @@
+//! `gaitgl info`: what a file or folder of this program holds.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use gait_data::{PreparedSet, SequenceKey};
+use gaitgl::checkpoint::Checkpoint;
+use gaitgl::net::{LayerDescription, describe};
+use gaitgl::run::RunFolder;
+use gaitgl::settings::Settings;
+
+use super::say;
+use crate::Outcome;
+
+/// Says what a prepared set, a run folder, a checkpoint or a preset holds.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub struct Info {
+    /// Prepared set, run folder or checkpoint
+    #[arg(
+        value_name = "FILE_OR_DIR",
+        required_unless_present = "preset",
+        conflicts_with = "preset"
+    )]
+    path: Option<PathBuf>,
+    /// Describe the network of a preset instead
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Change a setting of the preset, as `train` does
+    #[arg(long, value_name = "KEY=VALUE", requires = "preset")]
+    set: Vec<String>,
+    /// Classes of the described network
+    #[arg(long, default_value_t = 74)]
+    classes: usize,
+    /// Frames of the described input
+    #[arg(long, default_value_t = 30)]
+    frames: usize,
+}
+
+impl Info {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        match (&self.preset, &self.path) {
+            (Some(preset), _) => {
+                let settings = Settings::assemble(Some(preset), None, &self.set)?;
+                say_network(&settings, self.classes, self.frames);
+                say("");
+                say(settings.to_toml().trim_end());
+            }
+            (None, Some(path)) => self.say_path(path)?,
+            (None, None) => bail!("give a file, a folder or --preset NAME"),
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn say_path(&self, path: &Path) -> anyhow::Result<()> {
+        if !path.exists() {
+            bail!("{} does not exist; check the path", path.display());
+        }
+        if path.is_file() {
+            return say_checkpoint(path, self.frames);
+        }
+        if path.join(gait_data::ABOUT_FILE).exists() {
+            return say_set(path);
+        }
+        let run = RunFolder::new(path);
+        let checkpoint = run.latest()?.with_context(|| {
+            format!("{} is neither a prepared set nor a run with a checkpoint", path.display())
+        })?;
+        say(format!("run        {}", path.display()));
+        say_checkpoint(&checkpoint, self.frames)
+    }
+}
+
+fn say_set(path: &Path) -> anyhow::Result<()> {
+    let set = PreparedSet::open(path)?;
+    let about = set.about();
+    let (counts, size) = (&about.counts, about.settings.height);
+    say(format!("set        {}, {:.1} MB", path.display(), about.bytes as f64 / 1e6));
+    say(format!("source     {} ({})", about.source.display(), about.settings.layout));
+    say(format!(
+        "holds      {} subjects, {} sequences, {} silhouettes of {size} x {size}",
+        counts.subjects, counts.sequences, counts.frames
+    ));
+    let partition = &about.partition;
+    say(format!("trains     {} subjects: {}", partition.train.len(), few(&partition.train)));
+    say(format!("tests      {} subjects: {}", partition.test.len(), few(&partition.test)));
+    let names = |part: fn(&SequenceKey) -> &String| -> Vec<String> {
+        let names: BTreeSet<&String> = set.entries().iter().map(|e| part(&e.key)).collect();
+        names.into_iter().cloned().collect()
+    };
+    say(format!("conditions {}", names(|key| &key.condition).join(", ")));
+    say(format!("views      {}", names(|key| &key.view).join(", ")));
+    let lengths = set.entries().iter().map(|e| e.frames);
+    let (shortest, longest) = (lengths.clone().min(), lengths.max());
+    say(format!("lengths    {} to {} frames", shortest.unwrap_or(0), longest.unwrap_or(0)));
+    let skipped = about.dropped.skipped_inputs();
+    if skipped > 0 {
+        say(format!("skipped    {skipped} inputs, named in {}", gait_data::ABOUT_FILE));
+    }
+    Ok(())
+}
+
+fn say_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
+    let checkpoint = Checkpoint::load(path)?;
+    let settings = &checkpoint.settings;
+    say(format!("checkpoint {}", path.display()));
+    say(format!("iteration  {} of {}", checkpoint.iteration, settings.train.iterations));
+    say(format!(
+        "trained on {} subjects: {}",
+        checkpoint.subjects.len(),
+        few(&checkpoint.subjects)
+    ));
+    if let Some(score) = checkpoint.score {
+        say(format!("best test  mean rank-1 {score:.2}%"));
+    }
+    let resumes = if checkpoint.optimizer.is_some() { "yes" } else { "no, for use only" };
+    say(format!("resumes    {resumes}"));
+    say("");
+    say_network(settings, checkpoint.subjects.len(), frames);
+    Ok(())
+}
+
+/// Prints a network layer by layer.
+fn say_network(settings: &Settings, classes: usize, frames: usize) {
+    let layers = describe(&settings.model, classes, frames);
+    let title = format!("{} for {frames} frames and {classes} classes", settings.preset);
+    say(format!("network    {title}"));
+    let header = ["layer", "kind", "output", "parameters", "multiply-adds"].map(String::from);
+    let total = |count: fn(&LayerDescription) -> usize| layers.iter().map(count).sum::<usize>();
+    let sums = (total(|l| l.parameters), total(|l| l.multiply_adds));
+    let rows = layers.iter().map(|layer| {
+        let shape: Vec<String> = layer.output.iter().map(ToString::to_string).collect();
+        [
+            layer.name.clone(),
+            layer.kind.clone(),
+            shape.join(" x "),
+            grouped(layer.parameters),
+            grouped(layer.multiply_adds),
+        ]
+    });
+    let sum = ["sum".to_string(), String::new(), String::new(), grouped(sums.0), grouped(sums.1)];
+    let rows: Vec<[String; 5]> = std::iter::once(header).chain(rows).chain([sum]).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3), width(4)];
+    for [name, kind, output, parameters, adds] in &rows {
+        let [n, k, o, p, a] = widths;
+        say(format!("  {name:<n$}  {kind:<k$}  {output:>o$}  {parameters:>p$}  {adds:>a$}"));
+    }
+}
+
+/// A number with its thousands apart: 95,620,449.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(",")
+}
+
+fn few(names: &[String]) -> String {
+    match names {
+        [first, .., last] if names.len() > 8 => format!("{first} to {last}"),
+        _ => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(grouped(95_620_449), "95,620,449");
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1000), "1,000");
+    }
+}

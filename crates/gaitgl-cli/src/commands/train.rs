@@ -1,0 +1,207 @@
+//! `gaitgl train`: a network learns the training subjects.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use gait_data::PreparedSet;
+use gaitgl::checkpoint::Checkpoint;
+use gaitgl::embed::check_size;
+use gaitgl::run::RunFolder;
+use gaitgl::settings::Settings;
+use gaitgl::train::{Ending, Observer, Pace, Session, StepReport, TestReport, Trainer, classes};
+use indicatif::{HumanDuration, ProgressBar};
+
+use super::{protocol_for, say};
+use crate::{Outcome, progress};
+
+/// Trains a network and writes checkpoints and metrics to a run folder.
+///
+/// Settings come from a preset, then from a configuration file, then from --set, each over the one
+/// before. `gaitgl info --preset NAME` prints a preset. With --resume the run goes on from its last
+/// checkpoint, to the bit as if it had never stopped; --set may then change the recipe, for instance
+/// train.iterations.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub struct Train {
+    /// Preset to start from: paper-small, paper-large, parts-small, parts-large,
+    /// parts-large-bnneck or hid-2020 [default: what the file says, else paper-small]
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Prepared set that `gaitgl prepare` wrote
+    #[arg(long, value_name = "PREPARED")]
+    data: PathBuf,
+    /// Run folder to write
+    #[arg(long, value_name = "RUN")]
+    run: PathBuf,
+    /// Change a setting by its dotted name; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Protocol of the tests during training [default: what fits the data]
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    protocol: Option<String>,
+    /// Go on with the run from its last checkpoint
+    #[arg(long, conflicts_with_all = ["preset", "config"])]
+    resume: bool,
+}
+
+impl Train {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        let set = Arc::new(PreparedSet::open(&self.data)?);
+        let folder = RunFolder::new(&self.run);
+        let (trainer, best) = if self.resume {
+            resume(&folder, &set, &self.set)?
+        } else {
+            let preset = self.preset.as_deref();
+            let settings = Settings::assemble(preset, self.config.as_deref(), &self.set)?;
+            (begin(&folder, &set, settings)?, None)
+        };
+        let protocol = protocol_for(self.protocol.as_deref(), &set)?;
+        train(Session::new(trainer, set, folder.clone(), protocol, best), &self.run)
+    }
+}
+
+/// Checks everything, then makes the run folder.
+pub fn begin(
+    folder: &RunFolder,
+    set: &Arc<PreparedSet>,
+    settings: Settings,
+) -> anyhow::Result<Trainer> {
+    check_size(&settings.model, set)?;
+    let subjects = classes(set, &settings.train)?;
+    let config = settings.to_toml();
+    let trainer = Trainer::new(settings, subjects, &gaitgl::cpu())?;
+    folder.begin(&config)?;
+    Ok(trainer)
+}
+
+fn resume(
+    folder: &RunFolder,
+    set: &Arc<PreparedSet>,
+    assignments: &[String],
+) -> anyhow::Result<(Trainer, Option<f64>)> {
+    let path = folder.require_latest()?;
+    let checkpoint = Checkpoint::load(&path)?;
+    let saved = checkpoint.settings.clone();
+    let settings = saved.clone().assign(assignments)?;
+    settings.check()?;
+    if settings.model != saved.model {
+        bail!("--resume cannot change the network (model.*); start a new run for that");
+    }
+    check_size(&settings.model, set)?;
+    let subjects = classes(set, &settings.train)?;
+    if checkpoint.subjects != subjects {
+        bail!(
+            "{} has {} classes, the training subjects of {} are {} or others; give the set of the \
+             run",
+            path.display(),
+            checkpoint.subjects.len(),
+            set.folder().display(),
+            subjects.len()
+        );
+    }
+    folder.rewind_metrics(checkpoint.iteration)?;
+    folder.write_config(&settings.to_toml())?;
+    say(format!("resuming from {}", path.display()));
+    let best = checkpoint.score;
+    Ok((Trainer::resume(checkpoint, settings, &gaitgl::cpu())?, best))
+}
+
+/// Runs a session to its end and says how it ended.
+pub fn train(mut session: Session, run: &Path) -> anyhow::Result<Outcome> {
+    let stop = progress::watch_interrupts()?;
+    let mut console = Console::new(session.iterations());
+    let ending = session.run(&mut console, stop)?;
+    console.bar.finish_and_clear();
+    match ending {
+        Ending::Finished(path) => {
+            say(format!("trained: {}", path.display()));
+            Ok(Outcome::Done)
+        }
+        Ending::Interrupted(path) => bail!(
+            "interrupted; {} is written, go on with: gaitgl train --resume --run {} --data ...",
+            path.display(),
+            run.display()
+        ),
+    }
+}
+
+/// Progress on the terminal, or plain lines where there is none.
+struct Console {
+    bar: ProgressBar,
+    plain: bool,
+    last_line: Option<Instant>,
+    iterations: u64,
+}
+
+impl Console {
+    fn new(iterations: u64) -> Self {
+        let plain = !std::io::stderr().is_terminal();
+        Self { bar: progress::bar("Training", "iterations"), plain, last_line: None, iterations }
+    }
+
+    fn line(&self, text: &str) {
+        if self.plain {
+            say(text);
+        } else {
+            self.bar.println(text);
+        }
+    }
+}
+
+impl Observer for Console {
+    fn step(&mut self, report: &StepReport, pace: &Pace) {
+        self.bar.set_length(self.iterations);
+        self.bar.set_position(report.iteration);
+        self.bar.set_message(format!(
+            "loss {:.3} (triplet {:.3}, {:.0}% active; classes {:.3}, {:.0}% right) {:.0} frames/s",
+            report.loss,
+            report.triplet,
+            report.active,
+            report.cross_entropy,
+            report.accuracy,
+            pace.frames_per_second
+        ));
+    }
+
+    /// On a terminal the bar shows every iteration, so the log is only for files and pipes, and
+    /// not more than a line in two seconds.
+    fn log(&mut self, mean: &StepReport, pace: &Pace) {
+        let pause = Duration::from_secs(2);
+        let recent = self.last_line.is_some_and(|at| at.elapsed() < pause);
+        if !self.plain || (recent && mean.iteration != self.iterations) {
+            return;
+        }
+        self.last_line = Some(Instant::now());
+        let left = HumanDuration(Duration::from_secs_f64(pace.seconds_left.min(1e9)));
+        self.line(&format!(
+            "iteration {:>6}  loss {:.4}  triplet {:.4} ({:.1}% active)  classes {:.4} ({:.1}% \
+             right)  rate {:.1e}  {:.0} frames/s  {:.1}% waiting  {left} left",
+            mean.iteration,
+            mean.loss,
+            mean.triplet,
+            mean.active,
+            mean.cross_entropy,
+            mean.accuracy,
+            mean.learning_rate,
+            pace.frames_per_second,
+            pace.waiting
+        ));
+    }
+
+    fn test(&mut self, report: &TestReport) {
+        let best = if report.best { ", the best so far" } else { "" };
+        self.line(&format!(
+            "iteration {:>6}  test: mean rank-1 {:.2}%{best}",
+            report.iteration, report.rank1
+        ));
+    }
+
+    fn saved(&mut self, _path: &Path) {}
+}

@@ -1,0 +1,124 @@
+//! What a user can get wrong: one line that names the thing and the mend, exit code 2.
+
+mod common;
+
+use std::fs;
+
+use common::{TINY, command, refused, shared, texts, train_line};
+
+#[test]
+fn arguments_that_make_no_sense() {
+    let folder = shared().path();
+    refused(folder, "trian", &["trian", "train"]);
+    refused(folder, "test --data prepared", &["--run"]);
+    refused(folder, "synth out --subjects 0", &["subjects"]);
+    refused(folder, "synth out --views 0,400", &["400"]);
+    refused(folder, "prepare raw out --layout casia-c", &["casia-c", "casia-b"]);
+}
+
+#[test]
+fn trees_that_are_missing_empty_or_of_another_depth() {
+    let folder = shared().path();
+    fs::create_dir_all(folder.join("empty")).unwrap();
+    refused(folder, "prepare nowhere out --layout casia-b", &["nowhere"]);
+    refused(folder, "prepare empty out --layout casia-b", &["empty"]);
+    refused(folder, "prepare raw/001 out --layout casia-b", &["001"]);
+    assert!(!folder.join("out").exists(), "something was left behind");
+}
+
+#[test]
+fn partitions_that_do_not_fit() {
+    let folder = shared().path();
+    fs::write(folder.join("few.json"), r#"{"TRAIN_SET": ["001"], "TEST_SET": ["002"]}"#).unwrap();
+    fs::write(folder.join("broken.json"), r#"{"TRAIN_SET": ["001"#).unwrap();
+    refused(folder, "prepare raw out --layout casia-b --partition few.json", &["003", "few.json"]);
+    refused(folder, "prepare raw out --layout casia-b --partition broken.json", &["broken.json"]);
+    refused(folder, "prepare raw out --layout casia-b --partition none.json", &["none.json"]);
+}
+
+#[test]
+fn settings_that_cannot_be_used() {
+    let folder = shared().path();
+    let train = "train --data prepared --run new";
+    refused(folder, &format!("{train} --preset paper-smal"), &["paper-smal", "`paper-small`"]);
+    refused(folder, &format!("{train} --set train.iteration=5"), &["`train.iterations`"]);
+    refused(folder, &format!("{train} --set train.iterations=x"), &["train.iterations"]);
+    refused(
+        folder,
+        &format!("{train} --set train.batch.subjects=9"),
+        &["9", "5 training subjects"],
+    );
+    refused(folder, &format!("{train} --set model.height=128"), &["64 x 44", "128"]);
+    refused(folder, &format!("{train} --set model.channels=[]"), &["model.channels"]);
+    refused(folder, &format!("{train} --config none.toml"), &["none.toml"]);
+    fs::write(folder.join("odd.toml"), "[train]\niterationz = 3\n").unwrap();
+    refused(
+        folder,
+        &format!("{train} --config odd.toml"),
+        &["train.iterationz", "`train.iterations`"],
+    );
+    fs::write(folder.join("broken.toml"), "[train\n").unwrap();
+    refused(folder, &format!("{train} --config broken.toml"), &["broken.toml"]);
+    assert!(!folder.join("new").exists(), "a run folder was left behind");
+}
+
+#[test]
+fn prepared_sets_that_are_damaged() {
+    let folder = shared().path();
+    refused(folder, "train --data nowhere --run new", &["nowhere"]);
+    refused(folder, "train --data raw --run new", &["raw", "prepare"]);
+    let cut = folder.join("cut");
+    fs::create_dir_all(&cut).unwrap();
+    fs::copy(folder.join("prepared/prepared.json"), cut.join("prepared.json")).unwrap();
+    let whole = fs::read(folder.join("prepared/clips.arrow")).unwrap();
+    for length in [0, 10, whole.len() / 2, whole.len() - 1] {
+        fs::write(cut.join("clips.arrow"), &whole[..length]).unwrap();
+        refused(folder, "test --run run --data cut", &["cut"]);
+    }
+}
+
+#[test]
+fn checkpoints_that_are_damaged_or_of_another_network() {
+    let folder = shared().path();
+    let path = "run/checkpoints/iteration-00000004.safetensors";
+    let whole = fs::read(folder.join(path)).unwrap();
+    fs::write(folder.join("cut.safetensors"), &whole[..whole.len() - 100]).unwrap();
+    refused(folder, "test --checkpoint cut.safetensors --data prepared", &["cut.safetensors"]);
+    refused(folder, "info cut.safetensors", &["cut.safetensors"]);
+    refused(folder, "test --checkpoint none.safetensors --data prepared", &["none.safetensors"]);
+    refused(folder, "test --run raw --data prepared", &["raw", "checkpoint"]);
+    refused(folder, "test --run run --data prepared --protocol casia-x", &["casia-x", "casia-b"]);
+}
+
+#[test]
+fn a_run_is_neither_overwritten_nor_resumed_from_nothing() {
+    let folder = shared().path();
+    let tiny = TINY.join(" ");
+    refused(folder, &format!("train --data prepared --run run {tiny}"), &["run", "--resume"]);
+    refused(folder, "train --data prepared --run fresh --resume", &["fresh", "checkpoint"]);
+    let deeper = "--resume --set model.channels=[2,2,2]";
+    refused(folder, &format!("train --data prepared --run run {deeper}"), &["model"]);
+}
+
+/// /dev/full takes every byte and says that the disk is full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_cannot_be_written_is_named() {
+    let folder = shared().path();
+    fs::create_dir_all(folder.join("in-the-way.json")).unwrap();
+    refused(folder, "test --run run --data prepared --json in-the-way.json", &["in-the-way.json"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint() {
+    let folder = shared().path();
+    let run = folder.join("diverges");
+    let mut line = train_line(&run, 60);
+    line.extend(common::words("--set train.optimizer=sgd --set train.learning_rate=1e30"));
+    line.extend(common::words("--set train.checkpoint_every=1"));
+    let output = command(folder, &line).output().unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{out}\n{err}");
+    assert!(err.contains("train.learning_rate"), "{err}");
+    assert!(run.join("checkpoints").read_dir().unwrap().count() > 0);
+}

@@ -1,0 +1,88 @@
+//! The whole path, from walkers to a table, through the binary.
+
+mod common;
+
+use common::{gaitgl, ok, refused, shared, texts, words};
+
+#[test]
+fn a_trained_network_prints_and_writes_the_table() {
+    let folder = shared().path();
+    let table = ok(folder, "test --run run --data prepared --json table.json");
+    for part in ["NM", "BG", "CL", "45", "90", "Mean"] {
+        assert!(table.contains(part), "no {part} in\n{table}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("table.json")).unwrap()).unwrap();
+    assert_eq!(json["protocol"], "casia-b");
+    assert!((0.0..=100.0).contains(&json["rank1"]["NM"].as_f64().unwrap()));
+    assert!(json["views"]["CL"]["090"].is_number(), "{json}");
+    // 3 of 8 subjects are test subjects, with 10 sequences from 2 views each.
+    assert_eq!(json["sequences"], 60);
+    assert!(json["seconds"].is_number());
+}
+
+#[test]
+fn the_same_checkpoint_gives_the_same_table() {
+    let folder = shared().path();
+    let last = "run/checkpoints/iteration-00000004.safetensors";
+    let rows = |text: String| {
+        text.lines().filter(|l| !l.contains(" s")).map(String::from).collect::<Vec<_>>()
+    };
+    let by_run = ok(folder, "test --run run --data prepared");
+    let by_file = ok(folder, &format!("test --checkpoint {last} --data prepared"));
+    assert_eq!(rows(by_run), rows(by_file));
+}
+
+#[test]
+fn embeddings_are_written_in_both_formats() {
+    let folder = shared().path();
+    for name in ["e.npz", "e.parquet"] {
+        let told = ok(folder, &format!("embed --run run --data prepared --out {name}"));
+        assert!(told.contains("160 embeddings"), "{told}");
+        assert!(folder.join(name).metadata().unwrap().len() > 1000);
+    }
+    refused(folder, "embed --run run --data prepared --out e.csv", &["e.csv", ".npz"]);
+}
+
+#[test]
+fn info_says_what_a_thing_holds() {
+    let folder = shared().path();
+    assert!(ok(folder, "info prepared").contains("8 subjects"));
+    let run = ok(folder, "info run");
+    assert!(run.contains("iteration  4 of 4") && run.contains("5 subjects"), "{run}");
+    let preset = ok(folder, "info --preset parts-large --classes 5153");
+    assert!(preset.contains("95,620,449"), "{preset}");
+    refused(folder, "info nothing", &["nothing", "does not exist"]);
+    refused(folder, "info raw", &["raw"]);
+}
+
+#[test]
+fn a_bad_image_is_skipped_named_and_remembered_in_the_exit_code() {
+    let folder = shared().path();
+    ok(folder, "synth faulty --subjects 3 --views 90 --frames 12 --seed 5");
+    let sequence = folder.join("faulty/001/nm-01/090");
+    let mut frames: Vec<_> =
+        std::fs::read_dir(&sequence).unwrap().map(|e| e.unwrap().path()).collect();
+    frames.sort();
+    let whole = std::fs::read(&frames[0]).unwrap();
+    std::fs::write(&frames[0], b"").unwrap();
+    std::fs::write(&frames[1], &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(&frames[2], b"not an image").unwrap();
+    let output = gaitgl(folder, &words("prepare faulty faulty-prepared --layout casia-b"));
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{out}\n{err}");
+    for frame in &frames[..3] {
+        let name = frame.file_name().unwrap().to_str().unwrap();
+        assert!(out.contains(name) || err.contains(name), "{name} is not named:\n{out}\n{err}");
+    }
+}
+
+#[test]
+fn completions_and_help_exist() {
+    let folder = shared().path();
+    assert!(ok(folder, "completions bash").contains("gaitgl"));
+    for command in ["synth", "prepare", "train", "test", "embed", "info", "quickstart"] {
+        let help = ok(folder, &format!("{command} --help"));
+        assert!(help.contains("Usage"), "{help}");
+    }
+}

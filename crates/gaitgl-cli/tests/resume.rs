@@ -1,0 +1,85 @@
+//! A run that is killed or interrupted goes on as if nothing had happened, to the bit.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{command, shared, texts, train_line};
+
+fn last(run: &Path, iteration: u32) -> std::path::PathBuf {
+    run.join(format!("checkpoints/iteration-{iteration:08}.safetensors"))
+}
+
+fn start(line: &[String]) -> Child {
+    let mut command = command(shared().path(), line);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn wait_for(path: &Path, child: &mut Child) {
+    let began = Instant::now();
+    while !path.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "training ended early");
+        assert!(began.elapsed() < Duration::from_secs(120), "{} never came", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn resume(run: &Path) {
+    let data = shared().prepared();
+    let line = ["train", "--resume", "--data", data.to_str().unwrap(), "--run"];
+    let output = command(shared().path(), &line).arg(run).output().unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
+}
+
+/// The tensors of a checkpoint as they lie in the file, but for the optimiser's state, whose order
+/// is free, and for the header, which holds the path-independent settings.
+fn same_network(a: &Path, b: &Path) {
+    let weights = |path: &Path| {
+        gaitgl::checkpoint::Checkpoint::load(path).unwrap_or_else(|e| panic!("{e}")).weights
+    };
+    let (a, b) = (weights(a), weights(b));
+    assert!(!a.is_empty());
+    for (name, weight) in &a {
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&weight.values), bits(&b[name].values), "{name}");
+    }
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_bit() {
+    let folder = shared().path();
+    let (straight, killed) = (folder.join("straight"), folder.join("killed"));
+    let output = start(&train_line(&straight, 30)).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    let mut child = start(&train_line(&killed, 30));
+    wait_for(&last(&killed, 4), &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!last(&killed, 30).exists(), "the run ended before it could be killed");
+    resume(&killed);
+    same_network(&last(&straight, 30), &last(&killed, 30));
+    let lines = |run: &Path| fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count();
+    assert_eq!(lines(&straight), lines(&killed));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_writes_a_checkpoint_and_says_how_to_go_on() {
+    let run = shared().path().join("interrupted");
+    let mut line = train_line(&run, 100_000);
+    line.extend(common::words("--set train.checkpoint_every=50000"));
+    let mut child = start(&line);
+    wait_for(&run.join("config.toml"), &mut child);
+    std::thread::sleep(Duration::from_millis(500));
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{out}\n{err}");
+    assert!(err.contains("--resume") && err.lines().count() == 1, "{err}");
+    assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
+}

@@ -1,0 +1,235 @@
+//! A checkpoint: one safetensors file that holds a network, its settings, its classes and, to resume
+//! from, the state of the optimiser. Sampler and masks are functions of the seed and the iteration,
+//! so the iteration restores them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde::{Deserialize, Serialize};
+
+use crate::files::write_beside;
+use crate::net::{Evaluator, GaitGl, ModelError};
+use crate::settings::{Settings, SettingsError};
+use crate::weights::{Weight, Weights};
+
+/// The metadata key of a checkpoint's own description.
+const ABOUT: &str = "gaitgl";
+/// The tensor that holds the optimiser's state as bytes.
+const OPTIMIZER: &str = "optimizer";
+/// Version of the description; raised when an older program could misread it.
+const FORMAT: u32 = 1;
+
+/// A network with all that is needed to use it, and to go on training it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The settings that it was trained with.
+    pub settings: Settings,
+    /// The training subjects, in the order of the classifier's classes.
+    pub subjects: Vec<String>,
+    /// Optimiser steps done.
+    pub iteration: u64,
+    /// Mean rank-1 accuracy in percent of the last test during training, if there was one.
+    pub score: Option<f64>,
+    /// The network's tensors.
+    pub weights: Weights,
+    /// State of the optimiser; absent in a checkpoint that is only meant for use.
+    pub optimizer: Option<Vec<u8>>,
+}
+
+/// A checkpoint that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be read.
+    #[error("cannot read the checkpoint {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the checkpoint {}: {source}; free space or name another --run", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a whole checkpoint of this program.
+    #[error("{} is not a usable checkpoint: {problem}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The settings inside cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+/// The description beside the tensors. It is one string, because safetensors keeps its metadata in
+/// a map without order and a checkpoint's bytes should depend on its contents alone.
+#[derive(Serialize, Deserialize)]
+struct About {
+    format: u32,
+    iteration: u64,
+    score: Option<f64>,
+    subjects: Vec<String>,
+    settings: String,
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint beside `path`, then renames it into place.
+    ///
+    /// # Errors
+    /// A folder that cannot be written to, a full disk.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let bytes = self.to_bytes(path)?;
+        write_beside(path, &bytes)
+            .map_err(|source| CheckpointError::Write { path: path.into(), source })
+    }
+
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// A missing, truncated or foreign file, settings that cannot be used.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path)
+            .map_err(|source| CheckpointError::Read { path: path.into(), source })?;
+        let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| malformed(describe(&e)))?;
+        let about = read_about(&bytes).map_err(malformed)?;
+        let settings = Settings::from_toml(&about.settings, &path.display().to_string())?;
+        let (mut weights, mut optimizer) = (Weights::new(), None);
+        for (name, view) in file.tensors() {
+            if name == OPTIMIZER {
+                optimizer = Some(view.data().to_vec());
+            } else {
+                let weight = to_weight(&view)
+                    .ok_or_else(|| malformed(format!("tensor {name} is {:?}", view.dtype())))?;
+                weights.insert(name, weight);
+            }
+        }
+        let About { iteration, score, subjects, .. } = about;
+        Ok(Self { settings, subjects, iteration, score, weights, optimizer })
+    }
+
+    /// The network, for use on a device.
+    ///
+    /// # Errors
+    /// Tensors that do not fit the settings, each of them named.
+    pub fn evaluator(&self, device: &Device) -> Result<Evaluator, ModelError> {
+        let model = &self.settings.model;
+        let network = GaitGl::new(model, self.subjects.len(), 0, device)?;
+        Ok(network.with_tensors(&self.weights)?.evaluator())
+    }
+
+    fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
+        let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
+        let about = About {
+            format: FORMAT,
+            iteration: self.iteration,
+            score: self.score,
+            subjects: self.subjects.clone(),
+            settings: self.settings.to_toml(),
+        };
+        let about = serde_json::to_string(&about).map_err(|e| malformed(e.to_string()))?;
+        let mut blobs: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        for (name, weight) in &self.weights {
+            let bytes = weight.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            blobs.push((name, Dtype::F32, weight.shape.clone(), bytes));
+        }
+        if let Some(state) = &self.optimizer {
+            blobs.push((OPTIMIZER, Dtype::U8, vec![state.len()], state.clone()));
+        }
+        let mut views = Vec::new();
+        for (name, dtype, shape, bytes) in &blobs {
+            let view = TensorView::new(*dtype, shape.clone(), bytes);
+            views.push((*name, view.map_err(|e| malformed(e.to_string()))?));
+        }
+        serialize(views, Some(HashMap::from([(ABOUT.to_string(), about)])))
+            .map_err(|e| malformed(e.to_string()))
+    }
+}
+
+fn read_about(bytes: &[u8]) -> Result<About, String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let text = metadata.metadata().as_ref().and_then(|m| m.get(ABOUT));
+    let text = text.ok_or("it holds tensors, but was not written by gaitgl")?;
+    let about: About = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    if about.format != FORMAT {
+        return Err(format!(
+            "it has format {}, this program reads {FORMAT}; use the program that wrote it",
+            about.format
+        ));
+    }
+    Ok(about)
+}
+
+fn to_weight(view: &TensorView) -> Option<Weight> {
+    (view.dtype() == Dtype::F32).then(|| {
+        let floats = view.data().chunks_exact(4);
+        let values = floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Weight { shape: view.shape().to_vec(), values }
+    })
+}
+
+fn describe(error: &safetensors::SafeTensorError) -> String {
+    format!("it is truncated, damaged or of another kind ({error})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Checkpoint {
+        let weight = Weight { shape: vec![2, 3], values: vec![0.5, -1.0, 2.0, 3.0, 4.0, f32::MIN] };
+        Checkpoint {
+            settings: Settings::preset("paper-small").unwrap(),
+            subjects: vec!["001".into(), "007".into()],
+            iteration: 12,
+            score: Some(31.25),
+            weights: Weights::from([("fc".to_string(), weight)]),
+            optimizer: Some(vec![1, 2, 3]),
+        }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_and_the_bytes_repeat() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/a.safetensors");
+        example().save(&path).unwrap();
+        assert_eq!(Checkpoint::load(&path).unwrap(), example());
+        let first = std::fs::read(&path).unwrap();
+        example().save(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn every_truncation_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        example().save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let message = Checkpoint::load(&path).unwrap_err().to_string();
+            assert!(message.contains("a.safetensors") && !message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn foreign_tensors_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let data = 1.0f32.to_le_bytes();
+        let view = TensorView::new(Dtype::F32, vec![1], &data).unwrap();
+        std::fs::write(&path, serialize([("x", view)], None).unwrap()).unwrap();
+        let message = Checkpoint::load(&path).unwrap_err().to_string();
+        assert!(message.contains("not written by gaitgl"), "{message}");
+    }
+}

@@ -1,0 +1,166 @@
+//! A training recipe as configuration (section 4.2 of the paper).
+
+pub use gait_data::BatchSettings;
+use serde::{Deserialize, Serialize};
+
+use super::{SettingsError, invalid};
+
+/// How a network is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSettings {
+    /// Optimiser steps.
+    pub iterations: u64,
+    /// Seed of everything random: the start, the batches, the masks.
+    pub seed: u64,
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// Learning rate of the first iteration.
+    pub learning_rate: f64,
+    /// Iterations at which the learning rate is multiplied by `decay`.
+    pub milestones: Vec<u64>,
+    /// Factor of the learning rate at each milestone.
+    pub decay: f64,
+    /// Coupled L2 penalty, added to the gradient as `torch.optim` does.
+    pub weight_decay: f64,
+    /// Momentum of `optimizer = "sgd"`.
+    pub momentum: f64,
+    /// Iterations between two checkpoints.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept: the last ones; the best one is kept beside them.
+    pub keep: usize,
+    /// Iterations between two tests on the test subjects; 0 for none.
+    pub test_every: u64,
+    /// Iterations between two lines of the log.
+    pub log_every: u64,
+    /// A batch: P x K clips.
+    pub batch: BatchSettings,
+    /// The loss.
+    pub loss: LossSettings,
+}
+
+/// The optimiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Adam with betas 0.9 and 0.999 and epsilon 1e-8.
+    Adam,
+    /// Stochastic gradient descent with momentum and no dampening.
+    Sgd,
+}
+
+/// The combined loss (Eqn. 12).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossSettings {
+    /// Margin of the triplet loss (`m` of Eqn. 13).
+    pub margin: f64,
+    /// Factor of the logits before the softmax.
+    pub logit_scale: f64,
+    /// Label smoothing of the cross-entropy.
+    pub label_smoothing: f64,
+}
+
+impl Default for TrainSettings {
+    /// The paper's recipe for CASIA-B.
+    fn default() -> Self {
+        Self {
+            iterations: 80_000,
+            seed: 1,
+            optimizer: Optimizer::Adam,
+            learning_rate: 1e-4,
+            milestones: Vec::new(),
+            decay: 0.1,
+            weight_decay: 0.0,
+            momentum: 0.9,
+            checkpoint_every: 1_000,
+            keep: 3,
+            test_every: 10_000,
+            log_every: 100,
+            batch: BatchSettings { subjects: 8, sequences: 16, frames: 30 },
+            loss: LossSettings { margin: 0.2, logit_scale: 1.0, label_smoothing: 0.0 },
+        }
+    }
+}
+
+impl TrainSettings {
+    /// Learning rate of an iteration, counted from 0.
+    pub fn learning_rate_at(&self, iteration: u64) -> f64 {
+        let passed = self.milestones.iter().filter(|&&m| m <= iteration).count();
+        self.learning_rate * self.decay.powi(passed as i32)
+    }
+
+    /// Checks every value by itself.
+    ///
+    /// # Errors
+    /// Names the first key whose value cannot be used.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let positive = [
+            ("train.iterations", self.iterations),
+            ("train.checkpoint_every", self.checkpoint_every),
+            ("train.keep", self.keep as u64),
+            ("train.log_every", self.log_every),
+            ("train.batch.sequences", self.batch.sequences as u64),
+            ("train.batch.frames", self.batch.frames as u64),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return Err(invalid(key, "0", "give 1 or more"));
+            }
+        }
+        if self.batch.subjects < 2 {
+            let mend = "give 2 or more: a triplet needs two identities";
+            return Err(invalid("train.batch.subjects", self.batch.subjects, mend));
+        }
+        let not_negative = [
+            ("train.weight_decay", self.weight_decay),
+            ("train.momentum", self.momentum),
+            ("train.loss.margin", self.loss.margin),
+        ];
+        for (key, value) in not_negative {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(invalid(key, value, "give a number of 0 or more"));
+            }
+        }
+        let above_zero = [
+            ("train.learning_rate", self.learning_rate),
+            ("train.decay", self.decay),
+            ("train.loss.logit_scale", self.loss.logit_scale),
+        ];
+        for (key, value) in above_zero {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(invalid(key, value, "give a number above 0"));
+            }
+        }
+        if !(0.0..1.0).contains(&self.loss.label_smoothing) {
+            let mend = "give a number of 0 or more and less than 1";
+            return Err(invalid("train.loss.label_smoothing", self.loss.label_smoothing, mend));
+        }
+        if self.momentum >= 1.0 {
+            return Err(invalid("train.momentum", self.momentum, "give a number below 1"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_rate_drops_at_each_milestone() {
+        let recipe = TrainSettings { milestones: vec![10, 20], ..TrainSettings::default() };
+        let rates: Vec<f64> = [0, 9, 10, 19, 20].map(|i| recipe.learning_rate_at(i)).to_vec();
+        for (rate, want) in rates.iter().zip([1e-4, 1e-4, 1e-5, 1e-5, 1e-6]) {
+            assert!((rate - want).abs() < 1e-12, "{rates:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_identity_is_refused_by_name() {
+        let mut recipe = TrainSettings::default();
+        recipe.batch.subjects = 1;
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("train.batch.subjects"), "{message}");
+    }
+}

@@ -1,0 +1,218 @@
+//! Training by iterations: one [`Trainer`] owns the network, the optimiser and the iteration count.
+
+mod optimizer;
+mod session;
+
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use gait_data::{Batch, DataError};
+use gait_eval::EvalError;
+use serde::Serialize;
+
+pub use session::{Ending, Observer, Pace, Session, TestReport, classes};
+
+use crate::checkpoint::Checkpoint;
+use crate::embed::EmbedError;
+use crate::loss::{self, LossError};
+use crate::net::{Evaluator, GaitGl, ModelError, Output};
+use crate::run::RunError;
+use crate::settings::{LossSettings, Settings};
+
+/// Training that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The network cannot be built or fed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The labels do not fit the network.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// The test subjects cannot be embedded.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// A batch cannot be made.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run folder cannot be used.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The periodic test failed.
+    #[error(transparent)]
+    Evaluation(#[from] EvalError),
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} at iteration {iteration} and was not applied; lower \
+         train.learning_rate (now {learning_rate}) and go on from the last checkpoint with --resume"
+    )]
+    NonFinite {
+        /// The iteration whose loss it was.
+        iteration: u64,
+        /// NaN or infinity.
+        loss: f64,
+        /// The learning rate of that iteration.
+        learning_rate: f64,
+    },
+    /// The state of the optimiser cannot be kept or restored.
+    #[error("the checkpoint cannot be resumed: {0}; start a new run from it or use another one")]
+    Optimizer(String),
+}
+
+/// What one iteration did.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StepReport {
+    /// Iterations done, this one included.
+    pub iteration: u64,
+    /// The combined loss (Eqn. 12).
+    pub loss: f64,
+    /// Its triplet part (Eqn. 13).
+    pub triplet: f64,
+    /// Its cross-entropy part.
+    pub cross_entropy: f64,
+    /// Share of triplets that still have a loss, in percent.
+    pub active: f64,
+    /// Share of clips and strips that the classifier names rightly, in percent.
+    pub accuracy: f64,
+    /// Learning rate of the iteration.
+    pub learning_rate: f64,
+}
+
+/// A network in training.
+pub struct Trainer {
+    settings: Settings,
+    subjects: Vec<String>,
+    network: GaitGl,
+    optimizer: ModuleOptimizer,
+    device: Device,
+    iteration: u64,
+}
+
+impl Trainer {
+    /// A new network for the given training subjects, its start drawn from `train.seed`.
+    ///
+    /// # Errors
+    /// Settings that make no network.
+    pub fn new(
+        settings: Settings,
+        subjects: Vec<String>,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let device = device.clone().autodiff();
+        let network = GaitGl::new(&settings.model, subjects.len(), settings.train.seed, &device)?;
+        let optimizer = optimizer::build(&settings.train);
+        Ok(Self { settings, subjects, network, optimizer, device, iteration: 0 })
+    }
+
+    /// The network of a checkpoint with the optimiser's state, to go on as if it had never stopped.
+    ///
+    /// # Errors
+    /// Tensors that do not fit the settings, a checkpoint without optimiser state.
+    pub fn resume(
+        checkpoint: Checkpoint,
+        settings: Settings,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let mut trainer = Self::new(settings, checkpoint.subjects, device)?;
+        trainer.network = trainer.network.with_tensors(&checkpoint.weights)?;
+        let state = checkpoint.optimizer.ok_or_else(|| {
+            TrainError::Optimizer("it was written without the optimiser's state".into())
+        })?;
+        trainer.optimizer =
+            optimizer::restore(&trainer.settings.train, &state).map_err(TrainError::Optimizer)?;
+        trainer.iteration = checkpoint.iteration;
+        Ok(trainer)
+    }
+
+    /// Iterations done.
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The network as it is now, for use.
+    pub fn evaluator(&self) -> Evaluator {
+        self.network.evaluator()
+    }
+
+    /// One iteration: forward, loss, backward, optimiser.
+    ///
+    /// # Errors
+    /// A batch of the wrong size, a loss that is no number; the network is then as it was before.
+    pub fn step(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
+        let recipe = &self.settings.train;
+        let mut network = self.network.clone();
+        let masks = network.draw_masks(recipe.seed, self.iteration);
+        let output = network.forward_train(self.clips(batch), &masks)?;
+        let (loss, report) = self.judge(output, &batch.subjects)?;
+        if !report.loss.is_finite() {
+            return Err(TrainError::NonFinite {
+                iteration: self.iteration,
+                loss: report.loss,
+                learning_rate: report.learning_rate,
+            });
+        }
+        let gradients = GradientsParams::from_grads(loss.backward(), &network);
+        self.network = self.optimizer.step(report.learning_rate, network, gradients);
+        self.iteration += 1;
+        Ok(report)
+    }
+
+    /// The combined loss (Eqn. 12) and what there is to say about it.
+    fn judge(
+        &self,
+        output: Output,
+        labels: &[usize],
+    ) -> Result<(Tensor<1>, StepReport), TrainError> {
+        let recipe = &self.settings.train;
+        let LossSettings { margin, logit_scale, label_smoothing } = recipe.loss;
+        let triplet = loss::triplet_batch_all(output.embedding, labels, margin)?;
+        let mut report = StepReport {
+            iteration: self.iteration + 1,
+            loss: 0.0,
+            triplet: scalar(&triplet.loss),
+            cross_entropy: 0.0,
+            active: 100.0 * triplet.active_share(),
+            accuracy: 0.0,
+            learning_rate: recipe.learning_rate_at(self.iteration),
+        };
+        let mut total = triplet.loss;
+        if let Some(logits) = output.logits {
+            report.accuracy = 100.0 * loss::accuracy(logits.clone(), labels)?;
+            let classes = loss::cross_entropy(logits, labels, logit_scale, label_smoothing)?;
+            report.cross_entropy = scalar(&classes);
+            total = total + classes;
+        }
+        report.loss = report.triplet + report.cross_entropy;
+        Ok((total, report))
+    }
+
+    /// A batch as the network takes it: `[n, 1, t, h, w]`, 0 to 1.
+    fn clips(&self, batch: &Batch) -> Tensor<5> {
+        let shape = [batch.subjects.len(), 1, batch.frames, batch.height, batch.width];
+        let values: Vec<f32> = batch.pixels.iter().map(|&v| f32::from(v) / 255.0).collect();
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// The state as a checkpoint, ready to resume from.
+    ///
+    /// # Errors
+    /// The optimiser's state cannot be written as bytes.
+    pub fn checkpoint(&self, score: Option<f64>) -> Result<Checkpoint, TrainError> {
+        let optimizer = optimizer::to_bytes(&self.optimizer).map_err(TrainError::Optimizer)?;
+        Ok(Checkpoint {
+            settings: self.settings.clone(),
+            subjects: self.subjects.clone(),
+            iteration: self.iteration,
+            score,
+            weights: self.network.tensors(),
+            optimizer: Some(optimizer),
+        })
+    }
+}
+
+fn scalar(value: &Tensor<1>) -> f64 {
+    f64::from(value.clone().into_scalar::<f32>())
+}

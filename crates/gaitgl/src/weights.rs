@@ -1,0 +1,15 @@
+//! Named tensors outside of Burn: what checkpoints, imports and exports exchange with a network.
+
+use std::collections::BTreeMap;
+
+/// One tensor, row-major f32.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// Size of each axis.
+    pub shape: Vec<usize>,
+    /// As many values as the product of `shape`.
+    pub values: Vec<f32>,
+}
+
+/// The tensors of a network, batch-norm statistics included, by name.
+pub type Weights = BTreeMap<String, Weight>;
