@@ -46,9 +46,8 @@ impl TransformedWeights {
                     }
                 }
                 for panel in &panels {
-                    let offset =
-                        step * POINTS * inputs * stride + panel.start * inputs + i * panel.width;
-                    let point_step = inputs * stride;
+                    let offset = (step * stride + panel.start) * inputs + i * panel.width;
+                    let point_step = steps * inputs * stride;
                     // SAFETY: input `i` of each panel belongs to this task alone; the transform
                     // reads and writes `panel.width` values at each tap and point.
                     unsafe {
