@@ -38,6 +38,8 @@ pub(crate) fn reached(source: Range<usize>, from: usize, to: usize) -> Range<usi
     first.min(to)..last.min(to)
 }
 
+const ROUNDER: f32 = 12_582_912.0;
+
 /// A source image for [`resize_columns`]: rows of `width` pixels, of which only `columns` hold
 /// anything but zeros.
 #[derive(Clone, Debug)]
@@ -77,7 +79,8 @@ pub(crate) fn resize_columns(
                 + line[at[1]] * weight[1]
                 + line[at[2]] * weight[2]
                 + line[at[3]] * weight[3];
-            sum.round_ties_even() as u8
+            // Adding and taking away 1.5 * 2^23 rounds to the nearest, ties to even.
+            (sum + ROUNDER - ROUNDER) as u8
         }));
     }
     out

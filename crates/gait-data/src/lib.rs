@@ -15,6 +15,7 @@ mod queue;
 mod sampler;
 mod sequence;
 mod set;
+pub mod synth;
 mod tally;
 mod tree;
 mod watch;

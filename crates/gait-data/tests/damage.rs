@@ -1,5 +1,7 @@
 //! Truncated, foreign and corrupt prepared sets end in an error, never in a panic.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Alignment and image reading against OpenCV (`reference/export_alignment.py`).
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,8 +62,7 @@ fn check(version: usize, different: f64) {
     }
     assert!(aligned_cases >= 50, "{aligned_cases}");
     let share = unequal as f64 / pixels as f64;
-    println!("{aligned_cases} frames, {unequal} of {pixels} pixels differ by one ({share:.6})");
-    assert!(share <= different, "{share}");
+    assert!(share <= different, "{unequal} of {pixels} pixels differ");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A preparation that is stopped or killed goes on, and ends with the same bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::fs;

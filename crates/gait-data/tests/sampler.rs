@@ -1,5 +1,7 @@
 //! Batches of identities and sequences, and making them ahead.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::collections::BTreeSet;

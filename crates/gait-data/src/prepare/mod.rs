@@ -77,11 +77,8 @@ pub fn prepare(
         return keep(out, *about, plan.partition);
     }
     let partial = Partial::open(out, &plan.fingerprint)?;
-    if options.overwrite {
-        remove_if_there(&out.join(ABOUT_FILE))?;
-    }
     let (discarded, (note, resumed)) = (partial.discarded, work(&plan, &partial, options, watch)?);
-    let about = finish(out, plan, partial, note)?;
+    let about = finish(out, plan, partial, note, watch)?;
     Ok(PrepareReport { about, outcome: Outcome::Written, resumed, discarded })
 }
 
@@ -138,7 +135,7 @@ fn fingerprint(settings: &PrepareSettings, sources: &[Source]) -> String {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     };
-    feed(format!("{FORM} {settings:?}").as_bytes());
+    feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
     for source in sources {
         feed(source.key.to_string().as_bytes());
         feed(source.folder.as_os_str().as_encoded_bytes());
@@ -239,7 +236,13 @@ fn collect(
 }
 
 /// Joins the parts into the set and puts it in place.
-fn finish(out: &Path, plan: Plan, partial: Partial, note: ShardNote) -> Result<About, DataError> {
+fn finish(
+    out: &Path,
+    plan: Plan,
+    partial: Partial,
+    note: ShardNote,
+    watch: &Watch,
+) -> Result<About, DataError> {
     if note.sequences == 0 {
         let first = note.dropped.sequences.first.first().cloned().unwrap_or_default();
         let what = format!("no sequence of {} could be used ({first})", plan.sources.len());
@@ -250,6 +253,7 @@ fn finish(out: &Path, plan: Plan, partial: Partial, note: ShardNote) -> Result<A
     let mut file = ArrowFile::create(&beside)?;
     let mut subjects = BTreeSet::new();
     for number in 0..plan.sources.len().div_ceil(SEQUENCES) {
+        watch.check()?;
         for batch in Shard::new(&partial.folder, number).batches()? {
             let names = arrow_array::cast::AsArray::as_string::<i32>(batch.column(0));
             subjects.extend(names.iter().flatten().map(String::from));

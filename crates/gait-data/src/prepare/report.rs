@@ -62,11 +62,11 @@ impl PrepareReport {
         let named = |names: &[String]| names[..names.len().min(10)].join(", ");
         if !partition.missing.is_empty() {
             let (count, names) = (partition.missing.len(), named(&partition.missing));
-            notes.push(format!("{count} subjects of the partition are not in the tree: {names}"));
+            notes.push(format!("in the partition but not in the tree: {names} ({count} in all)"));
         }
         if !partition.left_out.is_empty() {
             let (count, names) = (partition.left_out.len(), named(&partition.left_out));
-            notes.push(format!("{count} subjects are in no partition and left out: {names}"));
+            notes.push(format!("in no partition and left out: {names} ({count} in all)"));
         }
         for (side, subjects) in [("train on", &partition.train), ("test on", &partition.test)] {
             if subjects.is_empty() {
