@@ -13,6 +13,7 @@ mod global_local;
 mod head;
 mod init;
 mod layout;
+mod published;
 mod row_pooling;
 mod separate_fc;
 mod tensors;
@@ -26,6 +27,7 @@ pub use evaluator::Evaluator;
 pub use global_local::{GlobalLocal, GlobalLocalConfig};
 pub use head::{Head, HeadConfig, Output};
 pub use init::Init;
+pub use published::published_names;
 pub use row_pooling::{RowPooling, RowPoolingConfig};
 pub use separate_fc::{SeparateFc, SeparateFcConfig};
 

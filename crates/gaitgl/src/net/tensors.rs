@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 use super::GaitGl;
@@ -13,9 +13,19 @@ impl GaitGl {
     /// All tensors, running statistics included. Names follow the fields: `stages.1.layers.0.global`,
     /// `head.norm.running_mean`.
     pub fn tensors(&self) -> Weights {
-        let mut reader = Reader { path: Path::default(), read: Weights::new(), values: true };
+        self.read(true).0
+    }
+
+    /// The number of each tensor, by which Burn keeps gradients and the optimiser's state.
+    pub fn parameter_ids(&self) -> BTreeMap<String, ParamId> {
+        self.read(false).1
+    }
+
+    /// Tensors (their values only if asked for) and numbers by name.
+    fn read(&self, values: bool) -> (Weights, BTreeMap<String, ParamId>) {
+        let mut reader = Reader { values, ..Reader::default() };
         self.visit(&mut reader);
-        reader.read
+        (reader.read, reader.ids)
     }
 
     /// The network with these tensors in place of its own.
@@ -23,9 +33,7 @@ impl GaitGl {
     /// # Errors
     /// Lists every tensor that is missing, unused, or of another shape.
     pub fn with_tensors(self, tensors: &Weights) -> Result<Self, ModelError> {
-        let mut reader = Reader { path: Path::default(), read: Weights::new(), values: false };
-        self.visit(&mut reader);
-        let problems = differences(&reader.read, tensors);
+        let problems = differences(&self.read(false).0, tensors);
         if !problems.is_empty() {
             return Err(ModelError::Tensors(problems));
         }
@@ -75,9 +83,11 @@ impl Path {
     }
 }
 
+#[derive(Default)]
 struct Reader {
     path: Path,
-    read: BTreeMap<String, Weight>,
+    read: Weights,
+    ids: BTreeMap<String, ParamId>,
     /// Whether to read values or only shapes.
     values: bool,
 }
@@ -100,6 +110,7 @@ impl ModuleVisitor for Reader {
             Vec::new()
         };
         self.read.insert(self.path.name(), Weight { shape, values });
+        self.ids.insert(self.path.name(), param.id);
     }
 }
 

@@ -1,0 +1,147 @@
+use burn::module::ParamId;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use gaitgl::loss::{cross_entropy, triplet_batch_all};
+use gaitgl::mask::Regions;
+use gaitgl::net::{GaitGl, published_names};
+use gaitgl::presets;
+use gaitgl::settings::ModelSettings;
+use gaitgl::weights::{Weight, Weights};
+
+use crate::fixture::{BACKWARD, FORWARD, Fixture, frames};
+
+/// The oracle's names of the paper's network, where they differ from ours.
+const PAPER: [(&str, &str); 6] = [
+    ("fc.fc_bin", "head.fc.weight"),
+    ("norm.weight", "head.norm.scale"),
+    ("norm.bias", "head.norm.shift"),
+    ("norm.running_mean", "head.norm.running_mean"),
+    ("norm.running_var", "head.norm.running_variance"),
+    ("classifier.fc_bin", "head.classifier.weight"),
+];
+
+/// Our name of a golden tensor; PyTorch counts batches, we do not.
+fn our_name(preset: &str, golden: &str) -> Option<String> {
+    if golden.ends_with("num_batches_tracked") {
+        return None;
+    }
+    let published = published_names(preset);
+    let names = if published.is_empty() { PAPER.to_vec() } else { published };
+    let found = names.iter().find(|(theirs, _)| *theirs == golden);
+    Some(found.map_or(golden, |(_, ours)| ours).into())
+}
+
+/// Golden names of a kind (`net`, `grad`, `after`) beside ours.
+fn named(golden: &Fixture, preset: &str, kind: &str) -> Vec<(String, String)> {
+    let prefix = format!("{kind}.");
+    let names = golden.names().into_iter().filter(|name| name.starts_with(&prefix));
+    let pairs = names.filter_map(|name| Some((our_name(preset, &name[prefix.len()..])?, name)));
+    pairs.collect()
+}
+
+fn weights(golden: &Fixture, preset: &str) -> Weights {
+    let weight = |(ours, name): (String, String)| {
+        (ours, Weight { shape: golden.shape(&name), values: golden.floats(&name) })
+    };
+    named(golden, preset, "net").into_iter().map(weight).collect()
+}
+
+fn settings(preset: &str) -> ModelSettings {
+    let mut settings = presets::model(preset).unwrap();
+    (settings.height, settings.width) = (16, 20);
+    settings.channels = (0..settings.channels.len()).map(|stage| 3 + stage).collect();
+    settings
+}
+
+fn check(preset: &str, scale: f64, smoothing: f64) {
+    let golden = Fixture::open(preset);
+    let device = Device::flex().autodiff();
+    let net = GaitGl::new(&settings(preset), 5, 1, &device).unwrap();
+    let mut net = net.with_tensors(&weights(&golden, preset)).unwrap();
+    let clips = golden.tensor::<5>("clips", &device) / 255.0;
+
+    let masks = net.draw_masks(1, 0);
+    let drawn = golden.names().iter().filter(|name| name.starts_with("mask.")).count();
+    let masks: Vec<Option<Regions>> = match drawn {
+        0 => masks,
+        _ => (0..masks.len()).map(|i| Some(golden.regions(&format!("mask.{i}")))).collect(),
+    };
+    let output = net.forward_train(clips.clone(), &masks).unwrap();
+    golden.check("embedding", &output.embedding, FORWARD);
+    let labels = golden.labels("labels");
+    let mut loss = triplet_batch_all(output.embedding, &labels, 0.2).unwrap().loss;
+    if let Some(logits) = output.logits {
+        golden.check("logits", &logits, FORWARD);
+        loss = loss + cross_entropy(logits, &labels, scale, smoothing).unwrap();
+    }
+    golden.check_values("loss", &[loss.clone().into_scalar()], FORWARD);
+
+    let grads = GradientsParams::from_grads(loss.backward(), &net);
+    let gradients = gradients(&net, &grads);
+    let wanted = named(&golden, preset, "grad");
+    assert_eq!(gradients.len(), wanted.len());
+    for (ours, name) in wanted {
+        let gradient = gradients.get(&ours).unwrap_or_else(|| panic!("{ours} has no gradient"));
+        assert_eq!(gradient.shape, golden.shape(&name), "{ours}");
+        golden.check_values(&name, &gradient.values, BACKWARD);
+    }
+    let after = net.tensors();
+    for (ours, name) in named(&golden, preset, "after") {
+        golden.check_values(&name, &after[&ours].values, FORWARD);
+    }
+
+    let evaluator = net.evaluator();
+    let one = clips.without_autodiff().narrow(0, 0, 1);
+    for count in [1, 2, 3, 4, 7, 17] {
+        let order: Vec<i64> = (0..count).map(|frame| frame % 7).collect();
+        let embedding = evaluator.embed(frames(&one, &order)).unwrap();
+        golden.check(&format!("test.{count}"), &embedding, FORWARD);
+    }
+}
+
+/// The gradients by the names of their tensors.
+fn gradients(net: &GaitGl, grads: &GradientsParams) -> Weights {
+    fn values<const D: usize>(grads: &GradientsParams, id: ParamId) -> Option<Vec<f32>> {
+        Some(grads.get::<D>(id)?.into_data().try_to_vec().unwrap())
+    }
+    let ids = net.parameter_ids();
+    let named = net.tensors().into_iter().filter_map(|(name, Weight { shape, .. })| {
+        let values = match shape.len() {
+            1 => values::<1>(grads, ids[&name]),
+            3 => values::<3>(grads, ids[&name]),
+            _ => values::<5>(grads, ids[&name]),
+        }?;
+        Some((name, Weight { shape, values }))
+    });
+    named.collect()
+}
+
+#[test]
+fn parts_small() {
+    check("parts-small", 1.0, 0.0);
+}
+
+#[test]
+fn parts_large() {
+    check("parts-large", 1.0, 0.1);
+}
+
+#[test]
+fn parts_large_bnneck() {
+    check("parts-large-bnneck", 16.0, 0.1);
+}
+
+#[test]
+fn hid_2020() {
+    check("hid-2020", 1.0, 0.0);
+}
+
+#[test]
+fn paper_small() {
+    check("paper-small", 1.0, 0.0);
+}
+
+#[test]
+fn paper_large() {
+    check("paper-large", 1.0, 0.0);
+}

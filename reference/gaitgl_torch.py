@@ -1,0 +1,331 @@
+"""GaitGL in plain PyTorch: the oracle of the golden values in crates/gaitgl/tests/fixtures.
+
+Slow where clarity asks for it. Shapes: clips [n, 1, t, h, w] in 0..1, maps [n, c, t, h, w],
+embeddings [n, c, p], logits [n, classes, p]. Parameters of the fixed-partition networks carry the
+names of the published checkpoints; those of the paper's network, which has none, carry ours.
+
+`python gaitgl_torch.py` checks the identities that the local branch must satisfy.
+"""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+# ------------------------------------------------------------------- the local branch
+
+
+def region_conv3d(x, weight, labels, stride=1, padding=None):
+    """y[q] = sum over taps d of W[d] x[q + d] where labels[q + d] == labels[q].
+
+    x [n, ci, t, h, w], weight [co, ci, kt, kh, kw] with odd kh and kw, labels [h, w].
+    Each region is convolved with everything else set to zero, and kept where it is at home.
+    """
+    kt, kh, kw = weight.shape[2:]
+    pad = (kt // 2 if padding is None else padding, kh // 2, kw // 2)
+    y = 0
+    for region in labels.unique():
+        here = (labels == region).to(x.dtype)
+        y = y + here * F.conv3d(here * x, weight, stride=(stride, 1, 1), padding=pad)
+    return y
+
+
+def activated_conv3d(x, weight, labels):
+    """The reading `activate`: leaky ReLU on the convolution of each masked input, then the sum."""
+    masks = [(labels == region).to(x.dtype) for region in labels.unique()]
+    return sum(F.leaky_relu(F.conv3d(x * mask, weight, padding=1)) for mask in masks)
+
+
+def bands(h, w, parts):
+    """Rows cut into bands of h // parts; a remainder makes one more, shorter band."""
+    return (torch.arange(h) // max(h // parts, 1))[:, None].expand(h, w).contiguous()
+
+
+def mask(strategy, h, w, ratio, generator):
+    """Labels 0/1 of a random pair of complementary masks."""
+    labels = torch.zeros(h, w, dtype=torch.long)
+    length = {"h": h, "v": w, "l": h * w}[strategy[-1]]
+    size = int(ratio * length)
+    if strategy.startswith("part"):
+        start = int(torch.randint(0, length - size + 1, (1,), generator=generator))
+        chosen = torch.arange(start, start + size)
+    else:
+        chosen = torch.randperm(length, generator=generator)[:size]
+    if strategy == "pixel":
+        labels.view(-1)[chosen] = 1
+    elif strategy.endswith("h"):
+        labels[chosen] = 1
+    else:
+        labels[:, chosen] = 1
+    return labels
+
+
+def expected_taps_of_strips(length, ratio):
+    """P(two different strips share a label), for the taps beside the middle column."""
+    m, l = int(ratio * length), length
+    p = (m * (m - 1) + (l - m) * (l - m - 1)) / (l * (l - 1))
+    return torch.tensor([p, 1.0, p])
+
+
+# ------------------------------------------------------------------------------ layers
+
+
+class Conv(nn.Module):
+    """A convolution without bias; the checkpoints keep it under the name `conv3d`."""
+
+    def __init__(self, ci, co, kernel=(3, 3, 3), stride=(1, 1, 1), padding=(1, 1, 1)):
+        super().__init__()
+        self.conv3d = nn.Conv3d(ci, co, kernel, stride, padding, bias=False)
+
+    def forward(self, x):
+        return self.conv3d(x)
+
+
+def global_local(x, global_weight, local_weight, labels, stacked):
+    """Eqn. 2, or with `stacked` Eqn. 3."""
+    g = F.leaky_relu(F.conv3d(x, global_weight, padding=1))
+    l = F.leaky_relu(region_conv3d(x, local_weight, labels))
+    return torch.cat([g, l], 3) if stacked else g + l
+
+
+class GlobalLocal(nn.Module):
+    def __init__(self, ci, co, parts, stacked=False):
+        super().__init__()
+        self.global_conv3d, self.local_conv3d = Conv(ci, co), Conv(ci, co)
+        self.parts, self.stacked = parts, stacked
+
+    def forward(self, x):
+        weights = self.global_conv3d.conv3d.weight, self.local_conv3d.conv3d.weight
+        return global_local(x, *weights, bands(*x.shape[3:], self.parts), self.stacked)
+
+
+def gem(x, p, eps=1e-6):
+    """Eqn. 10 over the columns of each row: [n, c, h, w] -> [n, c, h]."""
+    return x.clamp(min=eps).pow(p).mean(-1).pow(1 / p)
+
+
+class Gem(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([6.5]))
+
+    def forward(self, x):
+        return gem(x, self.p)
+
+
+def separate_fc(x, weight):
+    """x [n, ci, p], weight [p, ci, co] -> [n, co, p]."""
+    return torch.einsum("ncp,pco->nop", x, weight)
+
+
+class SeparateFc(nn.Module):
+    def __init__(self, p, ci, co):
+        super().__init__()
+        self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.zeros(p, ci, co)))
+
+    def forward(self, x):
+        return separate_fc(x, self.fc_bin)
+
+
+class BnNeck(nn.Module):
+    """Batch norm over channels x strips, then cosines to the classes."""
+
+    def __init__(self, p, c, classes):
+        super().__init__()
+        self.bn1d = nn.BatchNorm1d(c * p)
+        self.fc_bin = nn.Parameter(nn.init.xavier_uniform_(torch.zeros(p, c, classes)))
+
+    def forward(self, x):
+        normed = self.bn1d(x.flatten(1)).view(x.shape)
+        return separate_fc(F.normalize(normed, dim=1), F.normalize(self.fc_bin, dim=1))
+
+
+def lengthened(x, four=False):
+    """The published rule for sequences shorter than the temporal kernel."""
+    t = x.shape[2]
+    if t == 1:
+        return x.repeat(1, 1, 3, 1, 1)
+    if t == 2:
+        return x.repeat(1, 1, 2, 1, 1)
+    if t == 3 and four:
+        return x[:, :, [0, 1, 2, 0]]
+    return x
+
+
+# ---------------------------------------------------------------------------- networks
+
+
+class Parts(nn.Module):
+    """parts-small with three channels, parts-large with four; `neck` is "bn" or "bnneck"."""
+
+    def __init__(self, channels, parts, strips, classes, neck="bn"):
+        super().__init__()
+        c, last, leaky = channels, channels[-1], nn.LeakyReLU()
+        glcl = lambda ci, co, stacked=False: GlobalLocal(ci, co, parts, stacked)
+        if len(c) == 3:
+            self.conv3d = nn.Sequential(Conv(1, c[0]), leaky)
+            self.GLConvA0 = glcl(c[0], c[1])
+            self.GLConvA1 = glcl(c[1], c[2])
+            self.GLConvB2 = glcl(c[2], c[2], True)
+        else:
+            self.conv3d = nn.Sequential(Conv(1, c[0]), leaky, Conv(c[0], c[0]), leaky)
+            self.GLConvA0 = nn.Sequential(glcl(c[0], c[1]), glcl(c[1], c[1]))
+            self.GLConvA1 = nn.Sequential(glcl(c[1], c[2]), glcl(c[2], c[2]))
+            self.GLConvB2 = nn.Sequential(glcl(c[2], c[3]), glcl(c[3], c[3], True))
+        self.LTA = nn.Sequential(Conv(c[0], c[0], (3, 1, 1), (3, 1, 1), (0, 0, 0)), leaky)
+        self.HPP = Gem()
+        self.Head0 = SeparateFc(strips, last, last)
+        if neck == "bn":
+            self.Bn = nn.BatchNorm1d(last)
+            self.Head1 = SeparateFc(strips, last, classes)
+        else:
+            self.BNNecks = BnNeck(strips, last, classes)
+
+    def forward(self, x, masks=None):
+        x = self.LTA(self.conv3d(lengthened(x)))
+        x = F.max_pool3d(self.GLConvA0(x), (1, 2, 2))
+        x = self.GLConvB2(self.GLConvA1(x))
+        features = self.Head0(self.HPP(x.max(2)[0]))
+        if hasattr(self, "Bn"):
+            embedding = self.Bn(features)
+            return embedding, self.Head1(embedding)
+        return features, self.BNNecks(features)
+
+
+class HidLayer(nn.Module):
+    def __init__(self, ci, co, stacked=False):
+        super().__init__()
+        self.convdl = nn.Conv3d(ci, co, 3, padding=1, bias=False)
+        self.convdg = nn.Conv3d(ci, co, 3, padding=1, bias=False)
+        self.stacked = stacked
+
+    def forward(self, x):
+        labels = bands(*x.shape[3:], 2)
+        return global_local(x, self.convdg.weight, self.convdl.weight, labels, self.stacked)
+
+
+class Hid2020(nn.Module):
+    """The authors' own network, by their names; no batch norm, no classifier."""
+
+    def __init__(self, channels, strips):
+        super().__init__()
+        c = channels
+        plain = lambda ci, co, kernel, stride, pad: nn.ModuleDict(
+            {"conv1": nn.Conv3d(ci, co, kernel, stride, pad, bias=False)}
+        )
+        self.conv2dlayer1a = plain(1, c[0], 3, 1, 1)
+        self.pool2d1 = plain(c[0], c[0], (3, 1, 1), (3, 1, 1), 0)
+        self.conv2dlayer2a = HidLayer(c[0], c[1])
+        self.conv2dlayer25a_3d = HidLayer(c[1], c[2])
+        self.conv2dlayer25b_3d = HidLayer(c[2], c[2])
+        self.conv2dlayer3a_3d = HidLayer(c[2], c[3])
+        self.conv2dlayer3b_3d = HidLayer(c[3], c[3], True)
+        self.Gem = Gem()
+        weight = nn.init.xavier_uniform_(torch.zeros(strips, c[3], c[3]))
+        self.fc_bin = nn.ParameterList([nn.Parameter(weight)])
+
+    def forward(self, x, masks=None):
+        x = F.leaky_relu(self.conv2dlayer1a["conv1"](lengthened(x, four=True)))
+        x = F.leaky_relu(self.pool2d1["conv1"](x))
+        x = F.max_pool3d(self.conv2dlayer2a(x), (1, 2, 2))
+        x = self.conv2dlayer25b_3d(self.conv2dlayer25a_3d(x))
+        x = self.conv2dlayer3b_3d(self.conv2dlayer3a_3d(x))
+        return separate_fc(self.Gem(x.max(2)[0]), self.fc_bin[0]), None
+
+
+class Paper(nn.Module):
+    """The paper's network. `pools` ends each stage: "lta", "sp" or "none". In training `masks` are
+    the labels of each global-local layer; at test the taps are weighted by `expected`."""
+
+    def __init__(self, channels, layers, pools, strips, classes, ratio=0.3):
+        super().__init__()
+        self.pools, self.ratio = pools, ratio
+        self.stages, ci = nn.ModuleList(), 1
+        for c, count, pool in zip(channels, layers, pools):
+            stage = nn.ModuleDict({"layers": nn.ModuleList()})
+            for _ in range(count):
+                pair = {name: nn.Parameter(torch.empty(c, ci, 3, 3, 3)) for name in ("global", "local")}
+                stage["layers"].append(nn.ParameterDict(pair))
+                ci = c
+            if pool == "lta":
+                stage["lta"] = nn.ParameterDict({"weight": nn.Parameter(torch.empty(c, c, 3, 3, 3))})
+            self.stages.append(stage)
+        self.pooling = nn.ParameterDict({"exponent": nn.Parameter(torch.tensor([6.5]))})
+        self.fc = SeparateFc(strips, ci, ci)
+        self.norm = nn.BatchNorm1d(ci)
+        self.classifier = SeparateFc(strips, ci, classes)
+
+    def forward(self, x, masks=None):
+        x, masks = lengthened(x), iter(masks or [])
+        for s, (stage, pool) in enumerate(zip(self.stages, self.pools)):
+            for i, layer in enumerate(stage["layers"]):
+                stacked = s + 1 == len(self.pools) and i + 1 == len(stage["layers"])
+                local, labels = layer["local"], next(masks, None)
+                if labels is None:
+                    local = local * expected_taps_of_strips(x.shape[4], self.ratio)
+                    labels = torch.zeros(x.shape[3:], dtype=torch.long)
+                x = global_local(x, layer["global"], local, labels, stacked)
+            if pool == "lta":
+                x = F.leaky_relu(F.conv3d(x, stage["lta"]["weight"], stride=(3, 1, 1), padding=(0, 1, 1)))
+            elif pool == "sp":
+                x = F.max_pool3d(x, (1, 2, 2))
+        embedding = self.norm(self.fc(gem(x.max(2)[0], self.pooling["exponent"])))
+        return embedding, self.classifier(embedding)
+
+
+# -------------------------------------------------------------------- losses, distance
+
+
+def strip_distances(a, b):
+    """Euclidean distances [p, na, nb] of embeddings [na, c, p] and [nb, c, p]."""
+    return (a.permute(2, 0, 1)[:, :, None] - b.permute(2, 0, 1)[:, None]).norm(dim=3)
+
+
+def triplet(embedding, labels, margin=0.2):
+    """Batch-all triplet loss: mean over active triplets per strip, then over strips. An anchor's pair
+    with itself is a positive pair."""
+    same = labels[:, None] == labels[None]
+    allowed = same[:, :, None] & ~same[:, None, :]
+    # The norm has no gradient at 0; a tiny shift of the squares gives the one that is used, 0.
+    e = embedding.permute(2, 0, 1)
+    squares = (e[:, :, None] - e[:, None]).square().sum(3)
+    distance = torch.where(squares > 0, squares, torch.ones_like(squares)).sqrt() * (squares > 0)
+    loss = F.relu(distance[:, :, :, None] - distance[:, :, None, :] + margin)[:, allowed]
+    active = (loss > 0).sum(1)
+    mean = torch.where(active > 0, loss.sum(1) / active.clamp(min=1), torch.zeros(()))
+    return mean.mean()
+
+
+def cross_entropy(logits, labels, scale=1.0, smoothing=0.0):
+    """Mean over sequences and strips."""
+    p = logits.shape[2]
+    return F.cross_entropy(logits * scale, labels[:, None].expand(-1, p), label_smoothing=smoothing)
+
+
+# --------------------------------------------------------------------------- self-test
+
+
+def selftest():
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, 3, 4, 8, 6), torch.randn(5, 3, 3, 3, 3)
+    plain = F.conv3d(x, weight, padding=1)
+    close = lambda a, b: torch.allclose(a, b, atol=1e-4)
+    assert close(region_conv3d(x, weight, torch.zeros(8, 6)), plain)
+    for parts in (3, 4):
+        cut = torch.cat([F.conv3d(b, weight, padding=1) for b in x.split(8 // parts, 3)], 3)
+        assert close(region_conv3d(x, weight, bands(8, 6, parts)), cut)
+    generator = torch.Generator().manual_seed(1)
+    for strategy in ("part-h", "part-v", "strip-h", "strip-v", "pixel"):
+        labels = mask(strategy, 8, 6, 0.5, generator)
+        p, q = labels.float(), 1 - labels.float()
+        pair = sum(m * F.conv3d(m * x, weight, padding=1) for m in (p, q))
+        assert close(region_conv3d(x, weight, labels), pair), strategy
+        assert not torch.allclose(pair, plain, atol=1e-2), strategy
+        literal = sum(F.conv3d(m * x, weight, padding=1) for m in (p, q))
+        assert close(literal, plain), strategy
+    e, labels = torch.randn(6, 4, 3, requires_grad=True), torch.tensor([0, 0, 1, 1, 2, 2])
+    triplet(e, labels).backward()
+    assert e.grad.isfinite().all()
+    print("ok")
+
+
+if __name__ == "__main__":
+    selftest()
