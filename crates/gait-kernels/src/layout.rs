@@ -91,17 +91,17 @@ pub(crate) fn channel_first(isa: Isa, from: &[f32], stride: usize, to: &mut [f32
 
 /// A matrix to transpose.
 pub(crate) struct Turn {
-    from: *const f32,
-    from_step: usize,
-    to: *mut f32,
-    to_step: usize,
-    rows: usize,
-    columns: usize,
+    pub from: *const f32,
+    pub from_step: usize,
+    pub to: *mut f32,
+    pub to_step: usize,
+    pub rows: usize,
+    pub columns: usize,
 }
 
 dispatch!(
     /// Transposes a matrix.
-    turn, turn_any, Turn, turn_avx512, turn_avx2
+    turn, turn_any, &Turn, turn_avx512, turn_avx2
 );
 
 #[inline(always)]

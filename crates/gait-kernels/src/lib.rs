@@ -24,6 +24,7 @@ mod micro;
 mod outer;
 mod panels;
 mod path;
+mod pixels;
 mod problem;
 pub mod reference;
 mod simd;

@@ -58,7 +58,6 @@ pub(crate) enum Effect {
 /// The product of a matrix `[rows, depth]` with one panel, applied to two targets.
 #[derive(Clone, Copy)]
 pub(crate) struct Product {
-    /// A multiple of [`ROWS`].
     pub rows: usize,
     pub depth: usize,
     /// The first row, and how far the others are apart.
@@ -76,15 +75,15 @@ pub(crate) struct Product {
 
 dispatch!(
     /// Adds `a @ b` to `c`.
-    rows, rows_any, RowsCall, rows_avx512, rows_avx2
+    rows, rows_any, &RowsCall, rows_avx512, rows_avx2
 );
 dispatch!(
     /// Adds the outer products to `c`.
-    outer, outer_any, OuterCall<'_>, outer_avx512, outer_avx2
+    outer, outer_any, &OuterCall<'_>, outer_avx512, outer_avx2
 );
 dispatch!(
     /// Applies `a @ b` to both targets.
-    product, product_any, Product, product_avx512, product_avx2
+    product, product_any, &Product, product_avx512, product_avx2
 );
 
 #[inline(always)]
@@ -130,10 +129,12 @@ unsafe fn product_any<S: Simd>(call: &Product) {
 unsafe fn product_block<S: Simd, const V: usize>(call: &Product) {
     // SAFETY: every pointer stays within the sizes that `Product` states.
     unsafe {
+        let mut unused = [0.0; PANEL];
         for row in (0..call.rows).step_by(ROWS) {
             let mut sums = [[S::zero(); V]; ROWS];
+            let last = call.rows - 1;
             let a: [*const f32; ROWS] =
-                std::array::from_fn(|i| call.a.add((row + i) * call.a_step));
+                std::array::from_fn(|i| call.a.add(last.min(row + i) * call.a_step));
             let mut b = call.b;
             // The first V blocks fetch the V lines of each of the next panel's rows.
             let ahead = if row < V * ROWS { 16 } else { 0 };
@@ -145,8 +146,13 @@ unsafe fn product_block<S: Simd, const V: usize>(call: &Product) {
                 next = next.wrapping_add(ahead);
             }
             for (c, effect) in call.c {
-                let c: [*mut f32; ROWS] =
-                    std::array::from_fn(|i| c.wrapping_add((row + i) * call.c_step));
+                let c: [*mut f32; ROWS] = std::array::from_fn(|i| {
+                    if row + i > last {
+                        unused.as_mut_ptr()
+                    } else {
+                        c.wrapping_add((row + i) * call.c_step)
+                    }
+                });
                 match effect {
                     Effect::Nothing => {}
                     Effect::Set => apply::<S, V>(&c, &sums, |_, sum| sum),

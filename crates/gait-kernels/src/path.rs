@@ -8,6 +8,8 @@ use crate::winograd::{Temporal, tile_count};
 pub enum Path {
     /// Tap by tap. Right for every shape.
     Direct,
+    /// Vectors over pixels, for few channels.
+    Pixels,
     /// Winograd over rows and columns, temporal taps summed in the transform domain.
     Winograd,
     /// Winograd over rows and columns, and over time for two frames at once.
@@ -17,10 +19,19 @@ pub enum Path {
 /// Channels from which the transforms pay for themselves on both sides.
 const LEAST_CHANNELS: usize = 16;
 
+/// Longest sum for which vectors over pixels win: a panel fits into the first cache.
+const PIXELS_DEPTH: usize = 192;
+
 impl Path {
+    /// Every path.
+    pub const ALL: [Self; 4] = [Self::Direct, Self::Pixels, Self::Winograd, Self::WinogradPair];
+
     /// The path for a convolution and both its gradients.
     pub fn of(p: &RegionConv3d) -> Self {
         let [kt, kh, kw] = p.kernel;
+        if p.in_channels * kt * kh * kw <= PIXELS_DEPTH {
+            return Self::Pixels;
+        }
         if [kh, kw] != [3, 3] || p.in_channels < LEAST_CHANNELS || p.out_channels < LEAST_CHANNELS {
             return Self::Direct;
         }
@@ -38,7 +49,7 @@ impl Path {
     pub fn serves(self, p: &RegionConv3d) -> bool {
         let spatial = p.kernel[1..] == [3, 3];
         match self {
-            Self::Direct => true,
+            Self::Direct | Self::Pixels => true,
             Self::Winograd => spatial,
             Self::WinogradPair => {
                 spatial && p.kernel[0] == 3 && p.temporal_stride == 1 && p.temporal_padding == 1
@@ -48,7 +59,7 @@ impl Path {
 
     pub(crate) fn temporal(self, p: &RegionConv3d) -> Option<Temporal> {
         match self {
-            Self::Direct => None,
+            Self::Direct | Self::Pixels => None,
             Self::Winograd => Some(Temporal::Sum { taps: p.kernel[0] }),
             Self::WinogradPair => Some(Temporal::Pair),
         }

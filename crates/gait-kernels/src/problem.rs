@@ -3,6 +3,7 @@
 use crate::direct;
 use crate::geometry::Geometry;
 use crate::path::Path;
+use crate::pixels;
 use crate::simd::Isa;
 use crate::winograd::{self, Temporal, TransformedWeights};
 
@@ -107,7 +108,10 @@ impl RegionConv3d<'_> {
     pub fn forward_by(&self, path: Path, isa: Isa, x: &[f32], weight: &[f32]) -> Vec<f32> {
         self.check_by(path, isa);
         let Some(temporal) = path.temporal(self) else {
-            return direct::forward(isa, self, x, weight);
+            return match path {
+                Path::Pixels => pixels::forward(isa, self, x, weight),
+                _ => direct::forward(isa, self, x, weight),
+            };
         };
         let (kt, ci) = (self.kernel[0], self.in_channels);
         let transformed =
@@ -125,7 +129,10 @@ impl RegionConv3d<'_> {
     pub fn backward_data_by(&self, path: Path, isa: Isa, weight: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_by(path, isa);
         let Some(temporal) = path.temporal(self) else {
-            return direct::backward_data(isa, self, weight, grad);
+            return match path {
+                Path::Pixels => pixels::backward_data(isa, self, weight, grad),
+                _ => direct::backward_data(isa, self, weight, grad),
+            };
         };
         let (kt, ci) = (self.kernel[0], self.in_channels);
         // The tables of a sum name each temporal tap's frame; pairs walk forward, so the kernel
@@ -147,6 +154,7 @@ impl RegionConv3d<'_> {
         self.check_by(path, isa);
         match path.temporal(self) {
             Some(temporal) => winograd::backward_weight(isa, temporal, self, x, grad),
+            None if path == Path::Pixels => pixels::backward_weight(isa, self, x, grad),
             None => direct::backward_weight(isa, self, x, grad),
         }
     }

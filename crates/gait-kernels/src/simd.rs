@@ -313,7 +313,7 @@ macro_rules! dispatch {
         ///
         /// # Safety
         /// The machine has `isa`, and every pointer of `call` is valid for what it states.
-        pub(crate) unsafe fn $name(isa: $crate::simd::Isa, call: &$call) {
+        pub(crate) unsafe fn $name(isa: $crate::simd::Isa, call: $call) {
             // SAFETY: passed on.
             unsafe {
                 match isa {
@@ -329,13 +329,13 @@ macro_rules! dispatch {
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx2,fma")]
-        unsafe fn $avx512(call: &$call) {
+        unsafe fn $avx512(call: $call) {
             // SAFETY: passed on.
             unsafe { $body::<$crate::simd::Avx512>(call) }
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn $avx2(call: &$call) {
+        unsafe fn $avx2(call: $call) {
             // SAFETY: passed on.
             unsafe { $body::<$crate::simd::Avx2>(call) }
         }

@@ -1,6 +1,6 @@
 //! Every path against the plain loops that define it: random problems and named cases.
 
-use gait_kernels::{RegionConv3d, reference};
+use gait_kernels::{Isa, Path, RegionConv3d, reference};
 use proptest::prelude::*;
 
 /// Largest difference allowed, relative to the largest value: what Winograd tiles of 4x4 may lose
@@ -29,8 +29,13 @@ fn assert_close(name: &str, got: &[f32], want: &[f32]) {
     );
 }
 
-/// The output and both gradients of `problem` on noise.
+/// The output and both gradients of `problem` on noise, by the chosen path and by every path that
+/// serves the shape.
 fn check(problem: &RegionConv3d, seed: u64) {
+    check_paths(problem, seed, &[Isa::best()]);
+}
+
+fn check_paths(problem: &RegionConv3d, seed: u64, sets: &[Isa]) {
     let pixels = problem.height * problem.width;
     let x = noise(problem.sequences * problem.in_channels * problem.frames * pixels, seed);
     let weight = noise(
@@ -39,21 +44,22 @@ fn check(problem: &RegionConv3d, seed: u64) {
     );
     let grad =
         noise(problem.sequences * problem.out_channels * problem.frames_out() * pixels, seed + 2);
-    assert_close(
-        "forward",
-        &problem.forward(&x, &weight),
-        &reference::forward(problem, &x, &weight),
-    );
-    assert_close(
-        "gradient by data",
-        &problem.backward_data(&weight, &grad),
-        &reference::backward_data(problem, &weight, &grad),
-    );
-    assert_close(
-        "gradient by weight",
-        &problem.backward_weight(&x, &grad),
-        &reference::backward_weight(problem, &x, &grad),
-    );
+    let y = reference::forward(problem, &x, &weight);
+    let dx = reference::backward_data(problem, &weight, &grad);
+    let dw = reference::backward_weight(problem, &x, &grad);
+    assert_close("forward", &problem.forward(&x, &weight), &y);
+    assert_close("gradient by data", &problem.backward_data(&weight, &grad), &dx);
+    assert_close("gradient by weight", &problem.backward_weight(&x, &grad), &dw);
+    for path in Path::ALL.into_iter().filter(|path| path.serves(problem)) {
+        for &isa in sets {
+            let name = |what: &str| format!("{what} by {path:?} with {isa:?} of {problem:?}");
+            assert_close(&name("forward"), &problem.forward_by(path, isa, &x, &weight), &y);
+            let got = problem.backward_data_by(path, isa, &weight, &grad);
+            assert_close(&name("gradient by data"), &got, &dx);
+            let got = problem.backward_weight_by(path, isa, &x, &grad);
+            assert_close(&name("gradient by weight"), &got, &dw);
+        }
+    }
 }
 
 fn bands(h: usize, w: usize, rows: usize) -> Vec<i32> {
@@ -123,6 +129,22 @@ proptest! {
         };
         check(&problem, seed);
     }
+}
+
+#[test]
+fn every_instruction_set_on_every_path() {
+    let labels = labels(5, 9, 11, 3);
+    for (ci, co) in [(1, 7), (20, 35), (130, 70)] {
+        let problem =
+            RegionConv3d { labels: labels.as_deref(), ..RegionConv3d::same(2, ci, co, [5, 9, 11]) };
+        check_paths(&problem, 12, &Isa::available());
+    }
+    let strided = RegionConv3d {
+        temporal_stride: 3,
+        temporal_padding: 0,
+        ..RegionConv3d::same(2, 18, 19, [8, 9, 11])
+    };
+    check_paths(&strided, 13, &Isa::available());
 }
 
 #[test]

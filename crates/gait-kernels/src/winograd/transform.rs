@@ -65,24 +65,24 @@ pub(crate) const NOWHERE: u32 = u32::MAX;
 
 dispatch!(
     /// B^T input B.
-    input, input_tile, Forward<POINTS>, input_avx512, input_avx2
+    input, input_tile, &Forward<POINTS>, input_avx512, input_avx2
 );
 dispatch!(
     /// A grad A^T.
-    grad, grad_tile, Forward<{ TILE * TILE }>, grad_avx512, grad_avx2
+    grad, grad_tile, &Forward<{ TILE * TILE }>, grad_avx512, grad_avx2
 );
 dispatch!(
     /// A^T product A.
-    output, output_tile, Inverse, output_avx512, output_avx2
+    output, output_tile, &Inverse, output_avx512, output_avx2
 );
 
 dispatch!(
     /// G weight G^T.
-    weight, weight_tile, Kernel, weight_avx512, weight_avx2
+    weight, weight_tile, &Kernel, weight_avx512, weight_avx2
 );
 dispatch!(
     /// G^T product G, written to the taps.
-    weight_adjoint, weight_adjoint_tile, Kernel, weight_adjoint_avx512, weight_adjoint_avx2
+    weight_adjoint, weight_adjoint_tile, &Kernel, weight_adjoint_avx512, weight_adjoint_avx2
 );
 
 #[inline(always)]

@@ -1,0 +1,328 @@
+//! The path for few channels: vectors run over pixels, so nothing is transposed.
+//!
+//! The first layer has one input channel and local temporal aggregation by 3x1x1 reads each frame
+//! once: neither has enough products per value to pay for another layout. A panel holds every
+//! tap's value for some neighbouring pixels; the product with the weights is written straight to
+//! `[co, t, h, w]`.
+
+use crate::buffer::{Buffer, Shared};
+use crate::geometry::{Geometry, index};
+use crate::layout::{self, Turn, padded};
+use crate::micro::{self, Effect, PANEL, Product};
+use crate::outer::outer_products;
+use crate::panels::panels;
+use crate::simd::{Simd, dispatch};
+use crate::{Isa, RegionConv3d};
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// Panels of one task.
+const TASK_PANELS: usize = 11;
+/// Tasks of a gradient by weight; each keeps sums of its own, which are added in order.
+const GRADIENT_TASKS: usize = 16;
+
+thread_local! {
+    /// Memory of one task, kept for the next one.
+    static SCRATCH: RefCell<[Buffer; 3]> = RefCell::default();
+}
+
+/// The output `[n, co, t_out, h, w]`.
+pub(crate) fn forward(isa: Isa, p: &RegionConv3d, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
+    let patches = Patches::new(isa, Geometry::forward(p), p, ci, false);
+    let weights = patches.weights(p.out_channels, |o, i, tap| weight[(o * ci + i) * taps + tap]);
+    patches.gather(p.sequences, p.out_channels, &weights, x)
+}
+
+/// The gradient `[n, ci, t, h, w]` of the input.
+pub(crate) fn backward_data(isa: Isa, p: &RegionConv3d, weight: &[f32], grad: &[f32]) -> Vec<f32> {
+    let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
+    let patches = Patches::new(isa, Geometry::backward(p), p, p.out_channels, true);
+    let weights = patches.weights(ci, |i, o, tap| weight[(o * ci + i) * taps + tap]);
+    patches.gather(p.sequences, ci, &weights, grad)
+}
+
+/// The gradient `[co, ci, kt, kh, kw]` of the weight.
+///
+/// The positions are cut into a fixed number of parts whose sums are added in order, so the
+/// result does not depend on the number of threads.
+pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32]) -> Vec<f32> {
+    let patches = Patches::new(isa, Geometry::forward(p), p, p.in_channels, false);
+    let (stride, depth) = (padded(p.out_channels, isa.lanes()), patches.depth());
+    let units = p.sequences * patches.geometry.frames_out;
+    let mut sums = Buffer::zeros(GRADIENT_TASKS * depth * stride);
+    sums.par_chunks_exact_mut((depth * stride).max(1)).enumerate().for_each(|(task, sums)| {
+        for unit in units * task / GRADIENT_TASKS..units * (task + 1) / GRADIENT_TASKS {
+            patches.gradient(unit, p.out_channels, x, grad, sums);
+        }
+    });
+    let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
+    let mut dw = vec![0.0; p.weight_len()];
+    for (place, value) in dw.iter_mut().enumerate() {
+        let (co, i, tap) = (place / (ci * taps), place / taps % ci, place % taps);
+        let row = patches.row(i, tap);
+        *value = (0..GRADIENT_TASKS).map(|task| sums[(task * depth + row) * stride + co]).sum();
+    }
+    dw
+}
+
+/// Every tap's value for neighbouring pixels.
+struct Patches {
+    isa: Isa,
+    geometry: Geometry,
+    /// Channels that are read, frames and pixels of the kernel.
+    inputs: usize,
+    taps: [usize; 2],
+    pixels: usize,
+    /// For each pixel of the kernel: how far it lies ahead, and all ones where it may be read.
+    shifts: Vec<isize>,
+    masks: Vec<Vec<u32>>,
+    /// Pixels of a panel.
+    width: usize,
+}
+
+impl Patches {
+    /// `flipped` turns the kernel's rows and columns round, as the gradient of the input does.
+    fn new(isa: Isa, geometry: Geometry, p: &RegionConv3d, inputs: usize, flipped: bool) -> Self {
+        let [kt, kh, kw] = p.kernel;
+        let pixels = p.pixels();
+        let shift = |tap: usize| {
+            (tap / kw * p.width + tap % kw).cast_signed()
+                - (kh / 2 * p.width + kw / 2).cast_signed()
+        };
+        let mask = |tap: usize| {
+            let sources = &geometry.source_pixels[tap];
+            sources.iter().map(|&s| if s as usize == pixels { 0 } else { u32::MAX }).collect()
+        };
+        let order: Vec<usize> =
+            if flipped { (0..kh * kw).rev().collect() } else { (0..kh * kw).collect() };
+        let shifts = order.iter().map(|&tap| shift(tap)).collect();
+        let masks = order.iter().map(|&tap| mask(tap)).collect();
+        let width = isa.panel_vectors() * isa.lanes();
+        Self { isa, geometry, inputs, taps: [kt, kh * kw], pixels, shifts, masks, width }
+    }
+
+    /// Rows of a panel: `[kt, inputs, kh * kw]`.
+    fn depth(&self) -> usize {
+        self.taps[0] * self.inputs * self.taps[1]
+    }
+
+    /// The row of tap `tap`, counted over frames, rows and columns, of an input.
+    fn row(&self, input: usize, tap: usize) -> usize {
+        let spatial = self.taps[1];
+        (tap / spatial * self.inputs + input) * spatial + tap % spatial
+    }
+
+    /// Weights as `[outputs, depth]`.
+    fn weights(&self, outputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
+        let (depth, taps) = (self.depth(), self.taps[0] * self.taps[1]);
+        let mut packed = vec![0.0; outputs * depth];
+        for (o, packed) in packed.chunks_exact_mut(depth.max(1)).enumerate() {
+            for i in 0..self.inputs {
+                for tap in 0..taps {
+                    packed[self.row(i, tap)] = weight(o, i, tap);
+                }
+            }
+        }
+        packed
+    }
+
+    /// Every sequence of `x`, `[n, inputs, frames_in, h, w]`, with `weights`.
+    fn gather(&self, sequences: usize, outputs: usize, weights: &[f32], x: &[f32]) -> Vec<f32> {
+        let frames = self.geometry.frames_out;
+        let mut y = vec![0.0; sequences * outputs * frames * self.pixels];
+        if y.is_empty() || self.inputs == 0 {
+            return y;
+        }
+        let target = Shared::new(&mut y);
+        let task = TASK_PANELS * self.width;
+        let per_frame = self.pixels.div_ceil(task);
+        (0..sequences * frames * per_frame).into_par_iter().for_each(|i| {
+            let (unit, first) = (i / per_frame, i % per_frame * task);
+            let pixels = first..self.pixels.min(first + task);
+            self.gather_task(unit, pixels, outputs, weights, x, target);
+        });
+        y
+    }
+
+    /// Some pixels of one output frame; `unit` counts sequences and frames.
+    fn gather_task(
+        &self,
+        unit: usize,
+        pixels: Range<usize>,
+        outputs: usize,
+        weights: &[f32],
+        x: &[f32],
+        y: Shared,
+    ) {
+        let frames = self.geometry.frames_out;
+        let (n, t) = (unit / frames, unit % frames);
+        let step = frames * self.pixels;
+        SCRATCH.with_borrow_mut(|[panel, tail, _]| {
+            panel.grow(self.depth() * self.width);
+            tail.grow(outputs * self.width);
+            for first in pixels.clone().step_by(self.width) {
+                let count = self.width.min(pixels.end - first);
+                let whole = count == self.width;
+                let mut effect = Effect::Set;
+                // SAFETY: the pixels of this frame belong to this task alone.
+                let to = unsafe {
+                    y.at(n * outputs * step + t * self.pixels + first, (outputs - 1) * step + count)
+                };
+                for run in self.runs(t) {
+                    let rows = self.fill(x, n, t, run.clone(), first, panel);
+                    let call = Product {
+                        rows: outputs,
+                        depth: rows,
+                        a: weights[run.start * self.inputs * self.taps[1]..].as_ptr(),
+                        a_step: self.depth(),
+                        b: panel.as_ptr(),
+                        vectors: self.isa.panel_vectors(),
+                        next: panel.as_ptr(),
+                        c: if whole {
+                            [(to, effect), (to, Effect::Nothing)]
+                        } else {
+                            [(tail.as_mut_ptr(), effect), (to, Effect::Nothing)]
+                        },
+                        c_step: if whole { step } else { self.width },
+                    };
+                    // SAFETY: `a` holds a row of weights for each output, `b` a row of pixels for
+                    // each weight, and the target a row of pixels for each output.
+                    unsafe { micro::product(self.isa, &call) }
+                    effect = Effect::Add;
+                }
+                if !whole && effect == Effect::Add {
+                    for (o, row) in tail.chunks_exact(self.width).enumerate() {
+                        // SAFETY: within the pixels that `to` was taken for.
+                        unsafe { to.add(o * step).copy_from_nonoverlapping(row.as_ptr(), count) }
+                    }
+                }
+            }
+        });
+    }
+
+    /// The temporal taps of output frame `t` that read a frame, in runs without a gap.
+    fn runs(&self, t: usize) -> Vec<Range<usize>> {
+        let kt = self.taps[0];
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for dt in 0..kt {
+            if self.geometry.source_frames[t * kt + dt] == self.geometry.frames_in {
+                continue;
+            }
+            match runs.last_mut() {
+                Some(run) if run.end == dt => run.end = dt + 1,
+                _ => runs.push(dt..dt + 1),
+            }
+        }
+        runs
+    }
+
+    /// Fills the panel of the pixels from `first` on for a run of temporal taps and returns its
+    /// rows.
+    fn fill(
+        &self,
+        x: &[f32],
+        n: usize,
+        t: usize,
+        run: Range<usize>,
+        first: usize,
+        panel: &mut [f32],
+    ) -> usize {
+        let frames = self.geometry.frames_in;
+        let sources = &self.geometry.source_frames[t * self.taps[0]..][run];
+        let mut rows = panel.chunks_exact_mut(self.width);
+        let mut count = 0;
+        for &source in sources {
+            for i in 0..self.inputs {
+                let x =
+                    &x[((n * self.inputs + i) * frames + source) * self.pixels..][..self.pixels];
+                for ((&shift, mask), to) in self.shifts.iter().zip(&self.masks).zip(&mut rows) {
+                    // SAFETY: the instruction set is this machine's.
+                    unsafe { masked(self.isa, &mut Masked { x, mask, shift, first, to }) }
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// Adds the gradient by weight of one frame, `unit` counting sequences and frames, to `sums`,
+    /// `[depth, stride]`.
+    fn gradient(&self, unit: usize, outputs: usize, x: &[f32], grad: &[f32], sums: &mut [f32]) {
+        let frames = self.geometry.frames_out;
+        let (n, t) = (unit / frames, unit % frames);
+        let (stride, panels) = (padded(outputs, self.isa.lanes()), panels(self.isa, outputs));
+        SCRATCH.with_borrow_mut(|[panel, patches, grads]| {
+            panel.grow(self.depth() * self.width);
+            // Outer products read whole blocks of rows and may run past the last patch.
+            patches.grow(self.width * self.depth() + PANEL);
+            grads.grow(self.width * stride);
+            grads.fill(0.0);
+            for run in self.runs(t) {
+                for first in (0..self.pixels).step_by(self.width) {
+                    let count = self.width.min(self.pixels - first);
+                    let rows = self.fill(x, n, t, run.clone(), first, panel);
+                    self.turn(panel, self.width, [rows, count], patches, rows);
+                    let from = &grad[(n * outputs * frames + t) * self.pixels + first..];
+                    self.turn(from, frames * self.pixels, [outputs, count], grads, stride);
+                    let pairs: [[u32; 2]; PANEL] =
+                        std::array::from_fn(|k| [index(k * rows), index(k * stride)]);
+                    let sums = &mut sums[run.start * self.inputs * self.taps[1] * stride..]
+                        [..rows * stride];
+                    outer_products(self.isa, &panels, &pairs[..count], patches, grads, sums);
+                }
+            }
+        });
+    }
+
+    /// Transposes `[rows, columns]`.
+    fn turn(
+        &self,
+        from: &[f32],
+        from_step: usize,
+        [rows, columns]: [usize; 2],
+        to: &mut [f32],
+        to_step: usize,
+    ) {
+        assert!((rows - 1) * from_step + columns <= from.len() && columns * to_step <= to.len());
+        let call =
+            Turn { from: from.as_ptr(), from_step, to: to.as_mut_ptr(), to_step, rows, columns };
+        // SAFETY: the assertion bounds both sides; `rows` does not exceed `to_step`.
+        unsafe { layout::turn(self.isa, &call) }
+    }
+}
+
+/// One tap for neighbouring pixels.
+pub(crate) struct Masked<'a> {
+    x: &'a [f32],
+    mask: &'a [u32],
+    shift: isize,
+    first: usize,
+    to: &'a mut [f32],
+}
+
+dispatch!(
+    /// Writes `x[first + shift..]`, zero where the mask is and past the last pixel.
+    masked, masked_any, &mut Masked<'_>, masked_avx512, masked_avx2
+);
+
+#[inline(always)]
+unsafe fn masked_any<S: Simd>(call: &mut Masked) {
+    let count = call.to.len().min(call.x.len() - call.first);
+    let (to, rest) = call.to.split_at_mut(count);
+    rest.fill(0.0);
+    let mask = &call.mask[call.first..][..count];
+    let start = call.first.cast_signed() + call.shift;
+    let inside = usize::try_from(start).ok().and_then(|start| call.x.get(start..start + count));
+    if let Some(x) = inside {
+        for ((to, x), mask) in to.iter_mut().zip(x).zip(mask) {
+            *to = f32::from_bits(x.to_bits() & mask);
+        }
+        return;
+    }
+    for (k, (to, &mask)) in to.iter_mut().zip(mask).enumerate() {
+        let value = usize::try_from(start + k.cast_signed()).ok().and_then(|at| call.x.get(at));
+        *to = if mask == 0 { 0.0 } else { value.copied().unwrap_or(0.0) };
+    }
+}
