@@ -11,6 +11,7 @@ use std::str::FromStr;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::pairwise::{COLUMNS, Probes};
 use crate::{Embeddings, EvalError, Watch};
 
 /// How far two embeddings `[c, p]` are apart.
@@ -53,12 +54,6 @@ impl FromStr for Distance {
     }
 }
 
-/// Partial sums per pair. A fixed number, so that every machine adds in the same order.
-const LANES: usize = 16;
-/// Gallery entries that are compared with one probe at a time.
-const GROUP: usize = 4;
-/// Gallery entries packed together by one thread: one strip of them stays in the L2 cache.
-const GALLERY_BLOCK: usize = 64;
 /// Probes whose distances to the whole gallery are held at once.
 const PROBE_BLOCK: usize = 256;
 /// Most distances held at once (128 MiB), whatever the size of the gallery.
@@ -95,21 +90,19 @@ pub fn map_rows<T: Send>(
     let mut distances = vec![0.0; block.min(probes.len()) * gallery.len()];
     for (at, some) in probes.chunks(block).enumerate() {
         watch.check()?;
-        let packed = Packed::new(e, distance, some);
+        let packed = Probes::new(e, distance, some);
         let distances = &mut distances[..some.len() * gallery.len()];
         // Each gallery block owns one stripe [some, entries] of the distances.
         distances
-            .par_chunks_mut(some.len() * GALLERY_BLOCK)
-            .zip(gallery.par_chunks(GALLERY_BLOCK))
-            .for_each(|(stripe, entries)| {
-                packed.compare(&Packed::new(e, distance, entries), stripe);
-            });
+            .par_chunks_mut(some.len() * COLUMNS)
+            .zip(gallery.par_chunks(COLUMNS))
+            .for_each(|(stripe, entries)| packed.compare(e, entries, stripe));
         let stripes = &*distances;
         let part: Vec<T> = (0..some.len())
             .into_par_iter()
             .map_init(Vec::new, |row: &mut Vec<f32>, i| {
                 row.clear();
-                for stripe in stripes.chunks(some.len() * GALLERY_BLOCK) {
+                for stripe in stripes.chunks(some.len() * COLUMNS) {
                     let entries = stripe.len() / some.len();
                     row.extend_from_slice(&stripe[i * entries..(i + 1) * entries]);
                 }
@@ -120,100 +113,6 @@ pub fn map_rows<T: Send>(
         (watch.progress)(answers.len() as u64, probes.len() as u64);
     }
     Ok(answers)
-}
-
-/// Some embeddings as `[parts, n, width]`: the vectors that are compared lie side by side.
-struct Packed {
-    distance: Distance,
-    n: usize,
-    parts: usize,
-    width: usize,
-    values: Vec<f32>,
-}
-
-impl Packed {
-    fn new(e: &Embeddings, distance: Distance, indices: &[usize]) -> Self {
-        let (parts, width) = match distance {
-            Distance::Flat => (1, e.width()),
-            Distance::Strips | Distance::Cosine => (e.strips, e.channels),
-        };
-        let n = indices.len();
-        let mut values = vec![0.0; n * e.width()];
-        for (i, &index) in indices.iter().enumerate() {
-            // From [c, p] to p vectors of c values; a flat embedding is copied as it is.
-            for (at, &value) in e.row(index).iter().enumerate() {
-                let (channel, part) = (at / parts, at % parts);
-                values[(part * n + i) * width + channel] = value;
-            }
-        }
-        if distance == Distance::Cosine {
-            values.chunks_exact_mut(width).for_each(normalise);
-        }
-        Self { distance, n, parts, width, values }
-    }
-
-    fn vector(&self, part: usize, i: usize) -> &[f32] {
-        &self.values[(part * self.n + i) * self.width..][..self.width]
-    }
-
-    /// Writes the distances `[self.n, other.n]`.
-    fn compare(&self, other: &Self, out: &mut [f32]) {
-        out.fill(0.0);
-        for part in 0..self.parts {
-            for i in 0..self.n {
-                let x = self.vector(part, i);
-                let row = &mut out[i * other.n..(i + 1) * other.n];
-                for (group, sums) in row.chunks_mut(GROUP).enumerate() {
-                    let last = sums.len() - 1;
-                    // A short group compares its last entry again, to take the same path.
-                    let ys = [0, 1, 2, 3].map(|j| other.vector(part, group * GROUP + j.min(last)));
-                    let values = match self.distance {
-                        Distance::Cosine => reduce(x, ys, |a, b| a * b),
-                        _ => reduce(x, ys, |a, b| (a - b) * (a - b)).map(f32::sqrt),
-                    };
-                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-                }
-            }
-        }
-        let parts = self.parts as f32;
-        for value in out {
-            *value /= parts;
-            if self.distance == Distance::Cosine {
-                *value = 1.0 - *value;
-            }
-        }
-    }
-}
-
-/// Sum over channels of `f(x, y)` for four `y` at once.
-fn reduce(x: &[f32], ys: [&[f32]; GROUP], f: impl Fn(f32, f32) -> f32 + Copy) -> [f32; GROUP] {
-    let mut sums = [[0.0f32; LANES]; GROUP];
-    let whole = x.len() - x.len() % LANES;
-    for at in (0..whole).step_by(LANES) {
-        let x: &[f32] = &x[at..at + LANES];
-        for (sum, y) in sums.iter_mut().zip(ys) {
-            let y = &y[at..at + LANES];
-            for lane in 0..LANES {
-                sum[lane] += f(x[lane], y[lane]);
-            }
-        }
-    }
-    let mut totals = [0.0; GROUP];
-    for ((total, sum), y) in totals.iter_mut().zip(&mut sums).zip(ys) {
-        for (lane, at) in (whole..x.len()).enumerate() {
-            sum[lane] += f(x[at], y[at]);
-        }
-        *total = sum.iter().sum();
-    }
-    totals
-}
-
-/// Scales a vector to length 1, or leaves it zero.
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
-    for value in vector {
-        *value /= length;
-    }
 }
 
 #[cfg(test)]

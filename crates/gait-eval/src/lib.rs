@@ -11,6 +11,7 @@ mod evaluate;
 mod evaluation;
 mod metric;
 mod pairs;
+mod pairwise;
 mod pattern;
 mod protocol;
 mod rerank;
