@@ -7,13 +7,17 @@ use crate::image_file::Grey;
 /// Sum of pixels at or below which a frame counts as empty, as published preparations have it.
 pub const FAINTEST_SUM: u64 = 10_000;
 
+/// Columns of the widest scaled frame: a single filled row of a 4096-pixel camera still fits.
+/// Without a limit one odd image could take all memory.
+pub const WIDEST: usize = 1 << 18;
+
 /// Why a frame is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// The sum of its pixels is at most [`FAINTEST_SUM`].
     Faint,
-    /// Scaled to the height wanted, it would have no column.
-    Narrow,
+    /// Scaled to the height wanted, it would have no column, or more than [`WIDEST`].
+    Misshapen,
 }
 
 /// Aligns one silhouette: crops it to its non-empty rows, scales it to `height` rows and
@@ -22,12 +26,13 @@ pub enum Unusable {
 /// Returns `height * height` pixels, not binary again.
 ///
 /// # Errors
-/// If the frame is too faint or too narrow to use.
+/// If the frame is too faint, too narrow or too flat to use.
 pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
     let width = image.width.max(1);
     let rows = || image.pixels.chunks_exact(width);
-    let row_sum = |row: &[u8]| row.iter().map(|&p| u32::from(p)).sum::<u32>();
-    let sum: u64 = rows().map(|row| u64::from(row_sum(row))).sum();
+    // Pieces short enough for 32 bits, which wide registers add.
+    let piece_sum = |piece: &[u8]| u64::from(piece.iter().map(|&p| u32::from(p)).sum::<u32>());
+    let sum: u64 = image.pixels.chunks(1 << 16).map(piece_sum).sum();
     if sum <= FAINTEST_SUM {
         return Err(Unusable::Faint);
     }
@@ -36,8 +41,8 @@ pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
     let top = rows().position(filled).unwrap_or(0);
     let bottom = rows().rposition(filled).map_or(0, |row| row + 1);
     let scaled_width = height * image.width / (bottom - top).max(1);
-    if scaled_width == 0 {
-        return Err(Unusable::Narrow);
+    if !(1..=WIDEST).contains(&scaled_width) {
+        return Err(Unusable::Misshapen);
     }
     let pixels = &image.pixels[top * width..bottom * width];
     let mut shadow = vec![0; width];
@@ -114,9 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn faint_and_narrow_frames_are_refused() {
+    fn faint_narrow_and_flat_frames_are_refused() {
         assert_eq!(align(&rectangle(50, 50, [0, 3], [0, 13]), 64), Err(Unusable::Faint));
-        assert_eq!(align(&rectangle(200, 3, [0, 200], [0, 3]), 64), Err(Unusable::Narrow));
+        assert_eq!(align(&rectangle(200, 3, [0, 200], [0, 3]), 64), Err(Unusable::Misshapen));
+        assert_eq!(align(&rectangle(1, 5000, [0, 1], [0, 5000]), 64), Err(Unusable::Misshapen));
         assert_eq!(align(&rectangle(0, 0, [0, 0], [0, 0]), 64), Err(Unusable::Faint));
     }
 

@@ -99,8 +99,8 @@ impl DataError {
     }
 }
 
-/// The system's reason with the mend where there is one to name.
-fn io_reason(source: &io::Error) -> String {
+/// The system's reason, with the mend where there is one to name.
+pub fn io_reason(source: &io::Error) -> String {
     match source.kind() {
         io::ErrorKind::NotFound => "it does not exist; check the path".into(),
         io::ErrorKind::PermissionDenied => {

@@ -1,7 +1,7 @@
 //! Reading image files as grey silhouettes.
 
-use std::fs;
-use std::io::{Cursor, ErrorKind};
+use std::fs::File;
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::Path;
 
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder};
@@ -18,7 +18,7 @@ pub struct Grey {
     pub pixels: Vec<u8>,
 }
 
-/// The largest decoded image: far beyond any camera's silhouette, and small enough that a
+/// The largest file and the largest decoded image: far beyond any camera's silhouette, and small enough that a
 /// file that lies about its size cannot exhaust the memory.
 const LARGEST_BYTES: u64 = 128 << 20;
 
@@ -50,11 +50,15 @@ impl GreyWeights {
 /// # Errors
 /// The reason, for a report that already names the file.
 pub fn read_grey(path: &Path) -> Result<Grey, String> {
-    let bytes = fs::read(path).map_err(|e| match e.kind() {
-        ErrorKind::NotFound => "not found (a broken link?)".into(),
-        _ => e.to_string(),
-    })?;
-    decode_grey(&bytes)
+    let mut bytes = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(LARGEST_BYTES + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(size) if size as u64 > LARGEST_BYTES => Err("larger than any silhouette".into()),
+        Ok(_) => decode_grey(&bytes),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err("not found (a broken link?)".into()),
+        Err(e) => Err(e.to_string()),
+    }
 }
 
 /// [`read_grey`] of bytes in memory.

@@ -20,8 +20,8 @@ mod tally;
 mod tree;
 mod watch;
 
-pub use align::{FAINTEST_SUM, Unusable, align};
-pub use error::DataError;
+pub use align::{FAINTEST_SUM, Unusable, WIDEST, align};
+pub use error::{DataError, io_reason};
 pub use image_file::{Grey, decode_grey, read_grey};
 pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
 pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};

@@ -57,11 +57,14 @@ pub struct ClipSampler {
 }
 
 impl ClipSampler {
+    /// Bytes of the largest batch; 20 times OU-MVLP's and more, it catches a mistyped size.
+    pub const LARGEST_BATCH: usize = 1 << 29;
+
     /// A sampler of `set`'s training side.
     ///
     /// # Errors
-    /// If a size is zero, P exceeds the number of training subjects, or the silhouettes are not
-    /// all of one size.
+    /// If a size is zero, P exceeds the number of training subjects, a batch would exceed
+    /// [`ClipSampler::LARGEST_BATCH`], or the silhouettes are not all of one size.
     pub fn new(
         set: Arc<PreparedSet>,
         settings: BatchSettings,
@@ -76,6 +79,7 @@ impl ClipSampler {
             by_subject.into_iter().map(|(name, members)| (name.to_string(), members)).unzip();
         check_settings(&settings, classes.len())?;
         let (height, width) = one_size(&set, &train)?;
+        check_bytes(&settings, height * trimmed_width(width))?;
         Ok(ClipSampler { set, settings, seed, classes, members, height, width })
     }
 
@@ -174,6 +178,24 @@ fn check_settings(settings: &BatchSettings, subjects: usize) -> Result<(), DataE
     Ok(())
 }
 
+/// Refuses a batch of `settings` whose silhouettes of `size` pixels would not fit the memory.
+fn check_bytes(settings: &BatchSettings, size: usize) -> Result<(), DataError> {
+    let BatchSettings { subjects, sequences, frames } = *settings;
+    let sizes = [subjects, sequences, frames, size];
+    let bytes = sizes.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
+    if bytes.is_some_and(|bytes| bytes <= ClipSampler::LARGEST_BATCH) {
+        return Ok(());
+    }
+    Err(DataError::Setting {
+        setting: "train.batch",
+        what: format!(
+            "{subjects} x {sequences} clips of {frames} frames are more than {} MB",
+            ClipSampler::LARGEST_BATCH >> 20
+        ),
+        mend: "make subjects, sequences or frames smaller".into(),
+    })
+}
+
 /// The size that all sequences of `indices` have.
 fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), DataError> {
     let size = |i: &usize| (set.entry(*i).height, set.entry(*i).width);
@@ -192,5 +214,48 @@ fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), Data
             ),
             "prepare them in one go",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::set::arrow_file::{ArrowFile, Row};
+    use crate::{ABOUT_FILE, CLIPS_FILE, Layout, PrepareOptions, SequenceKey, Watch, prepare};
+
+    #[test]
+    fn silhouettes_of_mixed_sizes_are_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let (raw, out) = (place.path().join("raw"), place.path().join("out"));
+        for condition in ["nm-01", "nm-02"] {
+            let folder = raw.join("001").join(condition).join("090");
+            fs::create_dir_all(&folder).unwrap();
+            image::GrayImage::from_pixel(9, 9, image::Luma([255]))
+                .save(folder.join("1.png"))
+                .unwrap();
+        }
+        prepare(&raw, &out, &PrepareOptions::new(Layout::CasiaB), &Watch::silent()).unwrap();
+        let row = |condition, size: u32| Row {
+            key: SequenceKey::new("001", condition, "090"),
+            frames: 1,
+            height: size,
+            width: size,
+            clip: zstd::bulk::compress(&vec![0; (size * size) as usize], 1).unwrap(),
+        };
+        let path = out.join(CLIPS_FILE);
+        let mut file = ArrowFile::create(&path).unwrap();
+        file.write(&[row("nm-01", 64), row("nm-02", 128)]).unwrap();
+        let bytes = file.finish().unwrap();
+        let about = fs::read(out.join(ABOUT_FILE)).unwrap();
+        let mut about: serde_json::Value = serde_json::from_slice(&about).unwrap();
+        about["bytes"] = bytes.into();
+        fs::write(out.join(ABOUT_FILE), about.to_string()).unwrap();
+
+        let set = Arc::new(PreparedSet::open(&out).unwrap());
+        let settings = BatchSettings { subjects: 1, sequences: 1, frames: 1 };
+        let error = ClipSampler::new(set, settings, 0).unwrap_err().to_string();
+        assert!(error.contains("64x64 and of 128x128 are mixed (001/nm-02/090)"), "{error}");
     }
 }

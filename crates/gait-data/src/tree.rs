@@ -134,7 +134,7 @@ impl Walk<'_> {
         for entry in entries {
             let path = below.join(&entry.name);
             if !entry.is_folder {
-                if is_image(&entry.name) && self.image_above.is_none() {
+                if entry.is_image && self.image_above.is_none() {
                     self.image_above = Some(path.clone());
                 }
                 self.strays.add(|| path.display().to_string());
@@ -201,7 +201,7 @@ fn check_depth(root: &Path, pattern: &PathPattern, sources: &[Source]) -> Result
     for source in sources.iter().step_by((sources.len() / LOOKED_AT).max(1)) {
         let folder = root.join(&source.folder);
         let entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
-        if entries.iter().any(|entry| is_image(&entry.name)) {
+        if entries.iter().any(|entry| entry.is_image) {
             return Ok(());
         }
         deeper = deeper.or(entries.into_iter().find(|e| e.is_folder).map(|e| folder.join(e.name)));
@@ -235,7 +235,7 @@ pub(crate) struct Frames {
 pub(crate) fn list_frames(folder: &Path) -> io::Result<Frames> {
     let mut frames = Frames::default();
     for entry in entries(folder)? {
-        if !entry.is_folder && is_image(&entry.name) {
+        if entry.is_image {
             frames.images.push(entry.name);
         } else {
             frames.strays.push(entry.name.to_string_lossy().into_owned());
@@ -249,6 +249,7 @@ pub(crate) fn list_frames(folder: &Path) -> io::Result<Frames> {
 struct Entry {
     name: OsString,
     is_folder: bool,
+    is_image: bool,
 }
 
 /// What lies in `folder`, without hidden entries, links followed.
@@ -261,17 +262,18 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
             continue;
         }
         let kind = entry.file_type()?;
-        let is_folder = if kind.is_symlink() {
-            fs::metadata(entry.path()).is_ok_and(|m| m.is_dir())
-        } else {
-            kind.is_dir()
+        // A broken link counts as a file, so that reading it gives a reason.
+        let kind = match kind.is_symlink().then(|| fs::metadata(entry.path())) {
+            Some(Ok(target)) => target.file_type(),
+            _ => kind,
         };
-        entries.push(Entry { name, is_folder });
+        let is_image = (kind.is_file() || kind.is_symlink()) && has_image_extension(&name);
+        entries.push(Entry { name, is_folder: kind.is_dir(), is_image });
     }
     Ok(entries)
 }
 
-fn is_image(name: &OsString) -> bool {
+fn has_image_extension(name: &OsString) -> bool {
     let extension = Path::new(name).extension().map(|e| e.to_ascii_lowercase());
     ["png", "bmp", "jpg", "jpeg"].iter().any(|known| extension.as_deref() == Some(known.as_ref()))
 }

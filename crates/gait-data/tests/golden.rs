@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gait_data::{Grey, Unusable, align, read_grey};
+use gait_data::{Grey, Unusable, align, decode_grey, read_grey};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -95,4 +97,24 @@ fn images_read_as_opencv_reads_them() {
         files += 1;
     }
     assert_eq!(files, 11);
+}
+
+#[test]
+fn damaged_images_never_panic() {
+    let mut generator = ChaCha8Rng::seed_from_u64(4);
+    for entry in fs::read_dir(fixtures().join("images")).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = fs::read(&path).unwrap();
+        for _ in 0..1000 {
+            let mut bytes = whole.clone();
+            for _ in 0..generator.random_range(1..4) {
+                let at = generator.random_range(0..bytes.len());
+                bytes[at] = generator.random();
+            }
+            bytes.truncate(generator.random_range(0..bytes.len() + 50));
+            if let Ok(grey) = decode_grey(&bytes) {
+                assert_eq!(grey.pixels.len(), grey.height * grey.width);
+            }
+        }
+    }
 }

@@ -122,6 +122,7 @@ fn impossible_batches_name_the_setting() {
         ([0, 2, 3], "train.batch.subjects: it is 0"),
         ([2, 0, 3], "train.batch.sequences: it is 0"),
         ([2, 2, 0], "train.batch.frames: it is 0"),
+        ([2, 2, usize::MAX], "train.batch: 2 x 2 clips of"),
     ] {
         let [subjects, sequences, frames] = sizes;
         let settings = BatchSettings { subjects, sequences, frames };

@@ -169,7 +169,11 @@ fn work(
     let workshop = Workshop::new(plan.raw, &plan.settings, watch);
     let collected = thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| run_worker(&queue, &workshop, &todo, &plan.sources));
+            let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
+            if let Err(e) = thread::Builder::new().spawn_scoped(scope, worker) {
+                queue.close();
+                return Err(DataError::io("start a thread for", plan.raw, e));
+            }
         }
         let result = collect(&queue, &todo, total, partial, &mut notes, watch);
         queue.close();
@@ -247,7 +251,11 @@ fn finish(
         let first = note.dropped.sequences.first.first().cloned().unwrap_or_default();
         let what = format!("no sequence of {} could be used ({first})", plan.sources.len());
         partial.remove()?;
-        return Err(DataError::tree(plan.raw, what, "check that its images are silhouettes"));
+        return Err(DataError::tree(
+            plan.raw,
+            what,
+            "check its images: silhouettes are white (255) on black (0)",
+        ));
     }
     let beside = partial.folder.join("joined.tmp");
     let mut file = ArrowFile::create(&beside)?;

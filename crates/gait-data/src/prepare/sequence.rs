@@ -96,7 +96,7 @@ impl<'a> Workshop<'a> {
                 Ok(grey) => match self.align(grey) {
                     Ok(frame) => pixels.extend_from_slice(&frame),
                     Err(Unusable::Faint) => dropped.faint_frames.add(name),
-                    Err(Unusable::Narrow) => dropped.misshapen_frames.add(name),
+                    Err(Unusable::Misshapen) => dropped.misshapen_frames.add(name),
                 },
             }
         }
@@ -109,7 +109,7 @@ impl<'a> Workshop<'a> {
             return align(&grey, height);
         }
         let fits = (grey.height, grey.width) == (height, height);
-        if fits { Ok(grey.pixels) } else { Err(Unusable::Narrow) }
+        if fits { Ok(grey.pixels) } else { Err(Unusable::Misshapen) }
     }
 
     fn row(
@@ -177,5 +177,30 @@ impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         *self.budget.used.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
         self.budget.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn work_beyond_the_budget_waits_and_a_giant_goes_alone() {
+        let budget = Budget::default();
+        let finished = AtomicBool::new(false);
+        let giant = budget.reserve(10 * BUDGET);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _small = budget.reserve(1);
+                assert!(finished.load(Ordering::SeqCst), "it did not wait for the giant");
+            });
+            thread::sleep(Duration::from_millis(20));
+            finished.store(true, Ordering::SeqCst);
+            drop(giant);
+        });
+        assert_eq!(*budget.used.lock().unwrap(), 0);
     }
 }

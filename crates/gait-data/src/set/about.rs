@@ -67,7 +67,7 @@ pub struct Dropped {
     pub unreadable_images: Tally,
     /// Frames whose pixel sum is too small.
     pub faint_frames: Tally,
-    /// Frames too narrow to scale, or of another size where the source comes aligned.
+    /// Frames too narrow or too flat to scale, or of another size where the source comes aligned.
     pub misshapen_frames: Tally,
     /// Sequences of which nothing was left, each with its reason.
     pub sequences: Tally,

@@ -225,3 +225,40 @@ fn check_message(block: &[u8], head: usize, body: usize) -> Option<()> {
 pub(crate) fn read_columns(file: &Buffer) -> Result<Vec<Columns>, String> {
     Ok(read_batches(file)?.iter().map(Columns::of).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::set::map;
+
+    fn rows() -> Vec<Row> {
+        let row = |subject: &str, bytes: usize| Row {
+            key: SequenceKey::new(subject, "nm-01", "090"),
+            frames: 2,
+            height: 3,
+            width: 4,
+            clip: vec![7; bytes],
+        };
+        vec![row("001", 5000), row("Åse", 1), row("003", 0)]
+    }
+
+    #[test]
+    fn clips_are_read_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("clips.arrow");
+        let mut file = ArrowFile::create(&path).unwrap();
+        file.write(&rows()).unwrap();
+        file.write(&rows()[..1]).unwrap();
+        let size = file.finish().unwrap();
+        let mapped = map(&path).unwrap();
+        assert_eq!(mapped.len() as u64, size);
+        let batches = read_columns(&mapped).unwrap();
+        assert_eq!(batches.iter().map(Columns::rows).collect::<Vec<_>>(), [3, 1]);
+        for (index, row) in rows().iter().enumerate() {
+            assert_eq!(batches[0].subject.value(index), row.key.subject);
+            assert_eq!(batches[0].clip.value(index), row.clip);
+        }
+        let inside = mapped.as_ptr_range().contains(&batches[1].clip.value(0).as_ptr());
+        assert!(inside, "the clip was copied");
+    }
+}
