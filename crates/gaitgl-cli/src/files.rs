@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::anyhow;
 
 /// Writes a value as JSON, whole or not at all.
 pub fn write_json(path: &Path, value: &serde_json::Value) -> anyhow::Result<()> {
@@ -12,5 +12,5 @@ pub fn write_json(path: &Path, value: &serde_json::Value) -> anyhow::Result<()> 
 /// Writes bytes, whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     gaitgl::files::write_beside(path, bytes)
-        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(|e| anyhow!("cannot write {}: {}", path.display(), gait_data::io_reason(&e)))
 }

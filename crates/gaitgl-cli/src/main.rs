@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Skipped) => ExitCode::from(1),
         Err(error) => {
-            report(&format!("{error:#}"));
+            report(&told(&error));
             ExitCode::from(2)
         }
     }
@@ -78,8 +78,35 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// An error with its causes, but for those that it has told already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        if told.is_empty() {
+            cause
+        } else if told.contains(&cause) {
+            told
+        } else {
+            format!("{told}: {cause}")
+        }
+    })
+}
+
 #[expect(clippy::print_stderr, reason = "the one place where errors reach the user")]
 fn report(message: &str) {
     let line: Vec<&str> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     eprintln!("gaitgl: {}", line.join("; "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = std::io::Error::other("disk on fire");
+        let repeats = anyhow::Error::new(cause).context("cannot write a: disk on fire");
+        assert_eq!(told(&repeats), "cannot write a: disk on fire");
+        let adds = anyhow::anyhow!("disk on fire").context("cannot write a");
+        assert_eq!(told(&adds), "cannot write a: disk on fire");
+    }
 }

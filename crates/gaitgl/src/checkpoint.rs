@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use gait_data::io_reason;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ pub struct Checkpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// The file cannot be read.
-    #[error("cannot read the checkpoint {}: {source}", .path.display())]
+    #[error("cannot read the checkpoint {}: {}", .path.display(), io_reason(.source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -51,7 +52,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The file cannot be written.
-    #[error("cannot write the checkpoint {}: {source}; free space or name another --run", .path.display())]
+    #[error("cannot write the checkpoint {}: {}", .path.display(), io_reason(.source))]
     Write {
         /// The file.
         path: PathBuf,

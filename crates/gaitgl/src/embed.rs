@@ -73,7 +73,7 @@ pub fn embed(
             let embedding = network.embed(to_tensor(clip?, device))?;
             let [_, channels, strips] = embedding.dims();
             size = [channels, strips];
-            values.extend(embedding.into_data().into_vec::<f32>().unwrap_or_default());
+            values.extend(embedding.into_data().try_into_vec::<f32>().unwrap_or_default());
             watch.report(done as u64 + 1, indices.len() as u64);
         }
         Ok::<(), EmbedError>(())

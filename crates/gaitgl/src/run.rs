@@ -11,6 +11,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use gait_data::io_reason;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ pub enum RunError {
     #[error("{} holds no checkpoint: give the folder that `gaitgl train --run` wrote", .0.display())]
     NoCheckpoint(PathBuf),
     /// A file cannot be read or written.
-    #[error("cannot write {}: {source}", .path.display())]
+    #[error("cannot write {}: {}", .path.display(), io_reason(.source))]
     Write {
         /// The file.
         path: PathBuf,

@@ -5,7 +5,9 @@ use clap_complete::{Shell, generate};
 
 use crate::Outcome;
 
-/// Prints completions; put them where your shell looks for them.
+/// Print the completions of a shell
+///
+/// Put them where your shell looks for them.
 #[derive(Args)]
 pub struct Completions {
     /// The shell

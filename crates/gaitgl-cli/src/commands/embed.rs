@@ -9,7 +9,7 @@ use gait_data::PreparedSet;
 use super::{Trained, say, test};
 use crate::{Outcome, embedding_file};
 
-/// Writes the embeddings of a prepared set.
+/// Write the embeddings of a prepared set to a file
 ///
 /// The file holds `embeddings` [n, c, p] (sequences, channels, strips), `subject`, `condition` and
 /// `view`: as NumPy arrays in .npz, as columns in .parquet.

@@ -14,7 +14,7 @@ use gaitgl::settings::Settings;
 use super::say;
 use crate::Outcome;
 
-/// Says what a prepared set, a run folder, a checkpoint or a preset holds.
+/// Say what a prepared set, a run, a checkpoint or a preset holds
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Info {

@@ -20,24 +20,16 @@ use gaitgl::run::RunFolder;
 
 use crate::Outcome;
 
-/// The commands.
+/// The commands; each says of itself what it does.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make walkers, prepare, train, test and print the table: the whole path in minutes
     Quickstart(quickstart::Quickstart),
-    /// Write silhouettes of synthetic walkers as a CASIA-B tree
     Synth(synth::Synth),
-    /// Align a tree of silhouettes and pack it into a prepared set
     Prepare(prepare::Prepare),
-    /// Train a network on the training subjects of a prepared set
     Train(train::Train),
-    /// Test a network on the test subjects of a prepared set
     Test(test::Test),
-    /// Write the embeddings of a prepared set to a file
     Embed(embed::Embed),
-    /// Say what a prepared set, a run, a checkpoint or a preset holds
     Info(info::Info),
-    /// Print the completions of a shell
     Completions(completions::Completions),
 }
 

@@ -8,7 +8,7 @@ use gait_data::{Layout, PrepareOptions, Watch, prepare};
 use super::say;
 use crate::{Outcome, progress};
 
-/// Aligns every silhouette of a tree and packs the sequences into one set.
+/// Align a tree of silhouettes and pack it into a prepared set
 ///
 /// Silhouettes are cropped, resized to 64 rows and centred as published code does. Single images
 /// and sequences that cannot be used are skipped, named and counted, and the exit code is 1. Killed

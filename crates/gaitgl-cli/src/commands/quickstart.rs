@@ -26,7 +26,9 @@ const VIEWS: [f64; 4] = [54.0, 90.0, 126.0, 144.0];
 /// Frames of a sequence.
 const FRAMES: usize = 40;
 
-/// Makes walkers, prepares them, trains a small network, tests it and prints the table.
+/// Make walkers, prepare, train, test and print the table: the whole path in minutes
+///
+/// The run folder keeps the walkers, the prepared set, the network and the table.
 #[derive(Args)]
 pub struct Quickstart {
     /// Run folder to write

@@ -12,7 +12,7 @@ use image::ImageFormat;
 use super::say;
 use crate::{Outcome, files, progress};
 
-/// Writes people who walk under three conditions, seen from any view, as a CASIA-B tree.
+/// Write silhouettes of synthetic walkers as a CASIA-B tree
 ///
 /// OUT/001/nm-01/000/001.png and so on: subjects 001.., conditions nm-01..06 (normal), bg-01..02
 /// (with a bag), cl-01..02 (in a coat), one folder per view. The same seed makes the same files.

@@ -11,7 +11,7 @@ use gaitgl::checkpoint::Checkpoint;
 use super::{Trained, protocol_for, say};
 use crate::{Outcome, files, progress};
 
-/// Tests a network on the test subjects and prints the table of the protocol.
+/// Test a network on the test subjects of a prepared set and print the table
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Test {

@@ -18,8 +18,9 @@ use indicatif::{HumanDuration, ProgressBar};
 use super::{protocol_for, say};
 use crate::{Outcome, progress};
 
-/// Trains a network and writes checkpoints and metrics to a run folder.
+/// Train a network on the training subjects of a prepared set
 ///
+/// Checkpoints and metrics go to the run folder.
 /// Settings come from a preset, then from a configuration file, then from --set, each over the one
 /// before. `gaitgl info --preset NAME` prints a preset. With --resume the run goes on from its last
 /// checkpoint, to the bit as if it had never stopped; --set may then change the recipe, for instance

@@ -6,6 +6,7 @@ mod train;
 
 use std::path::{Path, PathBuf};
 
+use gait_data::io_reason;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -66,7 +67,7 @@ pub enum SettingsError {
         problem: String,
     },
     /// A file that cannot be read.
-    #[error("cannot read the configuration {}: {source}", .path.display())]
+    #[error("cannot read the configuration {}: {}", .path.display(), io_reason(.source))]
     Read {
         /// The file.
         path: PathBuf,
