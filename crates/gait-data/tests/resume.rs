@@ -100,7 +100,10 @@ const CHILD: &str = "GAIT_DATA_TEST_PLACE";
 fn child_of_the_kill_test() {
     if let Some(place) = std::env::var_os(CHILD) {
         let place = Path::new(&place);
-        prepare(&place.join("raw"), &place.join("out"), &options(), &Watch::silent()).unwrap();
+        // Slow enough that the kill comes in the middle on any machine.
+        let progress = |_, _| std::thread::sleep(Duration::from_millis(3));
+        let watch = Watch { progress: &progress, ..Watch::silent() };
+        prepare(&place.join("raw"), &place.join("out"), &options(), &watch).unwrap();
     }
 }
 
