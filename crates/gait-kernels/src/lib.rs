@@ -25,11 +25,13 @@ mod outer;
 mod panels;
 mod path;
 mod pixels;
+mod prepared;
 mod problem;
 pub mod reference;
 mod simd;
 mod winograd;
 
 pub use path::Path;
+pub use prepared::{Branches, PreparedLayer};
 pub use problem::RegionConv3d;
 pub use simd::Isa;

@@ -5,7 +5,7 @@
 //! tap's value for some neighbouring pixels; the product with the weights is written straight to
 //! `[co, t, h, w]`.
 
-use crate::buffer::{Buffer, Shared};
+use crate::buffer::{Buffer, Shared, result};
 use crate::geometry::{Geometry, index};
 use crate::layout::{self, Turn, padded};
 use crate::micro::{self, Effect, PANEL, Product};
@@ -32,7 +32,7 @@ pub(crate) fn forward(isa: Isa, p: &RegionConv3d, x: &[f32], weight: &[f32]) -> 
     let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
     let patches = Patches::new(isa, Geometry::forward(p), p, ci, false);
     let weights = patches.weights(p.out_channels, |o, i, tap| weight[(o * ci + i) * taps + tap]);
-    patches.gather(p.sequences, p.out_channels, &weights, x)
+    gather(p.sequences, &[Branch { patches, weights, outputs: p.out_channels }], 1, None, x)
 }
 
 /// The gradient `[n, ci, t, h, w]` of the input.
@@ -40,7 +40,31 @@ pub(crate) fn backward_data(isa: Isa, p: &RegionConv3d, weight: &[f32], grad: &[
     let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
     let patches = Patches::new(isa, Geometry::backward(p), p, p.out_channels, true);
     let weights = patches.weights(ci, |i, o, tap| weight[(o * ci + i) * taps + tap]);
-    patches.gather(p.sequences, ci, &weights, grad)
+    gather(p.sequences, &[Branch { patches, weights, outputs: ci }], 1, None, grad)
+}
+
+/// The output of a layer, `[n, co, t_out, h, w]`: each branch's convolution and a leaky ReLU, the
+/// branches added, or stacked along rows where `stacked` is 2. A branch is a weight and whether
+/// the regions of `p` restrict it.
+pub(crate) fn layer(
+    isa: Isa,
+    p: &RegionConv3d,
+    branches: &[(&[f32], bool)],
+    stacked: usize,
+    slope: f32,
+    x: &[f32],
+) -> Vec<f32> {
+    let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
+    let global = RegionConv3d { labels: None, ..*p };
+    let branch = |&(weight, restricted): &(&[f32], bool)| {
+        let p = if restricted { p } else { &global };
+        let patches = Patches::new(isa, Geometry::forward(p), p, ci, false);
+        let weights =
+            patches.weights(p.out_channels, |o, i, tap| weight[(o * ci + i) * taps + tap]);
+        Branch { patches, weights, outputs: p.out_channels }
+    };
+    let branches: Vec<_> = branches.iter().map(branch).collect();
+    gather(p.sequences, &branches, stacked, Some(slope), x)
 }
 
 /// The gradient `[co, ci, kt, kh, kw]` of the weight.
@@ -65,6 +89,104 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
         *value = (0..GRADIENT_TASKS).map(|task| sums[(task * depth + row) * stride + co]).sum();
     }
     dw
+}
+
+/// One convolution of a layer.
+struct Branch {
+    patches: Patches,
+    /// `[outputs, depth]`.
+    weights: Vec<f32>,
+    outputs: usize,
+}
+
+/// Every sequence of `x`, `[n, inputs, frames_in, h, w]`, through the branches, which differ only
+/// in their weights and labels.
+fn gather(
+    sequences: usize,
+    branches: &[Branch],
+    stacked: usize,
+    slope: Option<f32>,
+    x: &[f32],
+) -> Vec<f32> {
+    let Branch { patches, outputs, .. } = &branches[0];
+    let (frames, pixels, width) = (patches.geometry.frames_out, patches.pixels, patches.width);
+    let mut y = result(sequences * outputs * frames * pixels * stacked);
+    if y.is_empty() || patches.inputs == 0 {
+        return y;
+    }
+    let target = Shared::new(&mut y);
+    let task = TASK_PANELS * width;
+    let per_frame = pixels.div_ceil(task);
+    let step = frames * pixels * stacked;
+    (0..sequences * frames * per_frame).into_par_iter().for_each(|i| {
+        let (unit, first) = (i / per_frame, i % per_frame * task);
+        let (n, t) = (unit / frames, unit % frames);
+        SCRATCH.with_borrow_mut(|[panel, sums, _]| {
+            for first in (first..pixels.min(first + task)).step_by(width) {
+                let count = width.min(pixels - first);
+                sums.grow(branches.len() * outputs * width);
+                let parts = sums.chunks_exact_mut(outputs * width);
+                for (branch, sums) in branches.iter().zip(parts) {
+                    branch.sums(x, (n, t), first, panel, sums);
+                }
+                let place = n * outputs * step + t * pixels * stacked + first;
+                // SAFETY: these pixels of this frame belong to this task alone.
+                let to = unsafe {
+                    target.at(place, (outputs - 1) * step + (stacked - 1) * pixels + count)
+                };
+                let call = Join {
+                    sums,
+                    branches: branches.len(),
+                    width,
+                    count,
+                    slope,
+                    to,
+                    step,
+                    below: if stacked == 2 { pixels } else { 0 },
+                };
+                // SAFETY: `to` holds `count` values for each output and each stacked branch.
+                unsafe { join(patches.isa, &call) }
+            }
+        });
+    });
+    y
+}
+
+impl Branch {
+    /// The sums `[outputs, width]` of the pixels from `first` on, in frame `t` of sequence `n`.
+    fn sums(
+        &self,
+        x: &[f32],
+        (n, t): (usize, usize),
+        first: usize,
+        panel: &mut Buffer,
+        sums: &mut [f32],
+    ) {
+        let patches = &self.patches;
+        panel.grow(patches.depth() * patches.width);
+        let mut effect = Effect::Set;
+        for run in patches.runs(t) {
+            let rows = patches.fill(x, n, t, run.clone(), first, panel);
+            let call = Product {
+                rows: self.outputs,
+                depth: rows,
+                a: self.weights[run.start * patches.inputs * patches.taps[1]..].as_ptr(),
+                a_step: patches.depth(),
+                b: panel.as_ptr(),
+                vectors: patches.isa.panel_vectors(),
+                next: panel.as_ptr(),
+                c: [(sums.as_mut_ptr(), effect), (sums.as_mut_ptr(), Effect::Nothing)],
+                c_step: patches.width,
+            };
+            // SAFETY: `a` holds a row of weights for each output, `b` a row of pixels for each
+            // weight, and `sums` a row of pixels for each output.
+            unsafe { micro::product(patches.isa, &call) }
+            effect = Effect::Add;
+        }
+        if effect == Effect::Set {
+            sums.fill(0.0);
+        }
+    }
 }
 
 /// Every tap's value for neighbouring pixels.
@@ -126,80 +248,6 @@ impl Patches {
             }
         }
         packed
-    }
-
-    /// Every sequence of `x`, `[n, inputs, frames_in, h, w]`, with `weights`.
-    fn gather(&self, sequences: usize, outputs: usize, weights: &[f32], x: &[f32]) -> Vec<f32> {
-        let frames = self.geometry.frames_out;
-        let mut y = vec![0.0; sequences * outputs * frames * self.pixels];
-        if y.is_empty() || self.inputs == 0 {
-            return y;
-        }
-        let target = Shared::new(&mut y);
-        let task = TASK_PANELS * self.width;
-        let per_frame = self.pixels.div_ceil(task);
-        (0..sequences * frames * per_frame).into_par_iter().for_each(|i| {
-            let (unit, first) = (i / per_frame, i % per_frame * task);
-            let pixels = first..self.pixels.min(first + task);
-            self.gather_task(unit, pixels, outputs, weights, x, target);
-        });
-        y
-    }
-
-    /// Some pixels of one output frame; `unit` counts sequences and frames.
-    fn gather_task(
-        &self,
-        unit: usize,
-        pixels: Range<usize>,
-        outputs: usize,
-        weights: &[f32],
-        x: &[f32],
-        y: Shared,
-    ) {
-        let frames = self.geometry.frames_out;
-        let (n, t) = (unit / frames, unit % frames);
-        let step = frames * self.pixels;
-        SCRATCH.with_borrow_mut(|[panel, tail, _]| {
-            panel.grow(self.depth() * self.width);
-            tail.grow(outputs * self.width);
-            for first in pixels.clone().step_by(self.width) {
-                let count = self.width.min(pixels.end - first);
-                let whole = count == self.width;
-                let mut effect = Effect::Set;
-                // SAFETY: the pixels of this frame belong to this task alone.
-                let to = unsafe {
-                    y.at(n * outputs * step + t * self.pixels + first, (outputs - 1) * step + count)
-                };
-                for run in self.runs(t) {
-                    let rows = self.fill(x, n, t, run.clone(), first, panel);
-                    let call = Product {
-                        rows: outputs,
-                        depth: rows,
-                        a: weights[run.start * self.inputs * self.taps[1]..].as_ptr(),
-                        a_step: self.depth(),
-                        b: panel.as_ptr(),
-                        vectors: self.isa.panel_vectors(),
-                        next: panel.as_ptr(),
-                        c: if whole {
-                            [(to, effect), (to, Effect::Nothing)]
-                        } else {
-                            [(tail.as_mut_ptr(), effect), (to, Effect::Nothing)]
-                        },
-                        c_step: if whole { step } else { self.width },
-                    };
-                    // SAFETY: `a` holds a row of weights for each output, `b` a row of pixels for
-                    // each weight, and the target a row of pixels for each output.
-                    unsafe { micro::product(self.isa, &call) }
-                    effect = Effect::Add;
-                }
-                if !whole && effect == Effect::Add {
-                    for (o, row) in tail.chunks_exact(self.width).enumerate() {
-                        // SAFETY: within the pixels that `to` was taken for.
-                        unsafe { to.add(o * step).copy_from_nonoverlapping(row.as_ptr(), count) }
-                    }
-                }
-            }
-        });
     }
 
     /// The temporal taps of output frame `t` that read a frame, in runs without a gap.
@@ -324,5 +372,45 @@ unsafe fn masked_any<S: Simd>(call: &mut Masked) {
     for (k, (to, &mask)) in to.iter_mut().zip(mask).enumerate() {
         let value = usize::try_from(start + k.cast_signed()).ok().and_then(|at| call.x.get(at));
         *to = if mask == 0 { 0.0 } else { value.copied().unwrap_or(0.0) };
+    }
+}
+
+/// The sums `[branches, outputs, width]` of neighbouring pixels, to be activated and joined.
+pub(crate) struct Join<'a> {
+    sums: &'a [f32],
+    branches: usize,
+    width: usize,
+    /// Pixels that are wanted.
+    count: usize,
+    slope: Option<f32>,
+    /// The first output, how far the outputs are apart, and how far below the first branch the
+    /// second is stacked; 0 where they are added.
+    to: *mut f32,
+    step: usize,
+    below: usize,
+}
+
+dispatch!(
+    /// Activates and joins the branches.
+    join, join_any, &Join<'_>, join_avx512, join_avx2
+);
+
+#[inline(always)]
+unsafe fn join_any<S: Simd>(call: &Join) {
+    let outputs = call.sums.len() / call.branches / call.width;
+    for (row, sums) in call.sums.chunks_exact(call.width).enumerate() {
+        let (branch, o) = (row / outputs, row % outputs);
+        // SAFETY: the caller guarantees `count` values at each output of each branch.
+        let to = unsafe {
+            let to = call.to.add(o * call.step + branch * call.below);
+            std::slice::from_raw_parts_mut(to, call.count)
+        };
+        let added = branch > 0 && call.below == 0;
+        let pairs = to.iter_mut().zip(sums);
+        match call.slope {
+            Some(slope) if added => pairs.for_each(|(to, &v)| *to += v.max(slope * v)),
+            Some(slope) => pairs.for_each(|(to, &v)| *to = v.max(slope * v)),
+            None => pairs.for_each(|(to, &v)| *to = v),
+        }
     }
 }

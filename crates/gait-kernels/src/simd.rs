@@ -79,6 +79,7 @@ pub(crate) trait Simd: Copy {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, fused where the instruction set can.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// Asks for the cache line of `line` to be brought into the second cache.
@@ -90,7 +91,7 @@ pub(crate) trait Simd: Copy {
 
 macro_rules! simd {
     ($name:ident, $lanes:literal, $v:ty, $zero:expr, $splat:ident, $load:ident, $store:ident,
-     $add:ident, $sub:ident, $mul:ident, $turn:ident, $prefetch:expr, |$a:ident, $b:ident, $c:ident| $fma:expr) => {
+     $add:ident, $sub:ident, $mul:ident, $max:ident, $turn:ident, $prefetch:expr, |$a:ident, $b:ident, $c:ident| $fma:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name;
 
@@ -135,6 +136,11 @@ macro_rules! simd {
                 unsafe { $mul(a, b) }
             }
             #[inline(always)]
+            unsafe fn max(a: $v, b: $v) -> $v {
+                // SAFETY: see above.
+                unsafe { $max(a, b) }
+            }
+            #[inline(always)]
             unsafe fn prefetch(line: *const f32) {
                 // SAFETY: see above.
                 unsafe { $prefetch(line.cast()) }
@@ -169,6 +175,7 @@ mod x86 {
         _mm512_add_ps,
         _mm512_sub_ps,
         _mm512_mul_ps,
+        _mm512_max_ps,
         turn_avx2,
         _mm_prefetch::<_MM_HINT_T1>,
         |a, b, c| _mm512_fmadd_ps(a, b, c)
@@ -184,6 +191,7 @@ mod x86 {
         _mm256_add_ps,
         _mm256_sub_ps,
         _mm256_mul_ps,
+        _mm256_max_ps,
         turn_avx2,
         _mm_prefetch::<_MM_HINT_T1>,
         |a, b, c| _mm256_fmadd_ps(a, b, c)
@@ -237,6 +245,7 @@ mod arm {
         vaddq_f32,
         vsubq_f32,
         vmulq_f32,
+        vmaxq_f32,
         turn_plain,
         |_: *const f32| {},
         |a, b, c| vfmaq_f32(c, a, b)
@@ -297,6 +306,10 @@ impl Simd for Portable {
     unsafe fn turn(from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
         // SAFETY: passed on.
         unsafe { turn_plain(from, from_step, to, to_step) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
     unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {

@@ -2,11 +2,11 @@
 
 use super::temporal::{Group, Step};
 use super::tiles::{POINTS, TILE, Tile, tiles};
-use super::transform::{self, Forward, Inverse, NOWHERE};
+use super::transform::{self, Finish, Forward, Inverse, NOWHERE};
 use super::weights::TransformedWeights;
-use crate::buffer::{Buffer, Shared};
+use crate::buffer::{Buffer, Shared, result};
 use crate::geometry::{Geometry, index};
-use crate::layout::{ChannelLast, channel_first};
+use crate::layout::{ChannelLast, channel_first, padded};
 use crate::micro::{self, Effect, Product, ROWS};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
@@ -34,13 +34,14 @@ pub(crate) fn gather(
     x: &[f32],
 ) -> Vec<f32> {
     let (pixels, frames_out) = (p.pixels(), geometry.frames_out);
-    let mut y = vec![0.0; p.sequences * weights.outputs * frames_out * pixels];
+    let mut y = result(p.sequences * weights.outputs * frames_out * pixels);
     let in_len = weights.inputs * geometry.frames_in * pixels;
     let out_len = weights.outputs * frames_out * pixels;
     if in_len == 0 || out_len == 0 {
         return y;
     }
-    let layer = Layer::new(isa, geometry, weights, p);
+    let targets = [Target::whole(weights, Finish::Store)];
+    let layer = Layer::new(isa, geometry, weights, p, &targets);
     let mut input = ChannelLast::empty(weights.inputs, geometry.frames_in, pixels, isa.lanes());
     let mut output = Buffer::zeros(frames_out * pixels * weights.stride);
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
@@ -51,43 +52,65 @@ pub(crate) fn gather(
     y
 }
 
+/// Where some of the output channels go.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    /// The first of them.
+    pub start: usize,
+    /// How many, a multiple of the lanes.
+    pub channels: usize,
+    /// Pixels above them in an output frame: 0, or a whole frame where they are stacked below.
+    pub above: usize,
+    pub finish: Finish,
+}
+
+impl Target {
+    /// All output channels into frames of their own.
+    pub fn whole(weights: &TransformedWeights, finish: Finish) -> Self {
+        Self { start: 0, channels: weights.stride, above: 0, finish }
+    }
+}
+
 /// One layer, ready for any number of sequences.
-struct Layer<'a> {
+pub(crate) struct Layer<'a> {
     isa: Isa,
     weights: &'a TransformedWeights,
     steps: Vec<Step>,
     groups: Vec<Group>,
     tiles: Vec<Tile>,
-    pixels: usize,
+    targets: &'a [Target],
     frames_in: usize,
+    frames_out: usize,
 }
 
 impl<'a> Layer<'a> {
-    fn new(
+    /// The tiles of `p`'s labels; all `targets` have the same number of channels.
+    pub fn new(
         isa: Isa,
         geometry: &Geometry,
         weights: &'a TransformedWeights,
         p: &RegionConv3d,
+        targets: &'a [Target],
     ) -> Self {
         let temporal = weights.temporal;
-        let in_stride = weights.inputs.next_multiple_of(isa.lanes());
-        let pixels = p.pixels();
+        let in_stride = padded(weights.inputs, isa.lanes());
+        let out_stride = targets.first().map_or(0, |t| t.channels);
         let tiles =
-            tiles(p).into_iter().map(|t| t.in_values(in_stride, weights.stride, pixels)).collect();
-        let frames_in = geometry.frames_in;
+            tiles(p).into_iter().map(|t| t.in_values(in_stride, out_stride, p.pixels())).collect();
         Self {
             isa,
             weights,
             steps: temporal.steps(),
             groups: temporal.groups(geometry),
             tiles,
-            pixels,
-            frames_in,
+            targets,
+            frames_in: geometry.frames_in,
+            frames_out: geometry.frames_out,
         }
     }
 
-    /// One sequence, `[frames_out, h * w, stride]`.
-    fn sequence(&self, input: &ChannelLast, output: &mut Buffer) {
+    /// One sequence; `output` is `[frames_out, pixels, channels]`, pixels as the targets need.
+    pub fn sequence(&self, input: &ChannelLast, output: &mut Buffer) {
         let count = self.groups.len() * self.tiles.len();
         // An even number of equal tasks, so that neither of two threads waits long.
         let tasks = count.div_ceil(CHUNK).next_multiple_of(2);
@@ -208,21 +231,28 @@ impl<'a> Layer<'a> {
 
     /// The inverse transform of both output frames.
     fn inverse(&self, range: Range<usize>, sums: [&mut Buffer; 2], step: usize, output: Shared) {
-        let stride = self.weights.stride;
+        let frame_len = output.len() / self.frames_out;
         for (row, tile) in range.enumerate() {
             let group = &self.groups[tile / self.tiles.len()];
             let tile = &self.tiles[tile % self.tiles.len()];
             for (sums, frame) in sums.iter().zip(group.outputs) {
                 let Some(frame) = frame else { continue };
-                let len = self.pixels * stride;
-                // SAFETY: the tile alone writes its pixels of the frame, which hold `stride`
-                // values each; `sums` holds POINTS rows of `stride` values, `step` apart.
-                unsafe {
-                    let frame = output.at(frame * len, len);
-                    let from = sums[row * stride..].as_ptr();
-                    let call =
-                        Inverse { from, step, channels: stride, frame, offsets: &tile.output };
-                    transform::output(self.isa, &call);
+                for target in self.targets {
+                    let above = target.above * target.channels;
+                    // SAFETY: the tile alone writes its pixels of the frame, which hold
+                    // `channels` values each; `sums` holds POINTS rows of the weights' output
+                    // channels, `step` apart.
+                    unsafe {
+                        let call = Inverse {
+                            from: sums[row * self.weights.stride + target.start..].as_ptr(),
+                            step,
+                            channels: target.channels,
+                            frame: output.at(frame * frame_len + above, frame_len - above),
+                            offsets: &tile.output,
+                            finish: target.finish,
+                        };
+                        transform::output(self.isa, &call);
+                    }
                 }
             }
         }

@@ -12,8 +12,9 @@ mod tiles;
 mod transform;
 mod weights;
 
-pub(crate) use forward::gather;
+pub(crate) use forward::{Layer, Target, gather};
 pub(crate) use gradient::backward_weight;
 pub(crate) use temporal::Temporal;
 pub(crate) use tiles::count as tile_count;
+pub(crate) use transform::Finish;
 pub(crate) use weights::TransformedWeights;

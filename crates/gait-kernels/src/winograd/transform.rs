@@ -33,6 +33,17 @@ pub(crate) struct Forward<'a, const N: usize> {
     pub step: usize,
 }
 
+/// What happens to an output before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Finish {
+    /// Nothing.
+    Store,
+    /// A leaky ReLU of this slope, at most 1.
+    Leaky(f32),
+    /// A leaky ReLU of this slope, added to what is stored.
+    AddLeaky(f32),
+}
+
 /// A tile to bring back from the transform domain.
 #[derive(Clone, Copy)]
 pub(crate) struct Inverse<'a> {
@@ -45,6 +56,7 @@ pub(crate) struct Inverse<'a> {
     pub frame: *mut f32,
     /// Offset of each output within the frame; [`NOWHERE`] is not written.
     pub offsets: &'a [u32; TILE * TILE],
+    pub finish: Finish,
 }
 
 /// A kernel of 3x3 taps and its form in the transform domain, for many output channels.
@@ -146,7 +158,15 @@ unsafe fn output_tile<S: Simd>(call: &Inverse) {
                 for (i, y) in output_line::<S>(m).into_iter().enumerate() {
                     let offset = call.offsets[i * TILE + j];
                     if offset != NOWHERE {
-                        S::store(call.frame.add(offset as usize + c), y);
+                        let to = call.frame.add(offset as usize + c);
+                        let y = match call.finish {
+                            Finish::Store => y,
+                            Finish::Leaky(slope) => S::max(y, S::mul(S::splat(slope), y)),
+                            Finish::AddLeaky(slope) => {
+                                S::add(S::load(to), S::max(y, S::mul(S::splat(slope), y)))
+                            }
+                        };
+                        S::store(to, y);
                     }
                 }
             }

@@ -1,0 +1,27 @@
+//! What the tests share.
+
+/// Largest difference allowed, relative to the largest value: what Winograd tiles of 4x4 may lose
+/// in f32. Direct sums are a hundred times closer.
+const TOLERANCE: f32 = 1e-4;
+
+/// Values in -1..1 that depend on the seed and the position only.
+pub fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+pub fn assert_close(name: &str, got: &[f32], want: &[f32]) {
+    assert_eq!(got.len(), want.len(), "{name}: length");
+    let largest = want.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let worst = got.iter().zip(want).map(|(g, w)| (g - w).abs()).fold(0f32, f32::max);
+    assert!(
+        worst <= TOLERANCE * largest && got.iter().all(|v| v.is_finite()),
+        "{name}: differs by {worst:e} of {largest:e}"
+    );
+}

@@ -1,0 +1,88 @@
+//! Prepared layers against the convolutions and activations that they fuse.
+
+mod common;
+
+use common::{assert_close, noise};
+use gait_kernels::{Branches, PreparedLayer, RegionConv3d, reference};
+
+const SLOPE: f32 = 0.01;
+
+fn leaky(v: f32) -> f32 {
+    if v > 0.0 { v } else { SLOPE * v }
+}
+
+/// Every junction of the branches on noise.
+fn check(problem: &RegionConv3d) {
+    let (x, global, local) = (
+        noise(
+            problem.sequences
+                * problem.in_channels
+                * problem.frames
+                * problem.height
+                * problem.width,
+            1,
+        ),
+        noise(
+            problem.out_channels * problem.in_channels * problem.kernel.iter().product::<usize>(),
+            2,
+        ),
+        noise(
+            problem.out_channels * problem.in_channels * problem.kernel.iter().product::<usize>(),
+            3,
+        ),
+    );
+    let activated = |problem: &RegionConv3d, weight: &[f32]| -> Vec<f32> {
+        reference::forward(problem, &x, weight).into_iter().map(leaky).collect()
+    };
+    let g = activated(&RegionConv3d { labels: None, ..*problem }, &global);
+    let l = activated(problem, &local);
+    let run = |branches: Branches| {
+        PreparedLayer::new(problem, branches, SLOPE).forward(problem.sequences, problem.frames, &x)
+    };
+    assert_close("one", &run(Branches::One(&local)), &l);
+    let sum: Vec<f32> = g.iter().zip(&l).map(|(g, l)| g + l).collect();
+    assert_close("sum", &run(Branches::Sum { global: &global, local: &local }), &sum);
+    let frame = problem.height * problem.width;
+    let frames = g.chunks_exact(frame).zip(l.chunks_exact(frame));
+    let stack: Vec<f32> = frames.flat_map(|(g, l)| [g, l].concat()).collect();
+    assert_close("stack", &run(Branches::Stack { global: &global, local: &local }), &stack);
+}
+
+#[test]
+fn global_local_layers_match_their_parts() {
+    let bands: Vec<i32> = (0..9 * 10).map(|p| p / 10 / 4).collect();
+    let columns: Vec<i32> = (0..9 * 10).map(|p| p % 10 % 3 / 2).collect();
+    for (ci, co) in [(1, 5), (3, 18), (17, 33), (32, 64)] {
+        for labels in [None, Some(&bands[..]), Some(&columns[..])] {
+            for frames in [1, 5] {
+                check(&RegionConv3d { labels, ..RegionConv3d::same(2, ci, co, [frames, 9, 10]) });
+            }
+        }
+    }
+}
+
+#[test]
+fn other_kernels_match_their_parts() {
+    let lta = RegionConv3d {
+        temporal_stride: 3,
+        temporal_padding: 0,
+        ..RegionConv3d::same(2, 20, 20, [8, 9, 10])
+    };
+    check(&lta);
+    check(&RegionConv3d { kernel: [3, 1, 1], ..lta });
+    check(&RegionConv3d { kernel: [1, 5, 5], in_channels: 12, ..lta });
+}
+
+#[test]
+fn a_layer_runs_on_other_lengths_than_it_was_prepared_for() {
+    let problem = RegionConv3d::same(1, 16, 16, [4, 8, 8]);
+    let weight = noise(16 * 16 * 27, 1);
+    let layer = PreparedLayer::new(&problem, Branches::One(&weight), SLOPE);
+    for (sequences, frames) in [(2, 1), (1, 7), (0, 3)] {
+        let x = noise(sequences * 16 * frames * 64, 2);
+        let problem = RegionConv3d { sequences, frames, ..problem };
+        let want: Vec<f32> =
+            reference::forward(&problem, &x, &weight).into_iter().map(leaky).collect();
+        assert_close("length", &layer.forward(sequences, frames, &x), &want);
+    }
+}
