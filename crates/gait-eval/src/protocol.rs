@@ -229,6 +229,9 @@ impl Protocol {
         if let Some(twice) = first_repeated(self.metrics.iter().map(ToString::to_string)) {
             return Some(format!("metric {twice} is listed twice"));
         }
+        if self.view_ends_at.as_deref() == Some("") {
+            return Some("view_ends_at is empty, which leaves nothing of a view".to_owned());
+        }
         if self.probes.is_empty() && self.submission.is_none() {
             return Some("there is no group of probes; add a [[probe]] table".to_owned());
         }
@@ -342,6 +345,7 @@ mod tests {
     #[test]
     fn what_cannot_be_run_is_refused() {
         check(("[\"rank-1\", \"mAP\"]", "[]"), "metrics is empty");
+        check(("\"ours\"", "\"ours\"\nview_ends_at = \"\""), "view_ends_at is empty");
         check(("\"mAP\"", "\"rank-1\""), "metric rank-1 is listed twice");
         check(("[\"a*\"]", "[]"), "[gallery] is an empty list");
         check(("conditions = [\"a*\"]", ""), "[gallery] selects nothing");

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use gait_eval::{Distance, Embeddings, Protocol, Watch, distance_matrix, evaluate};
+use gait_eval::{
+    Distance, Embeddings, EvalError, Protocol, Watch, distance_matrix, evaluate, submission, verify,
+};
 use proptest::prelude::*;
 
 /// The definition of each distance, in double precision.
@@ -110,6 +112,108 @@ proptest! {
             pool.install(|| test(&e, distance))
         };
         prop_assert_eq!(with(1), with(3));
+    }
+}
+
+/// Names of all benchmarks and of none.
+fn mixed() -> impl Strategy<Value = Embeddings> {
+    let subject = prop::sample::select(vec!["001", "17", "probe", "anna", "", "é"]);
+    let condition = prop::sample::select(vec![
+        "nm-01",
+        "nm-02",
+        "nm-05",
+        "bg-01",
+        "bg-02",
+        "cl-01",
+        "cl-02",
+        "00",
+        "01",
+        "02",
+        "03",
+        "00-nm",
+        "01-nm",
+        "02-bg-nt",
+        "U0_D0",
+        "U1_D1",
+        "U1_D0",
+        "U3_D3",
+        "U0_D3",
+        "U0_D0_BG",
+        "",
+        "H-scene1-nm-1",
+        "L-scene2-bg-2",
+        "walk",
+    ]);
+    let view = prop::sample::select(vec!["000", "90", "270", "045-far", "01_2", "", "左"]);
+    let name =
+        (subject, condition, view).prop_map(|(s, c, v)| (s.to_owned(), c.to_owned(), v.to_owned()));
+    (1..4usize, prop::collection::vec((name, -3i8..3), 1..60)).prop_map(|(width, rows)| {
+        let values = rows.iter().flat_map(|(_, v)| vec![f32::from(*v); width]).collect();
+        Embeddings::new(width, 1, values, rows.into_iter().map(|(name, _)| name)).unwrap()
+    })
+}
+
+fn in_range(values: &[Option<f64>]) -> bool {
+    values.iter().flatten().all(|v| (-1e-9..=100.0 + 1e-9).contains(v))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_names_give_percentages_or_a_misfit(e in mixed(), listed in 0..60usize) {
+        for name in Protocol::builtin_names() {
+            let some = (0..e.len()).step_by(listed + 1);
+            let names = some.map(|i| e.name(i).replace('/', "-"));
+            let protocol = Protocol::builtin(name).unwrap().with_listed(names);
+            match evaluate(&e, &protocol, Distance::Strips, &Watch::silent()) {
+                Ok(result) => {
+                    prop_assert!(in_range(&result.mean), "{}", result);
+                    for group in &result.groups {
+                        prop_assert!(in_range(&group.values), "{}", result);
+                        prop_assert!(group.views.iter().all(|view| in_range(&view.values)));
+                    }
+                    prop_assert!(!result.to_string().contains("NaN"));
+                    prop_assert!(result.to_json(0.0)["rank1"].is_object());
+                }
+                Err(error) => prop_assert!(matches!(error, EvalError::Misfit { .. }), "{}", error),
+            }
+            match verify(&e, &protocol, Distance::Flat, &Watch::silent()) {
+                Ok(result) => {
+                    for group in &result.groups {
+                        prop_assert!(in_range(&[group.equal_error_rate]), "{}", result);
+                        let rates: Vec<_> =
+                            group.true_accept_rates.iter().map(|(_, rate)| *rate).collect();
+                        prop_assert!(in_range(&rates), "{}", result);
+                    }
+                }
+                Err(error) => prop_assert!(matches!(error, EvalError::Misfit { .. }), "{}", error),
+            }
+            if let Err(error) = submission(&e, &protocol, Distance::Cosine, &Watch::silent()) {
+                prop_assert!(matches!(error, EvalError::Misfit { .. }), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_protocol_files_give_one_line(
+        which in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        cut in 0..40usize,
+        put in "[ -~\\n]{0,8}",
+    ) {
+        let names: Vec<_> = Protocol::builtin_names().collect();
+        let name = names[which.index(names.len())];
+        let mut text: Vec<char> = Protocol::builtin_text(name).unwrap().chars().collect();
+        let at = at.index(text.len());
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, put.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(error) = Protocol::from_toml("mine.toml", &text) {
+            let message = error.to_string();
+            prop_assert!(message.starts_with("protocol mine.toml: "), "{}", message);
+            prop_assert!(!message.contains('\n'), "{}", message);
+        }
     }
 }
 
