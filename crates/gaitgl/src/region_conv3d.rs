@@ -130,6 +130,25 @@ pub trait RegionOps: Backend {
     ) -> FloatTensor<Self> {
         plain::spatial_max_pool_backward::<Self>(grad, choice, input)
     }
+
+    /// See [`max_over_time`].
+    fn max_over_time(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        plain::max_over_time::<Self>(x).0
+    }
+
+    /// [`max_over_time`] and the frame that each value was taken from.
+    fn max_over_time_with_frames(x: FloatTensor<Self>) -> (FloatTensor<Self>, IntTensor<Self>) {
+        plain::max_over_time::<Self>(x)
+    }
+
+    /// Gradient by the input `[n, c, t, h, w]` of [`max_over_time`].
+    fn max_over_time_backward(
+        grad: FloatTensor<Self>,
+        frames: IntTensor<Self>,
+        input: [usize; 5],
+    ) -> FloatTensor<Self> {
+        plain::max_over_time_backward::<Self>(grad, frames, input)
+    }
 }
 
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
@@ -164,4 +183,9 @@ pub fn global_local(
 /// is dropped. On ties the first of a block, row by row, gets the gradient.
 pub fn spatial_max_pool(x: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::spatial_max_pool(x.into_dispatch()))
+}
+
+/// Max over frames: `[n, c, t, h, w]` to `[n, c, h, w]`. On ties the first frame gets the gradient.
+pub fn max_over_time(x: Tensor<5>) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::max_over_time(x.into_dispatch()))
 }

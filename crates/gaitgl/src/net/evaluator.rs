@@ -5,8 +5,9 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::error::ModelError;
 use super::windows::{Window, windows};
-use super::{GaitGl, Layer, layout, max_over_time};
+use super::{GaitGl, Layer, layout};
 use crate::mask::{self, Regions};
+use crate::region_conv3d::max_over_time;
 use crate::settings::{AtTest, Reading};
 
 /// See [`GaitGl::evaluator`].

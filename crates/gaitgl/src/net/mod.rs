@@ -35,7 +35,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::mask::{self, Regions};
-use crate::region_conv3d::spatial_max_pool;
+use crate::region_conv3d::{max_over_time, spatial_max_pool};
 use crate::settings::{Branches, ModelSettings, Partition, Reading, invalid};
 use error::check_shape;
 use layout::{LayerKind, LayerPlan};
@@ -237,11 +237,6 @@ impl Stage {
         }
         stage
     }
-}
-
-/// `[n, c, t, h, w]` to `[n, c, h, w]`.
-fn max_over_time(maps: Tensor<5>) -> Tensor<4> {
-    maps.max_dim(2).squeeze_dim(2)
 }
 
 #[cfg(test)]

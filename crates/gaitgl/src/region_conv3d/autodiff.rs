@@ -68,6 +68,17 @@ impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
             OpsKind::UnTracked(prep) => prep.finish(B::spatial_max_pool(x.into_primitive())),
         }
     }
+
+    fn max_over_time(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match TimeBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let input = x.shape().dims();
+                let (y, frames) = B::max_over_time_with_frames(x.into_primitive());
+                prep.finish((frames, input), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::max_over_time(x.into_primitive())),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -165,6 +176,23 @@ impl<B: RegionOps> Backward<B, 1> for PoolBackward {
         let [node] = ops.parents;
         if let Some(node) = node {
             grads.register::<B>(node.id, B::spatial_max_pool_backward(grad, choice, input));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct TimeBackward;
+
+impl<B: RegionOps> Backward<B, 1> for TimeBackward {
+    /// The frames that were taken, and the shape of the input.
+    type State = (IntTensor<B>, [usize; 5]);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let (frames, input) = ops.state;
+        let grad = grads.consume::<B>(&ops.node);
+        let [node] = ops.parents;
+        if let Some(node) = node {
+            grads.register::<B>(node.id, B::max_over_time_backward(grad, frames, input));
         }
     }
 }

@@ -155,3 +155,40 @@ pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -
     });
     by_input
 }
+
+/// Max over `frames` frames of planes, and the frame of each value (the first on ties; NaN wins).
+pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<i32>) {
+    let mut highest = vec![0.0; x.len() / frames.max(1)];
+    let mut taken = vec![0; highest.len()];
+    let outputs = highest.par_chunks_mut(plane).zip(taken.par_chunks_mut(plane));
+    outputs.zip(x.par_chunks(frames * plane)).for_each(|((highest, taken), x)| {
+        highest.copy_from_slice(&x[..plane]);
+        for (frame, values) in x.chunks(plane).enumerate().skip(1) {
+            for ((highest, taken), &value) in highest.iter_mut().zip(&mut *taken).zip(values) {
+                let higher = value > *highest || value.is_nan();
+                *highest = if higher { value } else { *highest };
+                *taken = if higher { frame as i32 } else { *taken };
+            }
+        }
+    });
+    (highest, taken)
+}
+
+/// The gradient by the input of [`max_over_time`].
+pub fn max_over_time_backward(
+    grad: &[f32],
+    taken: &[i32],
+    frames: usize,
+    plane: usize,
+) -> Vec<f32> {
+    let mut by_input = vec![0.0; grad.len() * frames];
+    let inputs = grad.par_chunks(plane).zip(taken.par_chunks(plane));
+    by_input.par_chunks_mut(frames * plane).zip(inputs).for_each(|(by_input, (grad, taken))| {
+        for (frame, values) in by_input.chunks_mut(plane).enumerate() {
+            for ((value, &grad), &taken) in values.iter_mut().zip(grad).zip(taken) {
+                *value = if taken == frame as i32 { grad } else { 0.0 };
+            }
+        }
+    });
+    by_input
+}

@@ -152,6 +152,35 @@ impl RegionOps for Flex {
         let [.., h, w] = input;
         tensor(elementwise::pool_backward(grad.storage(), choice.storage(), h, w), input)
     }
+
+    fn max_over_time(x: FlexTensor) -> FlexTensor {
+        Self::max_over_time_with_frames(x).0
+    }
+
+    fn max_over_time_with_frames(x: FlexTensor) -> (FlexTensor, FlexTensor) {
+        if !all_f32(&[&x]) {
+            return plain::max_over_time::<Self>(x);
+        }
+        let [n, c, t, h, w] = x.shape().dims();
+        let x = x.to_contiguous();
+        let (highest, frames) = elementwise::max_over_time(x.storage(), t, h * w);
+        let shape = [n, c, h, w];
+        let frames = FlexTensor::from_data(TensorData::new(frames, [n, c, 1, h, w]));
+        (FlexTensor::from_data(TensorData::new(highest, shape)), frames)
+    }
+
+    fn max_over_time_backward(
+        grad: FlexTensor,
+        frames: FlexTensor,
+        input: [usize; 5],
+    ) -> FlexTensor {
+        if !all_f32(&[&grad]) || frames.dtype() != DType::I32 {
+            return plain::max_over_time_backward::<Self>(grad, frames, input);
+        }
+        let (grad, [.., t, h, w]) = (grad.to_contiguous(), input);
+        let (grad, frames) = (grad.storage(), frames.storage());
+        tensor(elementwise::max_over_time_backward(grad, frames, t, h * w), input)
+    }
 }
 
 /// The two convolutions `[n, co, t, h, w]` of a global-local layer, before the leaky ReLU.

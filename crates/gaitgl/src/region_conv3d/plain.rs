@@ -4,7 +4,7 @@
 use burn::backend::tensor::{BoolTensor, Device, FloatTensor, IntTensor};
 use burn::backend::{Backend, Scalar, Slice, TensorMetadata};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{BoolStore, DType, IntDType, Shape, TensorData};
+use burn::tensor::{BoolStore, DType, IndexingUpdateOp, IntDType, Shape, TensorData};
 
 use super::{Join, RegionConv, SLOPE};
 use crate::mask::Regions;
@@ -177,6 +177,25 @@ pub fn spatial_max_pool_backward<B: Backend>(
     let (k, none, one) = ([2, 2], [0, 0], [1, 1]);
     let back = B::max_pool2d_with_indices_backward(x, k, k, none, one, false, grad, choice);
     B::float_reshape(back.x_grad, Shape::from(input))
+}
+
+/// Max over frames `[n, c, h, w]` and the frames `[n, c, 1, h, w]` that were taken.
+pub fn max_over_time<B: Backend>(x: FloatTensor<B>) -> (FloatTensor<B>, IntTensor<B>) {
+    let [n, c, _, h, w] = x.shape().dims();
+    let (y, frames) = B::float_max_dim_with_indices(x, 2, IntDType::I32);
+    (B::float_reshape(y, Shape::from([n, c, h, w])), frames)
+}
+
+/// The gradient by the input of shape `input`.
+pub fn max_over_time_backward<B: Backend>(
+    grad: FloatTensor<B>,
+    frames: IntTensor<B>,
+    input: [usize; 5],
+) -> FloatTensor<B> {
+    let [n, c, _, h, w] = input;
+    let zeros = B::float_zeros(Shape::from(input), &grad.device(), grad.dtype().into());
+    let grad = B::float_reshape(grad, Shape::from([n, c, 1, h, w]));
+    B::float_scatter(2, zeros, frames, grad, IndexingUpdateOp::Add)
 }
 
 fn options(weight: &Shape, conv: &RegionConv) -> ConvOptions<3> {

@@ -151,3 +151,25 @@ fn pool_gives_ties_to_the_first_of_the_block() {
     let grad: Vec<f32> = x.grad(&grads).unwrap().into_data().try_to_vec().unwrap();
     assert_eq!(grad, [1.0, 0.0, 0.0, 0.0]);
 }
+
+#[test]
+fn max_over_time_equals_the_plain_operation_and_gives_ties_to_the_first_frame() {
+    let device = Device::flex().autodiff();
+    // Rounded values tie often.
+    let x = (random([2, 3, 9, 4, 5], &device) * 2.0).round().require_grad();
+    let y = max_over_time(x.clone());
+    let wanted = x.clone().max_dim(2);
+    let by_y = random([2, 3, 1, 4, 5], &device);
+    let grads = (y.clone() * by_y.clone().squeeze_dim(2)).sum().backward();
+    let wanted_grads = (wanted.clone() * by_y).sum().backward();
+    same(y.unsqueeze_dim(2), plain(&wanted));
+    let (got, want) = (x.grad(&grads).unwrap(), x.grad(&wanted_grads).unwrap());
+    assert_eq!(got.to_data(), want.to_data());
+
+    let (input, shape) = (plain(&x), [2, 3, 9, 4, 5]);
+    let (_, frames) = plain::max_over_time::<Flex>(input);
+    let by_y = plain(&random([2, 3, 1, 4, 5], &Device::flex()));
+    let defaults = plain::max_over_time_backward::<Flex>(by_y.clone(), frames.clone(), shape);
+    let fused = Flex::max_over_time_backward(by_y, frames, shape);
+    same(Tensor::from_primitive::<Flex>(fused), defaults);
+}
