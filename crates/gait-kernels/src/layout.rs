@@ -35,6 +35,11 @@ impl ChannelLast {
 
     /// Takes one sequence `[channels, frames, pixels]`.
     pub fn fill(&mut self, isa: Isa, x: &[f32]) {
+        self.fill_part(isa, x, self.pixels, 0);
+    }
+
+    /// Takes the pixels from `first` on of one sequence `[channels, frames, from_pixels]`.
+    pub fn fill_part(&mut self, isa: Isa, x: &[f32], from_pixels: usize, first: usize) {
         let (channels, frames, pixels, stride) =
             (self.channels, self.frames, self.pixels, self.stride);
         let frame_len = (pixels + 1) * stride;
@@ -42,11 +47,11 @@ impl ChannelLast {
             |(t, frame)| {
                 for c in (0..channels).step_by(BLOCK) {
                     let rows = BLOCK.min(channels - c);
-                    let from = &x[(c * frames + t) * pixels..];
-                    assert!((rows - 1) * frames * pixels + pixels <= from.len());
+                    let from = &x[(c * frames + t) * from_pixels + first..];
+                    assert!((rows - 1) * frames * from_pixels + pixels <= from.len());
                     let call = Turn {
                         from: from.as_ptr(),
-                        from_step: frames * pixels,
+                        from_step: frames * from_pixels,
                         to: frame[c..].as_mut_ptr(),
                         to_step: stride,
                         rows,

@@ -19,6 +19,7 @@
 mod buffer;
 mod direct;
 mod geometry;
+mod global_local;
 mod layout;
 mod micro;
 mod outer;
@@ -31,6 +32,7 @@ pub mod reference;
 mod simd;
 mod winograd;
 
+pub use global_local::{GlobalLocal, GlobalLocalGradients, Signs};
 pub use path::Path;
 pub use prepared::{Branches, PreparedLayer};
 pub use problem::RegionConv3d;

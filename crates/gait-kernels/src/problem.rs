@@ -5,7 +5,7 @@ use crate::geometry::Geometry;
 use crate::path::Path;
 use crate::pixels;
 use crate::simd::Isa;
-use crate::winograd::{self, Temporal, TransformedWeights};
+use crate::winograd::{self, TransformedWeights};
 
 /// Region-restricted convolution over `[n, ci, t, h, w]` with weight `[co, ci, kt, kh, kw]`.
 ///
@@ -113,11 +113,7 @@ impl RegionConv3d<'_> {
                 _ => direct::forward(isa, self, x, weight),
             };
         };
-        let (kt, ci) = (self.kernel[0], self.in_channels);
-        let transformed =
-            TransformedWeights::new(isa, temporal, [ci, self.out_channels], |i, o, t, tap| {
-                weight[((o * ci + i) * kt + t) * 9 + tap]
-            });
+        let transformed = TransformedWeights::forward(isa, temporal, self, weight);
         winograd::gather(isa, &Geometry::forward(self), &transformed, self, x)
     }
 
@@ -134,14 +130,7 @@ impl RegionConv3d<'_> {
                 _ => direct::backward_data(isa, self, weight, grad),
             };
         };
-        let (kt, ci) = (self.kernel[0], self.in_channels);
-        // The tables of a sum name each temporal tap's frame; pairs walk forward, so the kernel
-        // is turned round in time as well.
-        let turned = |t: usize| if temporal == Temporal::Pair { kt - 1 - t } else { t };
-        let transformed =
-            TransformedWeights::new(isa, temporal, [self.out_channels, ci], |o, i, t, tap| {
-                weight[((o * ci + i) * kt + turned(t)) * 9 + 8 - tap]
-            });
+        let transformed = TransformedWeights::backward(isa, temporal, self, weight);
         winograd::gather(isa, &Geometry::backward(self), &transformed, self, grad)
     }
 

@@ -18,9 +18,6 @@ const BLOCK_VALUES: usize = 6_000_000;
 const TASK_TILES: usize = 16;
 
 /// The gradient `[co, ci, kt, 3, 3]` of the weight.
-///
-/// Each point of the transform domain is summed by one task over all tiles in order, so the
-/// result does not depend on the number of threads.
 pub(crate) fn backward_weight(
     isa: Isa,
     temporal: Temporal,
@@ -28,36 +25,63 @@ pub(crate) fn backward_weight(
     x: &[f32],
     grad: &[f32],
 ) -> Vec<f32> {
-    let (geometry, pixels) = (Geometry::forward(p), p.pixels());
-    let stride = padded(p.out_channels, isa.lanes());
-    let in_len = p.in_channels * p.frames * pixels;
-    let out_len = p.out_channels * p.frames_out() * pixels;
+    let in_len = p.in_channels * p.frames * p.pixels();
+    let out_len = p.out_channels * p.frames_out() * p.pixels();
     if in_len == 0 || out_len == 0 {
         return vec![0.0; p.weight_len()];
     }
-    let steps = temporal.steps();
-    let mut sums = Buffer::zeros(steps.len() * POINTS * p.in_channels * stride);
-    let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
-    let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), pixels, isa.lanes());
-    let sides = Sides {
-        isa,
-        groups: temporal.groups(&geometry),
-        inputs: tiles(p)
-            .into_iter()
-            .map(|t| t.input.map(|i| index(i as usize * input.stride)))
-            .collect(),
-        grads: tiles(p).iter().map(|t| grad_offsets(t, output.stride)).collect(),
-    };
-    let mut memory = <[Buffer; 2]>::default();
+    let mut sums = WeightSums::new(isa, temporal, p);
+    let mut input = ChannelLast::empty(p.in_channels, p.frames, p.pixels(), isa.lanes());
+    let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), p.pixels(), isa.lanes());
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
         input.fill(isa, x);
         output.fill(isa, grad);
-        let step_sums = sums.chunks_exact_mut(POINTS * p.in_channels * stride);
-        for (step, sums) in steps.iter().zip(step_sums) {
-            sides.step(step, &input, &output, &mut memory, sums);
+        sums.add(&input, &output);
+    }
+    sums.gradient()
+}
+
+/// The gradient by the weight as it grows from sequence to sequence.
+///
+/// Each point of the transform domain is summed by one task over all tiles in order, so the
+/// result does not depend on the number of threads.
+pub(crate) struct WeightSums {
+    isa: Isa,
+    temporal: Temporal,
+    channels: [usize; 2],
+    sides: Sides,
+    memory: [Buffer; 2],
+    sums: Buffer,
+}
+
+impl WeightSums {
+    pub fn new(isa: Isa, temporal: Temporal, p: &RegionConv3d) -> Self {
+        let channels = [p.in_channels, p.out_channels];
+        let [in_stride, stride] = channels.map(|c| padded(c, isa.lanes()));
+        let tiles = tiles(p);
+        let inputs = tiles.iter().map(|t| t.input.map(|i| index(i as usize * in_stride))).collect();
+        let sides = Sides {
+            isa,
+            groups: temporal.groups(&Geometry::forward(p)),
+            inputs,
+            grads: tiles.iter().map(|t| grad_offsets(t, stride)).collect(),
+        };
+        let sums = Buffer::zeros(temporal.steps().len() * POINTS * p.in_channels * stride);
+        Self { isa, temporal, channels, sides, memory: Default::default(), sums }
+    }
+
+    /// Adds one sequence: its input and the gradient of its output.
+    pub fn add(&mut self, input: &ChannelLast, grad: &ChannelLast) {
+        let step_sums = self.sums.chunks_exact_mut(POINTS * input.channels * grad.stride);
+        for (step, sums) in self.temporal.steps().iter().zip(step_sums) {
+            self.sides.step(step, input, grad, &mut self.memory, sums);
         }
     }
-    weight_gradient(isa, temporal, [p.in_channels, p.out_channels], &mut sums)
+
+    /// The gradient `[co, ci, kt, 3, 3]`.
+    pub fn gradient(mut self) -> Vec<f32> {
+        weight_gradient(self.isa, self.temporal, self.channels, &mut self.sums)
+    }
 }
 
 /// Where a tile reads the gradient; what it does not own is the zero pixel.

@@ -13,7 +13,7 @@ mod transform;
 mod weights;
 
 pub(crate) use forward::{Layer, Target, gather};
-pub(crate) use gradient::backward_weight;
+pub(crate) use gradient::{WeightSums, backward_weight};
 pub(crate) use temporal::Temporal;
 pub(crate) use tiles::count as tile_count;
 pub(crate) use transform::Finish;

@@ -38,6 +38,8 @@ pub(crate) struct Forward<'a, const N: usize> {
 pub(crate) enum Finish {
     /// Nothing.
     Store,
+    /// It is added to what is stored.
+    Add,
     /// A leaky ReLU of this slope, at most 1.
     Leaky(f32),
     /// A leaky ReLU of this slope, added to what is stored.
@@ -161,6 +163,7 @@ unsafe fn output_tile<S: Simd>(call: &Inverse) {
                         let to = call.frame.add(offset as usize + c);
                         let y = match call.finish {
                             Finish::Store => y,
+                            Finish::Add => S::add(S::load(to), y),
                             Finish::Leaky(slope) => S::max(y, S::mul(S::splat(slope), y)),
                             Finish::AddLeaky(slope) => {
                                 S::add(S::load(to), S::max(y, S::mul(S::splat(slope), y)))

@@ -3,10 +3,10 @@
 use super::temporal::Temporal;
 use super::tiles::POINTS;
 use super::transform::{self, Kernel};
-use crate::Isa;
 use crate::buffer::{Buffer, Shared};
 use crate::layout::padded;
 use crate::panels::{Panel, panels};
+use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 
 /// Taps of a kernel in rows and columns.
@@ -63,6 +63,27 @@ impl TransformedWeights {
             }
         });
         Self { values, steps, temporal, inputs, outputs, stride, panels }
+    }
+
+    /// The weight `[co, ci, kt, 3, 3]` of `p` for the forward pass.
+    pub fn forward(isa: Isa, temporal: Temporal, p: &RegionConv3d, weight: &[f32]) -> Self {
+        let (kt, ci) = (p.kernel[0], p.in_channels);
+        Self::new(isa, temporal, [ci, p.out_channels], |i, o, t, tap| {
+            weight[((o * ci + i) * kt + t) * 9 + tap]
+        })
+    }
+
+    /// The same for the gradient of the input, with [`Geometry::backward`]'s taps. The tables of a
+    /// sum name each temporal tap's frame; pairs walk forward, so the kernel is turned round in
+    /// time as well as in rows and columns.
+    ///
+    /// [`Geometry::backward`]: crate::geometry::Geometry::backward
+    pub fn backward(isa: Isa, temporal: Temporal, p: &RegionConv3d, weight: &[f32]) -> Self {
+        let (kt, ci) = (p.kernel[0], p.in_channels);
+        let turned = |t: usize| if temporal == Temporal::Pair { kt - 1 - t } else { t };
+        Self::new(isa, temporal, [p.out_channels, ci], |o, i, t, tap| {
+            weight[((o * ci + i) * kt + turned(t)) * 9 + 8 - tap]
+        })
     }
 
     /// Offset of a panel of one point of one step.

@@ -1,0 +1,80 @@
+//! The training layer against the convolutions, activations and gradients that it fuses.
+
+mod common;
+
+use common::{assert_close, noise};
+use gait_kernels::{GlobalLocal, RegionConv3d, reference};
+
+const SLOPE: f32 = 0.01;
+
+/// The layer step by step: branches, activation, junction, and back.
+fn check(problem: RegionConv3d, stacked: bool) {
+    let layer = GlobalLocal { problem, stacked, slope: SLOPE };
+    let frame = problem.height * problem.width;
+    let rows = if stacked { 2 } else { 1 };
+    let x = noise(problem.sequences * problem.in_channels * problem.frames * frame, 1);
+    let weight_len = problem.out_channels * problem.in_channels * 27;
+    let weights = [noise(weight_len, 2), noise(weight_len, 3)];
+    let out_len = problem.sequences * problem.out_channels * problem.frames_out() * frame;
+    let grad = noise(rows * out_len, 4);
+    let problems = [RegionConv3d { labels: None, ..problem }, problem];
+    let branches = [0, 1].map(|b| reference::forward(&problems[b], &x, &weights[b]));
+
+    let place = |b: usize, i: usize| {
+        i / frame * rows * frame + if stacked { b * frame } else { 0 } + i % frame
+    };
+    let mut y = vec![0.0; rows * out_len];
+    let grads = [0, 1].map(|b| {
+        let mut to = vec![0.0; out_len];
+        for (i, &v) in branches[b].iter().enumerate() {
+            let slope = if v > 0.0 { 1.0 } else { SLOPE };
+            y[place(b, i)] += slope * v;
+            to[i] = slope * grad[place(b, i)];
+        }
+        to
+    });
+    let dx: Vec<f32> = reference::backward_data(&problems[0], &weights[0], &grads[0])
+        .iter()
+        .zip(reference::backward_data(&problems[1], &weights[1], &grads[1]))
+        .map(|(g, l)| g + l)
+        .collect();
+
+    let (got, signs) = layer.forward(&x, &weights[0], &weights[1]);
+    assert_close("forward", &got, &y);
+    let got = layer.backward(&x, [&weights[0], &weights[1]], &signs, &grad, true);
+    assert_close("gradient by data", &got.x, &dx);
+    assert_close("global", &got.global, &reference::backward_weight(&problems[0], &x, &grads[0]));
+    assert_close("local", &got.local, &reference::backward_weight(&problems[1], &x, &grads[1]));
+    let without = layer.backward(&x, [&weights[0], &weights[1]], &signs, &grad, false);
+    assert!(without.x.is_empty() && without.global == got.global && without.local == got.local);
+}
+
+#[test]
+fn the_layer_and_its_gradients_match_their_parts() {
+    let bands: Vec<i32> = (0..9 * 10).map(|p| p / 10 / 4).collect();
+    let columns: Vec<i32> = (0..9 * 10).map(|p| p % 10 % 3 / 2).collect();
+    for (ci, co) in [(1, 18), (3, 5), (17, 33), (32, 64)] {
+        for labels in [None, Some(&bands[..]), Some(&columns[..])] {
+            for stacked in [false, true] {
+                check(
+                    RegionConv3d { labels, ..RegionConv3d::same(2, ci, co, [5, 9, 10]) },
+                    stacked,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_nothing_is_empty() {
+    let layer = GlobalLocal {
+        problem: RegionConv3d::same(0, 16, 16, [3, 4, 4]),
+        stacked: false,
+        slope: SLOPE,
+    };
+    let weight = noise(16 * 16 * 27, 1);
+    let (y, signs) = layer.forward(&[], &weight, &weight);
+    assert!(y.is_empty());
+    let gradients = layer.backward(&[], [&weight, &weight], &signs, &[], true);
+    assert_eq!(gradients.global, vec![0.0; weight.len()]);
+}
