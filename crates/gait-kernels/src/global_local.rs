@@ -29,6 +29,18 @@ pub struct GlobalLocal<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signs(Vec<u8>);
 
+impl Signs {
+    /// The bytes, for a caller that keeps them elsewhere between the passes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// What [`Signs::into_bytes`] gave.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 /// Gradients of a global-local layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlobalLocalGradients {

@@ -91,8 +91,7 @@ pub trait RegionOps: Backend {
         plain::global_local::<Self>(x, global, local, regions, join).0
     }
 
-    /// [`global_local`] and which of its branches were positive: for each output element, 1 for the
-    /// (only or global) branch plus 2 for the local branch of a sum.
+    /// [`global_local`] and which values of its branches were positive, coded as the backend likes.
     fn global_local_with_signs(
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
@@ -103,13 +102,18 @@ pub trait RegionOps: Backend {
         plain::global_local::<Self>(x, global, local, regions, join)
     }
 
-    /// Gradients by the two convolutions of [`global_local`], from the signs and the one by its output.
+    /// Gradients of [`global_local`] by the global weight, the local weight and, if `wants_x`, the
+    /// input, from the signs and the gradient by the output.
     fn global_local_backward(
-        grad: FloatTensor<Self>,
+        x: FloatTensor<Self>,
+        global: FloatTensor<Self>,
+        local: FloatTensor<Self>,
+        layer: (Option<Regions>, Join),
         signs: IntTensor<Self>,
-        join: Join,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        plain::global_local_backward::<Self>(grad, signs, join)
+        grad: FloatTensor<Self>,
+        wants_x: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, Option<FloatTensor<Self>>) {
+        plain::global_local_backward::<Self>([x, global, local], layer, signs, grad, wants_x)
     }
 
     /// See [`spatial_max_pool`].

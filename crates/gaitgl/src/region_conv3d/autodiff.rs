@@ -128,37 +128,21 @@ impl<B: RegionOps> Backward<B, 3> for GlobalLocalBackward {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let ([x, global, local], signs, regions, join) = ops.state;
-        let x: FloatTensor<B> = checkpointer.retrieve_node_output(x);
-        let weights: [FloatTensor<B>; 2] =
-            [global, local].map(|node| checkpointer.retrieve_node_output(node));
+        let (saved, signs, regions, join) = ops.state;
+        let [x, global, local]: [FloatTensor<B>; 3] =
+            saved.map(|node| checkpointer.retrieve_node_output(node));
         let [x_node, global_node, local_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
-        let (by_global, by_local) = B::global_local_backward(grad, signs, join);
-        let (input, kernel): ([usize; 5], [usize; 5]) =
-            (x.shape().dims(), weights[0].shape().dims());
-        let conv =
-            |regions| RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: false };
-        let branches = [(by_global, conv(None)), (by_local, conv(regions))];
-        let mut by_data: Option<FloatTensor<B>> = None;
-        for (((grad, conv), weight), node) in
-            branches.into_iter().zip(weights).zip([global_node, local_node])
-        {
+        let (layer, wants_x) = ((regions, join), x_node.is_some());
+        let (by_global, by_local, by_x) =
+            B::global_local_backward(x, global, local, layer, signs, grad, wants_x);
+        for (node, by) in [(global_node, by_global), (local_node, by_local)] {
             if let Some(node) = node {
-                let (x, grad, conv) = (x.clone(), grad.clone(), conv.clone());
-                let by_weight = B::region_conv3d_backward_weight(x, grad, conv, kernel);
-                grads.register::<B>(node.id, by_weight);
-            }
-            if x_node.is_some() {
-                let part = B::region_conv3d_backward_data(weight, grad, conv, input);
-                by_data = Some(match by_data {
-                    Some(other) => B::float_add(other, part),
-                    None => part,
-                });
+                grads.register::<B>(node.id, by);
             }
         }
-        if let (Some(node), Some(by_data)) = (x_node, by_data) {
-            grads.register::<B>(node.id, by_data);
+        if let (Some(node), Some(by_x)) = (x_node, by_x) {
+            grads.register::<B>(node.id, by_x);
         }
     }
 }

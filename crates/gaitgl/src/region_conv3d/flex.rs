@@ -5,9 +5,9 @@ use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, TensorData};
-use gait_kernels::RegionConv3d;
+use gait_kernels::{Branches, GlobalLocal, PreparedLayer, RegionConv3d, Signs};
 
-use super::{Join, RegionConv, RegionOps, elementwise, plain};
+use super::{Join, RegionConv, RegionOps, SLOPE, elementwise, plain};
 use crate::mask::Regions;
 
 impl RegionOps for Flex {
@@ -71,14 +71,17 @@ impl RegionOps for Flex {
         if !all_f32(&[&x, &global, &local]) {
             return plain::global_local::<Self>(x, global, local, regions, join).0;
         }
-        let (mut g, l, shape) = branches(&x, &global, &local, regions);
-        match join {
-            Join::Sum => {
-                elementwise::sum_in_place(&mut g, &l);
-                tensor(g, shape)
-            }
-            Join::Stack => tensor(elementwise::stack(&g, &l, plane(shape)), stacked(shape)),
-        }
+        let shape = x.shape().dims();
+        let conv = branch(global.shape().dims(), regions);
+        let problem = problem(shape, global.shape().dims(), &conv);
+        let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
+        let (global, local) = (global.storage(), local.storage());
+        let branches = match join {
+            Join::Sum => Branches::Sum { global, local },
+            Join::Stack => Branches::Stack { global, local },
+        };
+        let layer = PreparedLayer::new(&problem, branches, SLOPE);
+        tensor(layer.forward(shape[0], shape[2], x.storage()), joined(&problem, join))
     }
 
     fn global_local_with_signs(
@@ -91,38 +94,40 @@ impl RegionOps for Flex {
         if !all_f32(&[&x, &global, &local]) {
             return plain::global_local::<Self>(x, global, local, regions, join);
         }
-        let (mut g, l, shape) = branches(&x, &global, &local, regions);
-        match join {
-            Join::Sum => {
-                let signs = elementwise::sum_with_signs(&mut g, &l);
-                (tensor(g, shape), codes(signs, shape))
-            }
-            Join::Stack => {
-                let y = elementwise::stack(&g, &l, plane(shape));
-                let signs = elementwise::signs(&y);
-                (tensor(y, stacked(shape)), codes(signs, stacked(shape)))
-            }
-        }
+        let conv = branch(global.shape().dims(), regions);
+        let problem = problem(x.shape().dims(), global.shape().dims(), &conv);
+        let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
+        let layer = GlobalLocal { problem, stacked: join == Join::Stack, slope: SLOPE };
+        let (y, signs) = layer.forward(x.storage(), global.storage(), local.storage());
+        let signs = signs.into_bytes();
+        let length = [signs.len()];
+        let signs = FlexTensor::from_data(TensorData::new(signs, length));
+        (tensor(y, joined(&problem, join)), signs)
     }
 
     fn global_local_backward(
-        grad: FlexTensor,
+        x: FlexTensor,
+        global: FlexTensor,
+        local: FlexTensor,
+        layer: (Option<Regions>, Join),
         signs: FlexTensor,
-        join: Join,
-    ) -> (FlexTensor, FlexTensor) {
-        if !all_f32(&[&grad]) || signs.dtype() != DType::U8 {
-            return plain::global_local_backward::<Self>(grad, signs, join);
+        grad: FlexTensor,
+        wants_x: bool,
+    ) -> (FlexTensor, FlexTensor, Option<FlexTensor>) {
+        if !all_f32(&[&x, &global, &local, &grad]) || signs.dtype() != DType::U8 {
+            let tensors = [x, global, local];
+            return plain::global_local_backward::<Self>(tensors, layer, signs, grad, wants_x);
         }
-        let mut shape: [usize; 5] = grad.shape().dims();
+        let (input, kernel) = (x.shape().dims(), global.shape().dims());
+        let (conv, stacked) = (branch(kernel, layer.0), layer.1 == Join::Stack);
+        let layer = GlobalLocal { problem: problem(input, kernel, &conv), stacked, slope: SLOPE };
+        let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
+        let signs = Signs::from_bytes(signs.storage().to_vec());
+        let weights = [global.storage(), local.storage()];
         let grad = grad.to_contiguous();
-        let (global, local) = match join {
-            Join::Sum => elementwise::sum_backward(grad.storage(), signs.storage()),
-            Join::Stack => {
-                shape[3] /= 2;
-                elementwise::stack_backward(grad.storage(), signs.storage(), plane(shape))
-            }
-        };
-        (tensor(global, shape), tensor(local, shape))
+        let by = layer.backward(x.storage(), weights, &signs, grad.storage(), wants_x);
+        let by_x = wants_x.then(|| tensor(by.x, input));
+        (tensor(by.global, kernel), tensor(by.local, kernel), by_x)
     }
 
     fn spatial_max_pool(x: FlexTensor) -> FlexTensor {
@@ -183,21 +188,18 @@ impl RegionOps for Flex {
     }
 }
 
-/// The two convolutions `[n, co, t, h, w]` of a global-local layer, before the leaky ReLU.
-fn branches(
-    x: &FlexTensor,
-    global: &FlexTensor,
-    local: &FlexTensor,
-    regions: Option<Regions>,
-) -> (Vec<f32>, Vec<f32>, [usize; 5]) {
-    let (input, kernel): ([usize; 5], [usize; 5]) = (x.shape().dims(), global.shape().dims());
-    let conv = |regions| RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: false };
-    let (everywhere, within) = (conv(None), conv(regions));
-    let whole = problem(input, kernel, &everywhere);
-    let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
-    let g = whole.forward(x.storage(), global.storage());
-    let l = problem(input, kernel, &within).forward(x.storage(), local.storage());
-    (g, l, output_shape(&whole))
+/// A branch of a global-local layer with a weight of shape `kernel`.
+fn branch(kernel: [usize; 5], regions: Option<Regions>) -> RegionConv {
+    RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: true }
+}
+
+/// The shape of a global-local layer's output.
+fn joined(problem: &RegionConv3d, join: Join) -> [usize; 5] {
+    let mut shape = output_shape(problem);
+    if join == Join::Stack {
+        shape[3] *= 2;
+    }
+    shape
 }
 
 fn problem(input: [usize; 5], weight: [usize; 5], conv: &RegionConv) -> RegionConv3d<'_> {
@@ -220,14 +222,6 @@ fn problem(input: [usize; 5], weight: [usize; 5], conv: &RegionConv) -> RegionCo
 fn output_shape(problem: &RegionConv3d) -> [usize; 5] {
     let frames = problem.frames_out();
     [problem.sequences, problem.out_channels, frames, problem.height, problem.width]
-}
-
-fn plane(shape: [usize; 5]) -> usize {
-    shape[3] * shape[4]
-}
-
-fn stacked([n, c, t, h, w]: [usize; 5]) -> [usize; 5] {
-    [n, c, t, 2 * h, w]
 }
 
 fn all_f32(tensors: &[&FlexTensor]) -> bool {

@@ -91,7 +91,8 @@ pub fn leaky_backward<B: Backend>(output: FloatTensor<B>, grad: FloatTensor<B>) 
     leaky_gradient::<B>(positive, grad)
 }
 
-/// The two branches joined, and their signs as [`super::RegionOps::global_local_with_signs`] says.
+/// The two branches joined, and their signs: for each output element, 1 where the (only or global)
+/// branch is positive plus 2 where the local branch of a sum is.
 pub fn global_local<B: Backend>(
     x: FloatTensor<B>,
     global: FloatTensor<B>,
@@ -118,8 +119,29 @@ pub fn global_local<B: Backend>(
     }
 }
 
-/// The gradients by the two convolutions.
+/// The gradients by both weights and, if `wants_x`, by the input, of input and weights `[x, global,
+/// local]`.
 pub fn global_local_backward<B: Backend>(
+    [x, global, local]: [FloatTensor<B>; 3],
+    (regions, join): (Option<Regions>, Join),
+    signs: IntTensor<B>,
+    grad: FloatTensor<B>,
+    wants_x: bool,
+) -> (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>) {
+    let (input, kernel): ([usize; 5], [usize; 5]) = (x.shape().dims(), global.shape().dims());
+    let conv = |regions| RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: false };
+    let (everywhere, within) = (conv(None), conv(regions));
+    let (by_g, by_l) = by_branches::<B>(grad, signs, join);
+    let by_x = wants_x.then(|| {
+        let g = backward_data::<B>(global, by_g.clone(), &everywhere, input);
+        B::float_add(g, backward_data::<B>(local, by_l.clone(), &within, input))
+    });
+    let by_global = backward_weight::<B>(x.clone(), by_g, &everywhere, kernel);
+    (by_global, backward_weight::<B>(x, by_l, &within, kernel), by_x)
+}
+
+/// The gradients by the two convolutions.
+fn by_branches<B: Backend>(
     grad: FloatTensor<B>,
     signs: IntTensor<B>,
     join: Join,

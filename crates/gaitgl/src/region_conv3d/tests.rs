@@ -112,15 +112,26 @@ fn default_bodies_equal_the_fused_ones() {
         let (a, b, c) = tensors();
         let (y, signs) = Flex::global_local_with_signs(a, b, c, regions.clone(), join);
         let (a, b, c) = tensors();
-        let (wanted, wanted_signs) = plain::global_local::<Flex>(a, b, c, regions, join);
+        let (wanted, wanted_signs) = plain::global_local::<Flex>(a, b, c, regions.clone(), join);
         let y = Tensor::<5>::from_primitive::<Flex>(y);
         let by_y = random(y.dims(), &device);
         same(y, wanted);
-        let (g, l) = Flex::global_local_backward(plain(&by_y), signs, join);
-        let (wanted_g, wanted_l) =
-            plain::global_local_backward::<Flex>(plain(&by_y), wanted_signs, join);
-        same(Tensor::from_primitive::<Flex>(g), wanted_g);
-        same(Tensor::from_primitive::<Flex>(l), wanted_l);
+        let ((a, b, c), layer) = (tensors(), (regions, join));
+        let got = Flex::global_local_backward(a, b, c, layer.clone(), signs, plain(&by_y), true);
+        let (a, b, c) = tensors();
+        let wanted = plain::global_local_backward::<Flex>(
+            [a, b, c],
+            layer,
+            wanted_signs,
+            plain(&by_y),
+            true,
+        );
+        for (got, want) in
+            [(got.0, wanted.0), (got.1, wanted.1), (got.2.unwrap(), wanted.2.unwrap())]
+        {
+            let [got, want] = [got, want].map(|t| Tensor::<5>::from_primitive::<Flex>(t) * 0.1);
+            same(got, plain(&want));
+        }
     }
     let x = random([2, 3, 4, 7, 5], &device);
     let by_y = random([2, 3, 4, 3, 2], &device);
