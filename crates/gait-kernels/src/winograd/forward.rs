@@ -230,12 +230,12 @@ impl<'a> Layer<'a> {
     }
 
     /// The inverse transform of both output frames.
-    fn inverse(&self, range: Range<usize>, sums: [&mut Buffer; 2], step: usize, output: Shared) {
+    fn inverse(&self, range: Range<usize>, sums: [&[f32]; 2], step: usize, output: Shared) {
         let frame_len = output.len() / self.frames_out;
         for (row, tile) in range.enumerate() {
             let group = &self.groups[tile / self.tiles.len()];
             let tile = &self.tiles[tile % self.tiles.len()];
-            for (sums, frame) in sums.iter().zip(group.outputs) {
+            for (sums, frame) in sums.into_iter().zip(group.outputs) {
                 let Some(frame) = frame else { continue };
                 for target in self.targets {
                     let above = target.above * target.channels;

@@ -4,6 +4,8 @@
 //! output = A^T [(G weight G^T) * (B^T input B)] A. The gradient by the weight is the adjoint:
 //! G^T [(A grad A^T) * (B^T input B)] G.
 
+#![expect(clippy::needless_range_loop, reason = "a tile is read by rows and written by columns")]
+
 use super::tiles::{POINTS, REACH, TILE};
 use crate::simd::{Simd, dispatch};
 

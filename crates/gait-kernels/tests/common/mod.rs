@@ -1,4 +1,5 @@
 //! What the tests share.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 /// Largest difference allowed, relative to the largest value: what Winograd tiles of 4x4 may lose
 /// in f32. Direct sums are a hundred times closer.
