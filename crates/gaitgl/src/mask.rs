@@ -34,7 +34,7 @@ impl Regions {
     /// Bands of `height / bands` rows (Eqn. 5); a remainder makes one more, shorter band.
     pub fn bands(height: usize, width: usize, bands: usize) -> Self {
         let rows = (height / bands.max(1)).max(1);
-        Self::from_pixels(height, width, |h, _| (h / rows) as i32)
+        Self::from_pixels(height, width, |h, _| i32::try_from(h / rows).unwrap_or(i32::MAX))
     }
 
     /// Rows of the map.

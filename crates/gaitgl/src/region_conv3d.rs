@@ -62,7 +62,7 @@ pub trait RegionOps: Backend {
         conv: RegionConv,
         input: [usize; 5],
     ) -> FloatTensor<Self> {
-        plain::backward_data::<Self>(weight, grad, &conv, input)
+        plain::backward_data::<Self>(&weight, grad, &conv, input)
     }
 
     /// Gradient by the weight `[co, ci, kt, kh, kw]` from the one by the convolution.

@@ -49,7 +49,7 @@ fn targets(logits: &Tensor<3>, labels: &[usize]) -> Result<Tensor<1, Int>, LossE
     if let Some(&class) = labels.iter().find(|&&class| class >= classes) {
         return Err(LossError::Class { class, classes });
     }
-    let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    let labels: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
     Ok(Tensor::from_data(TensorData::new(labels, [n]), &logits.device()))
 }
 

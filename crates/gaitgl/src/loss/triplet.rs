@@ -139,7 +139,7 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &device).require_grad()
     }
 
-    fn gradient(e: &Tensor<3>, loss: Tensor<1>) -> Vec<f32> {
+    fn gradient(e: &Tensor<3>, loss: &Tensor<1>) -> Vec<f32> {
         e.grad(&loss.backward()).unwrap().into_data().try_to_vec().unwrap()
     }
 
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!((triplet.active, triplet.total), (1, 6));
         assert!((triplet.loss.clone().into_scalar::<f32>() - 0.7).abs() < 1e-6);
         // d(1, 0) - d(1, 2) = (x1 - x0) - (x2 - x1)
-        assert_eq!(gradient(&e, triplet.loss), [-1.0, 2.0, -1.0]);
+        assert_eq!(gradient(&e, &triplet.loss), [-1.0, 2.0, -1.0]);
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         let triplet = triplet_batch_all(e.clone(), &labels, 0.2).unwrap();
         let got = f64::from(triplet.loss.clone().into_scalar::<f32>());
         assert!((got - loss(&exact)).abs() < 1e-5, "{got} {}", loss(&exact));
-        for (i, got) in gradient(&e, triplet.loss).into_iter().enumerate() {
+        for (i, got) in gradient(&e, &triplet.loss).into_iter().enumerate() {
             let moved = |step: f64| {
                 let mut exact = exact.clone();
                 exact[i] += step;
@@ -203,12 +203,12 @@ mod tests {
         let far = embedding(&[0.0, 0.1, 9.0, 9.1], [4, 1, 1]);
         let triplet = triplet_batch_all(far.clone(), &[0, 0, 1, 1], 0.2).unwrap();
         assert_eq!((triplet.active, triplet.loss.clone().into_scalar::<f32>()), (0, 0.0));
-        assert_eq!(gradient(&far, triplet.loss), [0.0; 4]);
+        assert_eq!(gradient(&far, &triplet.loss), [0.0; 4]);
         let equal = embedding(&[0.5; 8], [4, 2, 1]);
         let triplet = triplet_batch_all(equal.clone(), &[0, 0, 1, 1], 0.2).unwrap();
         assert_eq!((triplet.active, triplet.total), (16, 16));
         assert!((triplet.loss.clone().into_scalar::<f32>() - 0.2).abs() < 1e-6);
-        assert_eq!(gradient(&equal, triplet.loss), [0.0; 8]);
+        assert_eq!(gradient(&equal, &triplet.loss), [0.0; 8]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl GlobalLocal {
         let weight = |param: &Option<Param<Tensor<5>>>| param.as_ref().map(Param::val);
         Ok(match (weight(&self.global), weight(&self.local), regions) {
             (global, Some(local), Some(regions)) if self.reading == Reading::Activate => {
-                let local = activated(x.clone(), local, &regions);
+                let local = activated(x.clone(), &local, &regions);
                 match (global.map(|weight| leaky_conv(x, weight, None)), self.join) {
                     (None, _) => local,
                     (Some(global), Join::Sum) => global + local,
@@ -102,7 +102,7 @@ fn leaky_conv(x: Tensor<5>, weight: Tensor<5>, regions: Option<Regions>) -> Tens
 }
 
 /// The reading `activate`: a leaky ReLU on the convolution of each masked input, then the sum.
-fn activated(x: Tensor<5>, weight: Tensor<5>, regions: &Regions) -> Tensor<5> {
+fn activated(x: Tensor<5>, weight: &Tensor<5>, regions: &Regions) -> Tensor<5> {
     let plain = RegionConv { stride: 1, padding: KERNEL[0] / 2, regions: None, leaky: false };
     let branches = regions.regions().into_iter().map(|region| {
         let shape = [1, 1, 1, regions.height(), regions.width()];

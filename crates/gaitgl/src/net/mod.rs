@@ -186,7 +186,7 @@ impl GaitGl {
         if order.len() == frames {
             return Ok(clips);
         }
-        let order: Vec<i64> = order.into_iter().map(|frame| frame as i64).collect();
+        let order: Vec<u32> = order.into_iter().map(|frame| frame as u32).collect();
         let order = Tensor::<1, Int>::from_data(order.as_slice(), &clips.device());
         Ok(clips.select(2, order))
     }

@@ -84,7 +84,7 @@ pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -
 }
 
 /// Max over `frames` frames of planes, and the frame of each value (the first on ties; NaN wins).
-pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<i32>) {
+pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<u32>) {
     let mut highest = vec![0.0; x.len() / frames.max(1)];
     let mut taken = vec![0; highest.len()];
     let outputs = highest.par_chunks_mut(plane).zip(taken.par_chunks_mut(plane));
@@ -94,7 +94,7 @@ pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<i
             for ((highest, taken), &value) in highest.iter_mut().zip(&mut *taken).zip(values) {
                 let higher = value > *highest || value.is_nan();
                 *highest = if higher { value } else { *highest };
-                *taken = if higher { frame as i32 } else { *taken };
+                *taken = if higher { frame as u32 } else { *taken };
             }
         }
     });
@@ -104,7 +104,7 @@ pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<i
 /// The gradient by the input of [`max_over_time`].
 pub fn max_over_time_backward(
     grad: &[f32],
-    taken: &[i32],
+    taken: &[u32],
     frames: usize,
     plane: usize,
 ) -> Vec<f32> {
@@ -113,7 +113,7 @@ pub fn max_over_time_backward(
     by_input.par_chunks_mut(frames * plane).zip(inputs).for_each(|(by_input, (grad, taken))| {
         for (frame, values) in by_input.chunks_mut(plane).enumerate() {
             for ((value, &grad), &taken) in values.iter_mut().zip(grad).zip(taken) {
-                *value = if taken == frame as i32 { grad } else { 0.0 };
+                *value = if taken == frame as u32 { grad } else { 0.0 };
             }
         }
     });

@@ -31,7 +31,7 @@ impl RegionOps for Flex {
         input: [usize; 5],
     ) -> FlexTensor {
         if !all_f32(&[&weight, &grad]) {
-            return plain::backward_data::<Self>(weight, grad, &conv, input);
+            return plain::backward_data::<Self>(&weight, grad, &conv, input);
         }
         let problem = problem(input, weight.shape().dims(), &conv);
         let (weight, grad) = (weight.to_contiguous(), grad.to_contiguous());
@@ -179,7 +179,7 @@ impl RegionOps for Flex {
         frames: FlexTensor,
         input: [usize; 5],
     ) -> FlexTensor {
-        if !all_f32(&[&grad]) || frames.dtype() != DType::I32 {
+        if !all_f32(&[&grad]) || frames.dtype() != DType::U32 {
             return plain::max_over_time_backward::<Self>(grad, frames, input);
         }
         let (grad, [.., t, h, w]) = (grad.to_contiguous(), input);

@@ -2,9 +2,9 @@
 //! what runs on GPUs, and the definition that the CPU kernels are tested against.
 
 use burn::backend::tensor::{BoolTensor, Device, FloatTensor, IntTensor};
-use burn::backend::{Backend, Scalar, Slice, TensorMetadata};
+use burn::backend::{Backend, Scalar, Slice, TensorMetadata, get_device_settings};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{BoolStore, DType, IndexingUpdateOp, IntDType, Shape, TensorData};
+use burn::tensor::{DType, IndexingUpdateOp, Shape, TensorData};
 
 use super::{Join, RegionConv, SLOPE};
 use crate::mask::Regions;
@@ -23,7 +23,7 @@ pub fn forward<B: Backend>(
         None => B::conv3d(x, weight, None, options),
         Some(regions) => {
             let each = |part| B::conv3d(part, weight.clone(), None, options.clone());
-            by_region::<B>(x, regions, each)
+            by_region::<B>(&x, regions, each)
         }
     };
     if conv.leaky { leaky::<B>(y) } else { y }
@@ -31,7 +31,7 @@ pub fn forward<B: Backend>(
 
 /// The gradient by the input of shape `input`.
 pub fn backward_data<B: Backend>(
-    weight: FloatTensor<B>,
+    weight: &FloatTensor<B>,
     grad: FloatTensor<B>,
     conv: &RegionConv,
     input: [usize; 5],
@@ -46,7 +46,7 @@ pub fn backward_data<B: Backend>(
     };
     match &conv.regions {
         None => each(grad),
-        Some(regions) => by_region::<B>(grad, regions, each),
+        Some(regions) => by_region::<B>(&grad, regions, each),
     }
 }
 
@@ -104,7 +104,8 @@ pub fn global_local<B: Backend>(
     let conv = |regions| RegionConv { stride: 1, padding, regions, leaky: true };
     let g = forward::<B>(x.clone(), global, &conv(None));
     let l = forward::<B>(x, local, &conv(regions));
-    let code = |x| B::bool_into_int(positive::<B>(x), IntDType::I32);
+    let int_dtype = get_device_settings::<B>(&g.device()).int_dtype;
+    let code = |x| B::bool_into_int(positive::<B>(x), int_dtype);
     match join {
         Join::Sum => {
             let twice = B::int_mul_scalar(code(l.clone()), Scalar::from(2));
@@ -133,8 +134,8 @@ pub fn global_local_backward<B: Backend>(
     let (everywhere, within) = (conv(None), conv(regions));
     let (by_g, by_l) = by_branches::<B>(grad, signs, join);
     let by_x = wants_x.then(|| {
-        let g = backward_data::<B>(global, by_g.clone(), &everywhere, input);
-        B::float_add(g, backward_data::<B>(local, by_l.clone(), &within, input))
+        let g = backward_data::<B>(&global, by_g.clone(), &everywhere, input);
+        B::float_add(g, backward_data::<B>(&local, by_l.clone(), &within, input))
     });
     let by_global = backward_weight::<B>(x.clone(), by_g, &everywhere, kernel);
     (by_global, backward_weight::<B>(x, by_l, &within, kernel), by_x)
@@ -146,12 +147,11 @@ fn by_branches<B: Backend>(
     signs: IntTensor<B>,
     join: Join,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
-    let above = |signs: IntTensor<B>, code: i32| {
-        B::int_greater_elem(signs, Scalar::from(code), BoolStore::Native.into())
-    };
-    let is = |signs: IntTensor<B>, code: i32| {
-        B::int_equal_elem(signs, Scalar::from(code), BoolStore::Native.into())
-    };
+    let bool_dtype = get_device_settings::<B>(&grad.device()).bool_dtype;
+    let above =
+        |signs: IntTensor<B>, code: i32| B::int_greater_elem(signs, Scalar::from(code), bool_dtype);
+    let is =
+        |signs: IntTensor<B>, code: i32| B::int_equal_elem(signs, Scalar::from(code), bool_dtype);
     match join {
         Join::Sum => {
             let local = leaky_gradient::<B>(above(signs.clone(), 1), grad.clone());
@@ -181,8 +181,9 @@ pub fn spatial_max_pool_with_choice<B: Backend>(
 ) -> (FloatTensor<B>, IntTensor<B>) {
     let [n, c, t, h, w] = x.shape().dims();
     let flat = B::float_reshape(x, Shape::from([n, c * t, h, w]));
+    let int_dtype = get_device_settings::<B>(&flat.device()).int_dtype;
     let (k, none, one) = ([2, 2], [0, 0], [1, 1]);
-    let pooled = B::max_pool2d_with_indices(flat, k, k, none, one, false, IntDType::I32);
+    let pooled = B::max_pool2d_with_indices(flat, k, k, none, one, false, int_dtype);
     (B::float_reshape(pooled.output, Shape::from([n, c, t, h / 2, w / 2])), pooled.indices)
 }
 
@@ -204,7 +205,8 @@ pub fn spatial_max_pool_backward<B: Backend>(
 /// Max over frames `[n, c, h, w]` and the frames `[n, c, 1, h, w]` that were taken.
 pub fn max_over_time<B: Backend>(x: FloatTensor<B>) -> (FloatTensor<B>, IntTensor<B>) {
     let [n, c, _, h, w] = x.shape().dims();
-    let (y, frames) = B::float_max_dim_with_indices(x, 2, IntDType::I32);
+    let int_dtype = get_device_settings::<B>(&x.device()).int_dtype;
+    let (y, frames) = B::float_max_dim_with_indices(x, 2, int_dtype);
     (B::float_reshape(y, Shape::from([n, c, h, w])), frames)
 }
 
@@ -228,7 +230,7 @@ fn options(weight: &Shape, conv: &RegionConv) -> ConvOptions<3> {
 /// A map that acts on each region as if it were alone: bands are cut and joined, other regions
 /// masked and summed.
 fn by_region<B: Backend>(
-    x: FloatTensor<B>,
+    x: &FloatTensor<B>,
     regions: &Regions,
     each: impl Fn(FloatTensor<B>) -> FloatTensor<B>,
 ) -> FloatTensor<B> {
@@ -274,7 +276,8 @@ fn rows<B: Backend>(x: FloatTensor<B>, from: usize, to: usize) -> FloatTensor<B>
 }
 
 fn positive<B: Backend>(x: FloatTensor<B>) -> BoolTensor<B> {
-    B::float_greater_elem(x, Scalar::from(0.0f32), BoolStore::Native.into())
+    let bool_dtype = get_device_settings::<B>(&x.device()).bool_dtype;
+    B::float_greater_elem(x, Scalar::from(0.0f32), bool_dtype)
 }
 
 fn leaky_gradient<B: Backend>(positive: BoolTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {

@@ -3,7 +3,7 @@ use gaitgl::loss::{cross_entropy, strip_distances, triplet_batch_all};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
 
-fn check(golden: &Fixture, name: &str, input: (&str, &Tensor<3>), loss: Tensor<1>) {
+fn check(golden: &Fixture, name: &str, input: (&str, &Tensor<3>), loss: &Tensor<1>) {
     let value: f32 = loss.clone().into_scalar();
     golden.check_values(&format!("{name}.loss"), &[value], FORWARD);
     let grads = loss.backward();
@@ -17,7 +17,7 @@ fn triplet_losses() {
     for (name, margin) in [("triplet", 0.2), ("triplet_wide", 1.5)] {
         let e = golden.leaf("embedding");
         let triplet = triplet_batch_all(e.clone(), &labels, margin).unwrap();
-        check(&golden, name, ("embedding", &e), triplet.loss);
+        check(&golden, name, ("embedding", &e), &triplet.loss);
     }
 }
 
@@ -30,7 +30,7 @@ fn cross_entropies() {
     {
         let logits = golden.leaf("logits");
         let loss = cross_entropy(logits.clone(), &labels, scale, smoothing).unwrap();
-        check(&golden, name, ("logits", &logits), loss);
+        check(&golden, name, ("logits", &logits), &loss);
     }
 }
 
