@@ -40,7 +40,7 @@ fn check_paths(problem: &RegionConv3d, seed: u64, sets: &[Isa]) {
 }
 
 fn bands(h: usize, w: usize, rows: usize) -> Vec<i32> {
-    (0..h * w).map(|pixel| i32::try_from(pixel / w / rows).unwrap()).collect()
+    (0..h * w).map(|pixel| i32::try_from(pixel / w / rows).unwrap_or(i32::MAX)).collect()
 }
 
 /// One of the label maps of the network, or none: 0 none, 1 bands, 2 rows, 3 columns, 4 pixels,

@@ -34,16 +34,22 @@ impl TransformedWeights {
         let (stride, panels, factors) =
             (padded(outputs, isa.lanes()), panels(isa, outputs), temporal.factors());
         let steps = factors.len();
+        let frames = frames(&factors);
         let mut values = Buffer::zeros(steps * POINTS * inputs * stride);
         let shared = Shared::new(&mut values);
         (0..inputs).into_par_iter().for_each(|i| {
+            let mut raw = Buffer::zeros(frames * SPATIAL * stride);
             let mut taps = Buffer::zeros(SPATIAL * stride);
+            for o in 0..outputs {
+                for tap in 0..frames * SPATIAL {
+                    raw[tap * stride + o] = weight(i, o, tap / SPATIAL, tap % SPATIAL);
+                }
+            }
             for (step, factors) in factors.iter().enumerate() {
-                for tap in 0..SPATIAL {
-                    for (o, value) in taps[tap * stride..][..outputs].iter_mut().enumerate() {
-                        *value =
-                            factors.iter().map(|&(t, factor)| factor * weight(i, o, t, tap)).sum();
-                    }
+                taps.fill(0.0);
+                for &(t, factor) in factors {
+                    let raw = &raw[t * SPATIAL * stride..][..SPATIAL * stride];
+                    taps.iter_mut().zip(raw).for_each(|(tap, &raw)| *tap += factor * raw);
                 }
                 for panel in &panels {
                     let offset = (step * stride + panel.start) * inputs + i * panel.width;
@@ -92,6 +98,11 @@ impl TransformedWeights {
     }
 }
 
+/// Frames of the kernel that the steps' factors name.
+fn frames(factors: &[Vec<(usize, f32)>]) -> usize {
+    factors.iter().flatten().map(|&(t, _)| t + 1).max().unwrap_or(0)
+}
+
 /// The gradient of the weight `[co, ci, kt, 3, 3]` from its form in the transform domain,
 /// `[steps, POINTS, inputs, stride]`.
 pub(crate) fn weight_gradient(
@@ -101,7 +112,7 @@ pub(crate) fn weight_gradient(
     sums: &mut Buffer,
 ) -> Vec<f32> {
     let (stride, factors) = (padded(outputs, isa.lanes()), temporal.factors());
-    let taps = factors.iter().flatten().map(|&(t, _)| t + 1).max().unwrap_or(0);
+    let taps = frames(&factors);
     let mut gradient = vec![0.0; outputs * inputs * taps * SPATIAL];
     let (shared, target) = (Shared::new(sums), Shared::new(&mut gradient));
     let point_step = inputs * stride;
