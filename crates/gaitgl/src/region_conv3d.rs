@@ -6,7 +6,7 @@
 //! oracle of the tests here. Gradients are written by hand in `autodiff`.
 
 mod autodiff;
-mod elementwise;
+pub(crate) mod elementwise;
 mod flex;
 pub mod plain;
 #[cfg(test)]

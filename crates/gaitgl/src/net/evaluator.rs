@@ -1,10 +1,13 @@
 //! A network for use: plain tensors, frozen statistics, masks at test, bounded memory.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
 use super::error::ModelError;
-use super::windows::{Window, windows};
+use super::prepared::PreparedBody;
+use super::windows::{BUDGET, Window, windows};
 use super::{GaitGl, Layer, layout};
 use crate::mask::{self, Regions};
 use crate::region_conv3d::max_over_time;
@@ -14,8 +17,19 @@ use crate::settings::{AtTest, Reading};
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     net: GaitGl,
-    /// The regions of all layers, once per draw; embeddings are averaged over draws.
-    draws: Vec<Vec<Option<Regions>>>,
+    /// Embeddings are averaged over these.
+    draws: Vec<Draw>,
+    /// Bytes that the maps of one window over time may take.
+    pub(super) budget: usize,
+}
+
+/// The network under one set of masks.
+#[derive(Clone, Debug)]
+struct Draw {
+    /// The regions of all global-local layers.
+    masks: Vec<Option<Regions>>,
+    /// The body as the CPU runs it, where it can.
+    body: Option<Arc<PreparedBody>>,
 }
 
 impl Evaluator {
@@ -35,7 +49,12 @@ impl Evaluator {
         if local.at_test == AtTest::Expected && local.reading == Reading::Restrict {
             net.weigh_taps();
         }
-        Self { net, draws }
+        let draw = |masks: Vec<Option<Regions>>| {
+            let body = PreparedBody::new(&net, &masks).map(Arc::new);
+            Draw { masks, body }
+        };
+        let draws = draws.into_iter().map(draw).collect();
+        Self { net, draws, budget: BUDGET }
     }
 
     /// Embeddings of clips. A long sequence passes in windows over time; the result is the same.
@@ -77,10 +96,10 @@ impl Evaluator {
     ) -> Result<Tensor<3>, ModelError> {
         let clips = self.net.entering(clips.without_autodiff())?;
         let [sequences, _, frames, ..] = clips.dims();
-        let windows = windows(&layout::layers(&self.net.settings), sequences, frames);
+        let windows = windows(&layout::layers(&self.net.settings), sequences, frames, self.budget);
         let mut sum: Option<Tensor<3>> = None;
-        for masks in &self.draws {
-            let maps = self.final_maps(&clips, masks, &windows)?;
+        for draw in &self.draws {
+            let maps = self.final_maps(&clips, draw, &windows)?;
             let each = head(self.net.pooling.forward(maps)?)?;
             sum = Some(match sum {
                 Some(sum) => sum + each,
@@ -96,13 +115,16 @@ impl Evaluator {
     fn final_maps(
         &self,
         clips: &Tensor<5>,
-        masks: &[Option<Regions>],
+        draw: &Draw,
         windows: &[Window],
     ) -> Result<Tensor<4>, ModelError> {
         let mut highest: Option<Tensor<4>> = None;
         for Window { frames, keep } in windows {
             let clips = clips.clone().narrow(2, frames.start, frames.len());
-            let maps = self.net.body(clips, masks)?;
+            let maps = match &draw.body {
+                Some(body) => body.forward(clips),
+                None => self.net.body(clips, &draw.masks)?,
+            };
             let exact = max_over_time(maps.narrow(2, keep.start, keep.len()));
             highest = Some(match highest {
                 Some(highest) => highest.max_pair(exact),

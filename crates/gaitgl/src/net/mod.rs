@@ -13,6 +13,7 @@ mod global_local;
 mod head;
 mod init;
 mod layout;
+mod prepared;
 mod published;
 mod row_pooling;
 mod separate_fc;

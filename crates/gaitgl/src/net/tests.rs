@@ -117,6 +117,39 @@ fn windows_equal_the_whole_sequence() {
     }
 }
 
+#[test]
+fn long_sequences_embed_in_pieces_as_they_would_whole() {
+    for name in ["parts-small", "paper-large", "hid-2020"] {
+        let evaluator = net(&small(name)).evaluator();
+        let mut bounded = evaluator.clone();
+        let long = clips(1, 50, &Device::flex());
+        let whole = evaluator.embed(long.clone()).unwrap();
+        for budget in [1, 1 << 19] {
+            bounded.budget = budget;
+            close(&bounded.embed(long.clone()).unwrap(), &whole);
+        }
+    }
+}
+
+/// The body that the CPU runs for use, against the layers of training.
+#[test]
+fn prepared_bodies_equal_the_layers() {
+    let mut stripped = small("paper-small");
+    stripped.branches = Branches::Local;
+    for settings in [small("parts-small"), small("paper-large"), small("hid-2020"), stripped] {
+        let net = net(&settings).valid();
+        let masks = net.draw_masks(4, 2);
+        let body = prepared::PreparedBody::new(&net, &masks).unwrap();
+        let x = clips(2, 9, &Device::flex());
+        let (got, want) = (body.forward(x.clone()), net.body(x, &masks).unwrap());
+        got.into_data().assert_approx_eq::<f32>(&want.into_data(), Tolerance::absolute(1e-5));
+    }
+    let mut activated = small("paper-small");
+    activated.local.reading = Reading::Activate;
+    let net = net(&activated).valid();
+    assert!(prepared::PreparedBody::new(&net, &net.draw_masks(1, 1)).is_none());
+}
+
 fn at_test(partition: Partition, reading: Reading, at_test: AtTest) -> Tensor<3> {
     let mut settings = small("paper-small");
     settings.local.partition = partition;

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::layout::LayerPlan;
 
-/// Bytes that the maps of one window may take.
-const BUDGET: usize = 512 << 20;
+/// Bytes that the maps of one window may take, unless told otherwise.
+pub const BUDGET: usize = 512 << 20;
 
 /// One piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub struct Window {
     pub keep: Range<usize>,
 }
 
-/// Pieces of `frames` frames for `sequences` sequences at once, as few as memory allows.
-pub fn windows(plans: &[LayerPlan], sequences: usize, frames: usize) -> Vec<Window> {
-    let limit = (BUDGET / (sequences * bytes_per_frame(plans)).max(1)).max(1);
+/// Pieces of `frames` frames for `sequences` sequences at once, as few as `budget` bytes allow.
+pub fn windows(plans: &[LayerPlan], sequences: usize, frames: usize, budget: usize) -> Vec<Window> {
+    let limit = (budget / (sequences * bytes_per_frame(plans)).max(1)).max(1);
     let total = plans.iter().fold(frames, |frames, plan| plan.frames_out(frames));
     if frames <= limit {
         return vec![Window { frames: 0..frames, keep: 0..total }];
@@ -114,8 +114,8 @@ mod tests {
     fn ordinary_sequences_pass_in_one_piece_and_long_ones_in_bounded_pieces() {
         for name in presets::NAMES {
             let plans = layout::layers(&presets::model(name).unwrap());
-            assert_eq!(windows(&plans, 1, 100).len(), 1, "{name}");
-            for window in windows(&plans, 1, 20_000) {
+            assert_eq!(windows(&plans, 1, 100, BUDGET).len(), 1, "{name}");
+            for window in windows(&plans, 1, 20_000, BUDGET) {
                 assert!(window.frames.len() * bytes_per_frame(&plans) <= BUDGET, "{name}");
             }
         }

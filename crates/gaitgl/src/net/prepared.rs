@@ -1,0 +1,139 @@
+//! The body of a network for use on the CPU: weights transformed once, activation and junction of
+//! the branches applied where they are computed, no tensor in between.
+
+use std::fmt;
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use gait_kernels::{Branches, PreparedLayer, RegionConv3d};
+
+use super::layout::{LayerKind, LayerPlan};
+use super::{GaitGl, Layer, layout};
+use crate::mask::Regions;
+use crate::region_conv3d::{Join, SLOPE, elementwise};
+use crate::settings::Reading;
+
+/// See the module.
+pub(super) struct PreparedBody {
+    steps: Vec<(LayerPlan, Step)>,
+    /// Rows that leave each step.
+    rows: Vec<usize>,
+}
+
+enum Step {
+    Layer(PreparedLayer),
+    SpatialPool,
+}
+
+impl fmt::Debug for PreparedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedBody").field("layers", &self.steps.len()).finish()
+    }
+}
+
+impl PreparedBody {
+    /// The body of `net` with these regions. `None` on other devices than the CPU, and where a
+    /// layer is more than two convolutions (the reading `activate` with masks).
+    pub fn new(net: &GaitGl, masks: &[Option<Regions>]) -> Option<Self> {
+        let activated = net.settings.local.reading == Reading::Activate;
+        let on_cpu = net.head.fc.weight.val().device() == Device::flex();
+        if !on_cpu || (activated && masks.iter().any(Option::is_some)) {
+            return None;
+        }
+        let mut masks = masks.iter();
+        let mut plans = layout::layers(&net.settings).into_iter();
+        let mut steps = Vec::new();
+        for stage in &net.stages {
+            for layer in &stage.layers {
+                let plan = plans.next()?;
+                let prepared = match layer {
+                    Layer::Conv(conv) => one(&plan, &conv.weight, None)?,
+                    Layer::GlobalLocal(layer) => {
+                        let regions = masks.next().and_then(Option::as_ref);
+                        match (&layer.global, &layer.local) {
+                            (Some(global), Some(local)) => two(&plan, [global, local], regions)?,
+                            (Some(global), None) => one(&plan, global, None)?,
+                            (None, local) => one(&plan, local.as_ref()?, regions)?,
+                        }
+                    }
+                };
+                steps.push((plan, Step::Layer(prepared)));
+            }
+            if let Some(lta) = &stage.lta {
+                let plan = plans.next()?;
+                let prepared = one(&plan, &lta.weight, None)?;
+                steps.push((plan, Step::Layer(prepared)));
+            }
+            if stage.spatial_pool {
+                steps.push((plans.next()?, Step::SpatialPool));
+            }
+        }
+        let rows = steps.iter().map(|(plan, _)| plan.map_out(&net.settings)[0]).collect();
+        Some(Self { steps, rows })
+    }
+
+    /// `[n, 1, t, h, w]` to the final map. The caller has checked the shape.
+    pub fn forward(&self, clips: Tensor<5>) -> Tensor<5> {
+        let device = clips.device();
+        let [n, mut channels, mut frames, mut height, mut width] = clips.dims();
+        let mut map: Vec<f32> =
+            clips.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+        for ((plan, step), &rows) in self.steps.iter().zip(&self.rows) {
+            map = match step {
+                Step::Layer(layer) => layer.forward(n, frames, &map),
+                Step::SpatialPool => {
+                    width /= 2;
+                    elementwise::pool(&map, plan.height, plan.width).0
+                }
+            };
+            (channels, height) = (plan.channels_out, rows);
+            frames = plan.frames_out(frames);
+        }
+        let data = TensorData::new(map, [n, channels, frames, height, width]);
+        Tensor::from_data(data, &device)
+    }
+}
+
+fn one(
+    plan: &LayerPlan,
+    weight: &Param<Tensor<5>>,
+    regions: Option<&Regions>,
+) -> Option<PreparedLayer> {
+    let weight = values(weight)?;
+    Some(PreparedLayer::new(&problem(plan, regions)?, Branches::One(&weight), SLOPE))
+}
+
+fn two(
+    plan: &LayerPlan,
+    weights: [&Param<Tensor<5>>; 2],
+    regions: Option<&Regions>,
+) -> Option<PreparedLayer> {
+    let (global, local) = (values(weights[0])?, values(weights[1])?);
+    let branches = match plan.kind {
+        LayerKind::GlobalLocal(Join::Stack) => Branches::Stack { global: &global, local: &local },
+        _ => Branches::Sum { global: &global, local: &local },
+    };
+    Some(PreparedLayer::new(&problem(plan, regions)?, branches, SLOPE))
+}
+
+fn problem<'a>(plan: &LayerPlan, regions: Option<&'a Regions>) -> Option<RegionConv3d<'a>> {
+    let kernel = plan.kernel()?;
+    let (before, _, temporal_stride) = plan.reach();
+    Some(RegionConv3d {
+        // Sequences and frames do not matter here.
+        sequences: 1,
+        in_channels: plan.channels_in,
+        out_channels: plan.channels_out,
+        frames: kernel[0],
+        height: plan.height,
+        width: plan.width,
+        kernel,
+        temporal_stride,
+        temporal_padding: before,
+        labels: regions.map(Regions::labels),
+    })
+}
+
+fn values(param: &Param<Tensor<5>>) -> Option<Vec<f32>> {
+    param.val().into_data().convert::<f32>().try_into_vec().ok()
+}
