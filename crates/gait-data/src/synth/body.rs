@@ -99,9 +99,9 @@ impl Body {
             foot: stature * 0.158 * factor(rng, 0.05),
             hip_half: stature * 0.052 * factor(rng, 0.05),
             shoulder_half: stature * 0.106 * (1.0 + 0.05 * shouldered) * factor(rng, 0.03),
-            shoulder_height: stature * 0.272 * trunk_length,
-            neck_root: stature * 0.292 * trunk_length,
-            neck: stature * 0.106 * (0.55 + 0.45 * neck_length),
+            shoulder_height: stature * 0.264 * trunk_length,
+            neck_root: stature * 0.306 * trunk_length,
+            neck: stature * 0.094 * (0.5 + 0.5 * neck_length),
             head: [
                 stature * 0.066 * head * factor(rng, 0.03),
                 stature * 0.057 * head * factor(rng, 0.04),
@@ -124,31 +124,46 @@ impl Body {
     }
 }
 
+/// What one height of the trunk is like in the mean, and which trait changes it how much.
+struct Cut {
+    /// Height, half width and half depth as shares of the stature.
+    shares: [f32; 3],
+    /// The shoulder trait's and the weight's part in the width.
+    shouldered: f32,
+    heavy: f32,
+    /// How far a belly, a chest stand out at this height.
+    belly: f32,
+    chest: f32,
+}
+
+const fn cut(shares: [f32; 3], traits: [f32; 4]) -> Cut {
+    let [shouldered, heavy, belly, chest] = traits;
+    Cut { shares, shouldered, heavy, belly, chest }
+}
+
+/// Seat, hips, waist, chest, shoulders.
+const CUTS: [Cut; 5] = [
+    cut([-0.020, 0.094, 0.064], [-0.030, 0.06, 0.00, 0.0]),
+    cut([0.045, 0.090, 0.062], [-0.025, 0.08, 0.10, 0.0]),
+    cut([0.105, 0.080, 0.060], [0.005, 0.11, 0.35, 0.0]),
+    cut([0.190, 0.087, 0.066], [0.030, 0.07, 0.15, 0.6]),
+    cut([0.256, 0.092, 0.050], [0.045, 0.04, 0.05, 0.0]),
+];
+
 fn trunk(rng: &mut impl Rng, stature: f32, length: f32, heavy: f32, shouldered: f32) -> [Ring; 5] {
-    // Height, half width and half depth as shares of the stature; the belly's, the shoulders' and
-    // the build's part in the width; how much of the weight stands out in front.
-    let shares = [
-        (-0.020, 0.094, 0.064, -0.030, 0.06, 0.00),
-        (0.045, 0.090, 0.062, -0.025, 0.08, 0.10),
-        (0.105, 0.080, 0.060, 0.005, 0.11, 0.35),
-        (0.190, 0.087, 0.066, 0.030, 0.07, 0.15),
-        (0.256, 0.092, 0.050, 0.045, 0.04, 0.05),
-    ];
     let belly = spread(rng, 0.10);
     let chest = spread(rng, 0.10);
-    shares.map(|(height, width, depth, shoulders, weight, front)| {
-        let girth = 1.0 + weight * heavy + front * belly;
-        let bulge = depth * (1.0 + 1.3 * weight * heavy + front * belly * 2.0) * factor(rng, 0.03);
-        let ahead = front * (0.05 * (heavy + 0.4) + 0.8 * belly)
-            + if front == 0.15 { chest * 0.6 } else { 0.0 };
+    std::array::from_fn(|index| {
+        let cut = &CUTS[index];
+        let [height, width, depth] = cut.shares;
+        let girth = 1.0 + cut.heavy * heavy + cut.belly * belly;
+        let build = 1.0 + cut.shouldered * shouldered;
+        let bulge = 1.0 + 1.3 * cut.heavy * heavy + 2.0 * cut.belly * belly;
+        let ahead = cut.belly * (0.05 * (heavy + 0.4) + 0.8 * belly) + cut.chest * chest;
         Ring {
             height: stature * height * length,
-            half_width: stature
-                * width
-                * girth
-                * (1.0 + shoulders * shouldered)
-                * factor(rng, 0.025),
-            half_depth: stature * bulge,
+            half_depth: stature * depth * bulge * factor(rng, 0.03),
+            half_width: stature * width * girth * build * factor(rng, 0.025),
             forward: stature * 0.25 * depth * ahead,
         }
     })

@@ -119,13 +119,16 @@ impl Outfit {
         let widest = |of: fn(&Ring) -> f32| {
             coat.straight * body.trunk.iter().map(of).fold(0.0, f32::max) + coat.layer
         };
-        let shoulders = index + 1 == body.trunk.len();
-        let depth_share = if shoulders { 0.8 } else { 1.0 };
+        let padded = |own: f32| own + coat.layer;
+        if index + 1 == body.trunk.len() {
+            // Shoulders carry the coat and keep their slope.
+            let (half_width, half_depth) = (padded(own.half_width), padded(own.half_depth));
+            return Ring { half_width, half_depth, ..own };
+        }
         Ring {
             height: own.height,
-            half_width: (own.half_width + coat.layer).max(widest(|ring| ring.half_width)),
-            half_depth: (own.half_depth + coat.layer)
-                .max(depth_share * widest(|ring| ring.half_depth)),
+            half_width: padded(own.half_width).max(widest(|ring| ring.half_width)),
+            half_depth: padded(own.half_depth).max(widest(|ring| ring.half_depth)),
             forward: 0.5 * own.forward,
         }
     }
@@ -133,11 +136,6 @@ impl Outfit {
     /// Thickness that the coat adds to the arms.
     pub fn sleeve(&self) -> f32 {
         self.coat.map_or(0.0, |coat| coat.sleeve)
-    }
-
-    /// How far the trousers stand off the shank.
-    pub fn trousers(&self, body: &Body) -> f32 {
-        body.trousers
     }
 
     /// The hood around a head of half depth, breadth and height `size`, if one is up.

@@ -1,11 +1,12 @@
 //! Joint-angle curves over one stride, as short Fourier series.
 //!
-//! The means follow the shape, timing and range of published normative curves at natural cadence:
-//! D. A. Winter, "The Biomechanics and Motor Control of Human Gait" (2nd ed., 1991), chapter 3,
-//! and J. Perry, "Gait Analysis" (1992), chapter 4, for the leg; M. P. Murray, S. B. Sepic and
-//! E. J. Barnard, "Patterns of sagittal rotation of the upper limbs in walking", Physical Therapy
-//! 47 (1967), for the arm. Each was read at every 5% of the stride, rounded to half a degree, and
-//! fitted by five harmonics (largest residual 1.3 degrees, at the ankle's push-off).
+//! The means approximate published normative curves at natural cadence in shape, timing and
+//! range: D. A. Winter, "The Biomechanics and Motor Control of Human Gait" (2nd ed., 1991),
+//! chapter 3, and J. Perry, "Gait Analysis" (1992), chapter 4, for the leg; M. P. Murray,
+//! S. B. Sepic and E. J. Barnard, "Patterns of sagittal rotation of the upper limbs in walking",
+//! Physical Therapy 47 (1967), for the arm. The leg's curves were set down every 5% of the
+//! stride, to about a degree, and fitted by five harmonics (largest residual 1.3 degrees, at the
+//! ankle's push-off).
 
 use std::f32::consts::TAU;
 
@@ -43,15 +44,13 @@ pub(super) const ANKLE: Curve = Curve {
 
 /// Shoulder flexion: the arm is behind at its own side's heel strike, in front half a stride on.
 pub(super) const SHOULDER: Curve = Curve {
-    mean: -7.0,
-    harmonics: [[-15.5, -1.5], [0.8, 0.6], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
+    mean: -9.0,
+    harmonics: [[-14.5, -1.5], [0.8, 0.6], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
 };
 
 /// Elbow flexion, greatest shortly after the arm is in front.
-pub(super) const ELBOW: Curve = Curve {
-    mean: 27.0,
-    harmonics: [[-10.5, -3.5], [1.5, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]],
-};
+pub(super) const ELBOW: Curve =
+    Curve { mean: 24.0, harmonics: [[-9.0, -3.0], [1.5, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]] };
 
 impl Curve {
     /// Degrees at `phase` (in strides; whole strides change nothing).

@@ -14,7 +14,7 @@ pub(super) fn flesh(body: &Body, outfit: &Outfit, pose: &Pose, earlier: &Pose) -
     head(body, outfit, pose, &mut parts);
     for side in [0, 1] {
         arm(body, outfit, &pose.arms[side], side, &mut parts);
-        leg(body, outfit, &pose.legs[side], side, &mut parts);
+        leg(body, &pose.legs[side], side, &mut parts);
     }
     outfit.hang(body, pose, earlier, &mut parts);
     parts
@@ -101,7 +101,7 @@ fn hair(hair: Hair, pose: &Pose, size: Vec3, parts: &mut Vec<Part>) {
             ));
         }
         Hair::Knot(radius) => {
-            let knot = crown + frame.offset(vec3(-1.0 * size.x, 0.0, 0.25 * size.z));
+            let knot = crown + frame.offset(vec3(-size.x, 0.0, 0.25 * size.z));
             parts.push(Part::new(Region::Head, [Ellipsoid::ball(knot, radius)]));
         }
     }
@@ -119,9 +119,9 @@ fn arm(body: &Body, outfit: &Outfit, arm: &Arm, side: usize, parts: &mut Vec<Par
     parts.push(Part::new(Region::Forearm(side), [palm, fingers]));
 }
 
-fn leg(body: &Body, outfit: &Outfit, leg: &Leg, side: usize, parts: &mut Vec<Part>) {
+fn leg(body: &Body, leg: &Leg, side: usize, parts: &mut Vec<Part>) {
     let girths = &body.girths;
-    let cloth = outfit.trousers(body);
+    let cloth = body.trousers;
     let groin = leg.hip.towards(leg.knee, 0.12);
     let middle = (leg.hip.towards(leg.knee, 0.45), 0.88 * girths.thigh + 0.2 * cloth);
     let knee = (leg.knee, girths.knee + 0.3 * cloth);

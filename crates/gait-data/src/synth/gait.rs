@@ -64,9 +64,9 @@ impl Gait {
         let ankle = ANKLE.personal(rng, 0.10, 0.01);
         let ankle = ankle.scaled(factor(rng, 0.15), spread(rng, 2.0));
         let shoulder = SHOULDER.personal(rng, 0.10, 0.012);
-        let shoulder = shoulder.scaled(1.0 + 0.10 * pace + spread(rng, 0.32), spread(rng, 5.0));
+        let shoulder = shoulder.scaled(1.0 + 0.10 * pace + spread(rng, 0.28), spread(rng, 4.0));
         let elbow = ELBOW.personal(rng, 0.15, 0.02);
-        let elbow = elbow.scaled(factor(rng, 0.35), spread(rng, 8.0));
+        let elbow = elbow.scaled(factor(rng, 0.30), spread(rng, 7.0));
         let toe_out = 7.0 + spread(rng, 5.5);
         let arm_spread = 7.0 + spread(rng, 3.5);
         Gait {

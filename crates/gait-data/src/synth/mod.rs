@@ -1,9 +1,9 @@
 //! Synthetic walkers: people with their own build and gait, filmed as CASIA-B's are.
 //!
 //! Benchmarks need a signed form each, so the program makes its own data for a first run and for
-//! its tests. A subject has bones and girths ([`body`]), a manner of walking ([`gait`],
-//! [`curves`]), a coat and a bag ([`clothing`]). Each recording varies the gait a little; all
-//! cameras ([`walk`]) film the same recording; a segmenter ([`faults`]) spoils the silhouettes.
+//! its tests. A subject has bones and girths (`body`), a manner of walking (`gait`,
+//! `curves`), a coat and a bag (`clothing`). Each recording varies the gait a little; all
+//! cameras (`walk`) film the same recording; a segmenter (`faults`) spoils the silhouettes.
 //!
 //! Identity lies in proportions, posture and movement together: stature disappears when
 //! silhouettes are brought to one height, and no single other number tells people apart.
@@ -20,6 +20,8 @@ mod gait;
 mod pose;
 mod preview;
 mod raster;
+#[cfg(test)]
+mod recognition;
 mod solids;
 mod tree;
 mod vector;
