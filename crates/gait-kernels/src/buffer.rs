@@ -53,22 +53,22 @@ impl DerefMut for Buffer {
 
 /// A buffer that tasks write to at places which the caller keeps apart.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared {
-    start: *mut f32,
+pub(crate) struct Shared<T = f32> {
+    start: *mut T,
     len: usize,
 }
 
 // SAFETY: access goes through `at`, whose caller keeps tasks apart.
-unsafe impl Send for Shared {}
+unsafe impl<T> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<T> Sync for Shared<T> {}
 
-impl Shared {
-    pub fn new(values: &mut [f32]) -> Self {
+impl<T> Shared<T> {
+    pub fn new(values: &mut [T]) -> Self {
         Self { start: values.as_mut_ptr(), len: values.len() }
     }
 
-    pub fn len(self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
@@ -76,7 +76,7 @@ impl Shared {
     ///
     /// # Safety
     /// The buffer outlives the use, and no two tasks access the same place.
-    pub unsafe fn at(self, offset: usize, count: usize) -> *mut f32 {
+    pub unsafe fn at(&self, offset: usize, count: usize) -> *mut T {
         assert!(
             offset + count <= self.len,
             "{offset} + {count} values of a buffer of {}",

@@ -4,10 +4,12 @@
 //! What the gradients need of the forward pass is kept as signs, one byte for both branches,
 //! instead of two maps of f32.
 
+use crate::activation::{self, Each, Gradient, Sum};
 use crate::buffer::{Buffer, result};
 use crate::geometry::Geometry;
 use crate::layout::{ChannelLast, channel_first, padded};
 use crate::path::Path;
+use crate::pixels::{self, OutputGradient};
 use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights, WeightSums};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
@@ -63,6 +65,21 @@ impl<'a> GlobalLocal<'a> {
         let path = Path::of(&self.problem);
         match path.temporal(&self.problem) {
             Some(temporal) => self.forward_winograd(temporal, x, [global, local]),
+            None if path == Path::Pixels => {
+                let mut signs = vec![0; self.problem.output_len()];
+                let branches = [(global, false), (local, true)];
+                let rows = if self.stacked { 2 } else { 1 };
+                let y = pixels::layer(
+                    Isa::best(),
+                    &self.problem,
+                    &branches,
+                    rows,
+                    self.slope,
+                    x,
+                    Some(&mut signs),
+                );
+                (y, Signs(signs))
+            }
             None => self.forward_plain(path, x, [global, local]),
         }
     }
@@ -141,10 +158,10 @@ impl<'a> GlobalLocal<'a> {
             layers.iter().for_each(|layer| layer.sequence(&input, &mut both));
             let frame = pixels * stride;
             if self.stacked {
-                activate(&mut both, frame, signs, self.slope);
+                activate(isa, &mut both, frame, signs, self.slope);
                 channel_first(isa, &both, stride, y);
             } else {
-                activate_and_add(&both, frame, signs, self.slope, &mut sum);
+                activate_and_add(isa, &both, frame, signs, self.slope, &mut sum);
                 channel_first(isa, &sum, stride, y);
             }
         }
@@ -198,7 +215,7 @@ impl<'a> GlobalLocal<'a> {
                         if self.stacked { b * pixels } else { 0 },
                     );
                 }
-                activation_gradient(&output, signs, b, self.slope, &mut branch);
+                activation_gradient(isa, &output, signs, b, self.slope, &mut branch);
                 sums[b].add(&input, &branch);
                 if wants_x {
                     layers[b].sequence(&branch, &mut dx_last);
@@ -214,22 +231,28 @@ impl<'a> GlobalLocal<'a> {
 
     /// The branches one after the other, each on the path that serves it.
     fn forward_plain(&self, path: Path, x: &[f32], weights: [&[f32]; 2]) -> (Vec<f32>, Signs) {
-        let (isa, frame) = (Isa::best(), self.problem.pixels());
+        let (isa, frame) = (Isa::best(), self.problem.pixels().max(1));
         let rows = if self.stacked { 2 } else { 1 };
         let mut y = result(rows * self.problem.output_len());
         let mut signs = vec![0; self.problem.output_len()];
-        for (b, (problem, weight)) in self.problems().iter().zip(weights).enumerate() {
-            let branch = problem.forward_by(path, isa, x, weight);
-            let to =
-                y.par_chunks_mut((rows * frame).max(1)).zip(signs.par_chunks_mut(frame.max(1)));
-            to.zip(branch.par_chunks(frame.max(1))).for_each(|((y, signs), branch)| {
-                let y = &mut y[if self.stacked { b * frame } else { 0 }..][..frame];
-                for ((y, sign), &v) in y.iter_mut().zip(signs).zip(branch) {
-                    *y += v.max(self.slope * v);
-                    *sign |= u8::from(v > 0.0) << b;
+        let problems = self.problems();
+        let [global, local] = [0, 1].map(|b| problems[b].forward_by(path, isa, x, weights[b]));
+        let to = y.par_chunks_mut(rows * frame).zip(signs.par_chunks_mut(frame));
+        to.zip(global.par_chunks(frame).zip(local.par_chunks(frame))).for_each(
+            |((y, signs), (global, local))| {
+                if !self.stacked {
+                    return activation::add(
+                        isa,
+                        Sum { global, local, sum: y, signs, slope: self.slope },
+                    );
                 }
-            });
-        }
+                for (branch, (values, from)) in y.chunks_mut(frame).zip([global, local]).enumerate()
+                {
+                    values.copy_from_slice(from);
+                    activation::each(isa, Each { values, signs, branch, slope: self.slope });
+                }
+            },
+        );
         (y, Signs(signs))
     }
 
@@ -242,8 +265,17 @@ impl<'a> GlobalLocal<'a> {
         grad: &[f32],
         wants_x: bool,
     ) -> GlobalLocalGradients {
-        let (isa, frame) = (Isa::best(), self.problem.pixels());
         assert_eq!(signs.0.len(), self.problem.output_len(), "signs of another problem");
+        if path == Path::Pixels && !wants_x {
+            let problems = self.problems();
+            let (stacked, slope) = (self.stacked, self.slope);
+            let [global, local] = [0, 1].map(|branch| {
+                let grad = OutputGradient::Branch { grad, stacked, signs: &signs.0, branch, slope };
+                pixels::backward_weight(Isa::best(), &problems[branch], x, grad)
+            });
+            return GlobalLocalGradients { x: Vec::new(), global, local };
+        }
+        let (isa, frame) = (Isa::best(), self.problem.pixels());
         let rows = if self.stacked { 2 } else { 1 };
         let mut branch = result(self.problem.output_len());
         let mut dx = Vec::new();
@@ -251,9 +283,10 @@ impl<'a> GlobalLocal<'a> {
             let to = branch.par_chunks_mut(frame.max(1)).zip(signs.0.par_chunks(frame.max(1)));
             to.zip(grad.par_chunks((rows * frame).max(1))).for_each(|((to, signs), grad)| {
                 let grad = &grad[if self.stacked { b * frame } else { 0 }..][..frame];
-                for ((to, &sign), &grad) in to.iter_mut().zip(signs).zip(grad) {
-                    *to = if sign >> b & 1 == 1 { grad } else { self.slope * grad };
-                }
+                activation::gradient(
+                    isa,
+                    Gradient { grad, signs, branch: b, slope: self.slope, to },
+                );
             });
             let problem = &self.problems()[b];
             if wants_x {
@@ -271,33 +304,34 @@ impl<'a> GlobalLocal<'a> {
 }
 
 /// The leaky ReLU of stacked branches, in place; each has `frame` values a frame.
-fn activate(both: &mut [f32], frame: usize, signs: &mut [u8], slope: f32) {
-    both.par_chunks_exact_mut(2 * frame).zip(signs.par_chunks_exact_mut(frame)).for_each(
-        |(both, signs)| {
-            let (global, local) = both.split_at_mut(frame);
-            for ((g, l), sign) in global.iter_mut().zip(local).zip(signs) {
-                *sign = u8::from(*g > 0.0) | u8::from(*l > 0.0) << 1;
-                *g = g.max(slope * *g);
-                *l = l.max(slope * *l);
-            }
-        },
-    );
+fn activate(isa: Isa, both: &mut [f32], frame: usize, signs: &mut [u8], slope: f32) {
+    let frames = both.par_chunks_exact_mut(2 * frame).zip(signs.par_chunks_exact_mut(frame));
+    frames.for_each(|(both, signs)| {
+        for (branch, values) in both.chunks_exact_mut(frame).enumerate() {
+            activation::each(isa, Each { values, signs, branch, slope });
+        }
+    });
 }
 
 /// The sum of the leaky ReLU of both branches; each has `frame` values a frame.
-fn activate_and_add(both: &[f32], frame: usize, signs: &mut [u8], slope: f32, sum: &mut [f32]) {
+fn activate_and_add(
+    isa: Isa,
+    both: &[f32],
+    frame: usize,
+    signs: &mut [u8],
+    slope: f32,
+    sum: &mut [f32],
+) {
     let to = sum.par_chunks_exact_mut(frame).zip(signs.par_chunks_exact_mut(frame));
     to.zip(both.par_chunks_exact(2 * frame)).for_each(|((sum, signs), both)| {
         let (global, local) = both.split_at(frame);
-        for (((&g, &l), sign), sum) in global.iter().zip(local).zip(signs).zip(sum) {
-            *sign = u8::from(g > 0.0) | u8::from(l > 0.0) << 1;
-            *sum = g.max(slope * g) + l.max(slope * l);
-        }
+        activation::add(isa, Sum { global, local, sum, signs, slope });
     });
 }
 
 /// The gradient of one branch before its activation.
 fn activation_gradient(
+    isa: Isa,
     grad: &ChannelLast,
     signs: &[u8],
     branch: usize,
@@ -307,8 +341,6 @@ fn activation_gradient(
     let (frame, len) = ((grad.pixels + 1) * grad.stride, grad.pixels * grad.stride);
     let frames = to.values.par_chunks_mut(frame).zip(grad.values.par_chunks(frame));
     frames.zip(signs.par_chunks_exact(len)).for_each(|((to, grad), signs)| {
-        for ((to, &grad), &sign) in to.iter_mut().zip(grad).zip(signs) {
-            *to = if sign >> branch & 1 == 1 { grad } else { slope * grad };
-        }
+        activation::gradient(isa, Gradient { grad, signs, branch, slope, to });
     });
 }

@@ -16,6 +16,7 @@
 
 #![allow(unsafe_code)]
 
+mod activation;
 mod buffer;
 mod direct;
 mod geometry;

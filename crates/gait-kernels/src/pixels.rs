@@ -5,6 +5,7 @@
 //! tap's value for some neighbouring pixels; the product with the weights is written straight to
 //! `[co, t, h, w]`.
 
+use crate::activation::{self, Gradient};
 use crate::buffer::{Buffer, Shared, result};
 use crate::geometry::{Geometry, index};
 use crate::layout::{self, Turn, padded};
@@ -32,7 +33,7 @@ pub(crate) fn forward(isa: Isa, p: &RegionConv3d, x: &[f32], weight: &[f32]) -> 
     let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
     let patches = Patches::new(isa, Geometry::forward(p), p, ci, false);
     let weights = patches.weights(p.out_channels, |o, i, tap| weight[(o * ci + i) * taps + tap]);
-    gather(p.sequences, &[Branch { patches, weights, outputs: p.out_channels }], 1, None, x)
+    gather(p.sequences, &[Branch { patches, weights, outputs: p.out_channels }], 1, None, x, None)
 }
 
 /// The gradient `[n, ci, t, h, w]` of the input.
@@ -40,12 +41,13 @@ pub(crate) fn backward_data(isa: Isa, p: &RegionConv3d, weight: &[f32], grad: &[
     let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
     let patches = Patches::new(isa, Geometry::backward(p), p, p.out_channels, true);
     let weights = patches.weights(ci, |i, o, tap| weight[(o * ci + i) * taps + tap]);
-    gather(p.sequences, &[Branch { patches, weights, outputs: ci }], 1, None, grad)
+    gather(p.sequences, &[Branch { patches, weights, outputs: ci }], 1, None, grad, None)
 }
 
 /// The output of a layer, `[n, co, t_out, h, w]`: each branch's convolution and a leaky ReLU, the
 /// branches added, or stacked along rows where `stacked` is 2. A branch is a weight and whether
-/// the regions of `p` restrict it.
+/// the regions of `p` restrict it. `signs`, `[n, co, t_out, h, w]`, receives which of two branches
+/// were positive.
 pub(crate) fn layer(
     isa: Isa,
     p: &RegionConv3d,
@@ -53,6 +55,7 @@ pub(crate) fn layer(
     stacked: usize,
     slope: f32,
     x: &[f32],
+    signs: Option<&mut [u8]>,
 ) -> Vec<f32> {
     let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
     let global = RegionConv3d { labels: None, ..*p };
@@ -64,21 +67,26 @@ pub(crate) fn layer(
         Branch { patches, weights, outputs: p.out_channels }
     };
     let branches: Vec<_> = branches.iter().map(branch).collect();
-    gather(p.sequences, &branches, stacked, Some(slope), x)
+    gather(p.sequences, &branches, stacked, Some(slope), x, signs)
 }
 
 /// The gradient `[co, ci, kt, kh, kw]` of the weight.
 ///
 /// The positions are cut into a fixed number of parts whose sums are added in order, so the
 /// result does not depend on the number of threads.
-pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32]) -> Vec<f32> {
+pub(crate) fn backward_weight(
+    isa: Isa,
+    p: &RegionConv3d,
+    x: &[f32],
+    grad: OutputGradient,
+) -> Vec<f32> {
     let patches = Patches::new(isa, Geometry::forward(p), p, p.in_channels, false);
     let (stride, depth) = (padded(p.out_channels, isa.lanes()), patches.depth());
     let units = p.sequences * patches.geometry.frames_out;
     let mut sums = Buffer::zeros(GRADIENT_TASKS * depth * stride);
     sums.par_chunks_exact_mut((depth * stride).max(1)).enumerate().for_each(|(task, sums)| {
         for unit in units * task / GRADIENT_TASKS..units * (task + 1) / GRADIENT_TASKS {
-            patches.gradient(unit, p.out_channels, x, grad, sums);
+            patches.gradient(unit, p.out_channels, x, &grad, sums);
         }
     });
     let (ci, taps) = (p.in_channels, p.kernel.iter().product::<usize>());
@@ -107,6 +115,7 @@ fn gather(
     stacked: usize,
     slope: Option<f32>,
     x: &[f32],
+    signs: Option<&mut [u8]>,
 ) -> Vec<f32> {
     let Branch { patches, outputs, .. } = &branches[0];
     let (frames, pixels, width) = (patches.geometry.frames_out, patches.pixels, patches.width);
@@ -115,6 +124,7 @@ fn gather(
         return y;
     }
     let target = Shared::new(&mut y);
+    let signs = signs.map(Shared::new);
     let task = TASK_PANELS * width;
     let per_frame = pixels.div_ceil(task);
     let step = frames * pixels * stacked;
@@ -134,8 +144,15 @@ fn gather(
                 let to = unsafe {
                     target.at(place, (outputs - 1) * step + (stacked - 1) * pixels + count)
                 };
+                let place = n * outputs * frames * pixels + t * pixels + first;
+                let signs = signs.map(|signs| {
+                    // SAFETY: as above.
+                    unsafe { signs.at(place, (outputs - 1) * frames * pixels + count) }
+                });
                 let call = Join {
                     sums,
+                    signs,
+                    sign_step: frames * pixels,
                     branches: branches.len(),
                     width,
                     count,
@@ -185,6 +202,38 @@ impl Branch {
         }
         if effect == Effect::Set {
             sums.fill(0.0);
+        }
+    }
+}
+
+/// The gradient of a convolution's output.
+#[derive(Clone, Copy)]
+pub(crate) enum OutputGradient<'a> {
+    /// `[n, co, t_out, h, w]` as it is.
+    Plain(&'a [f32]),
+    /// The gradient of a layer's output, of which this convolution is one branch.
+    Branch {
+        /// `[n, co, t_out, rows * h, w]`, rows being 2 where the branches are stacked.
+        grad: &'a [f32],
+        stacked: bool,
+        /// `[n, co, t_out, h, w]`: which branches were positive.
+        signs: &'a [u8],
+        branch: usize,
+        slope: f32,
+    },
+}
+
+impl OutputGradient<'_> {
+    /// `to.len()` values from `pixel` on of a map `[h, w]`, counted over `[n, co, t_out]`.
+    fn read(&self, isa: Isa, map: usize, pixels: usize, pixel: usize, to: &mut [f32]) {
+        match *self {
+            Self::Plain(grad) => to.copy_from_slice(&grad[map * pixels + pixel..][..to.len()]),
+            Self::Branch { grad, stacked, signs, branch, slope } => {
+                let place = if stacked { 2 * map + branch } else { map } * pixels + pixel;
+                let grad = &grad[place..][..to.len()];
+                let signs = &signs[map * pixels + pixel..][..to.len()];
+                activation::gradient(isa, Gradient { grad, signs, branch, slope, to });
+            }
         }
     }
 }
@@ -297,46 +346,51 @@ impl Patches {
 
     /// Adds the gradient by weight of one frame, `unit` counting sequences and frames, to `sums`,
     /// `[depth, stride]`.
-    fn gradient(&self, unit: usize, outputs: usize, x: &[f32], grad: &[f32], sums: &mut [f32]) {
+    fn gradient(
+        &self,
+        unit: usize,
+        outputs: usize,
+        x: &[f32],
+        grad: &OutputGradient,
+        sums: &mut [f32],
+    ) {
         let frames = self.geometry.frames_out;
         let (n, t) = (unit / frames, unit % frames);
         let (stride, panels) = (padded(outputs, self.isa.lanes()), panels(self.isa, outputs));
-        SCRATCH.with_borrow_mut(|[panel, patches, grads]| {
-            panel.grow(self.depth() * self.width);
+        SCRATCH.with_borrow_mut(|[panel, patches, turned]| {
+            panel.grow(self.width * self.depth().max(outputs));
             // Outer products read whole blocks of rows and may run past the last patch.
             patches.grow(self.width * self.depth() + PANEL);
-            grads.grow(self.width * stride);
-            grads.fill(0.0);
-            for run in self.runs(t) {
-                for first in (0..self.pixels).step_by(self.width) {
-                    let count = self.width.min(self.pixels - first);
+            turned.grow(self.width * stride);
+            turned.fill(0.0);
+            for first in (0..self.pixels).step_by(self.width) {
+                let count = self.width.min(self.pixels - first);
+                for (o, row) in panel.chunks_exact_mut(self.width).enumerate().take(outputs) {
+                    let map = (n * outputs + o) * frames + t;
+                    grad.read(self.isa, map, self.pixels, first, &mut row[..count]);
+                }
+                self.turn(panel, [outputs, count], turned, stride);
+                for run in self.runs(t) {
                     let rows = self.fill(x, n, t, run.clone(), first, panel);
-                    self.turn(panel, self.width, [rows, count], patches, rows);
-                    let from = &grad[(n * outputs * frames + t) * self.pixels + first..];
-                    self.turn(from, frames * self.pixels, [outputs, count], grads, stride);
+                    self.turn(panel, [rows, count], patches, rows);
                     let pairs: [[u32; 2]; PANEL] =
                         std::array::from_fn(|k| [index(k * rows), index(k * stride)]);
-                    let sums = &mut sums[run.start * self.inputs * self.taps[1] * stride..]
-                        [..rows * stride];
-                    outer_products(self.isa, &panels, &pairs[..count], patches, grads, sums);
+                    let start = run.start * self.inputs * self.taps[1] * stride;
+                    let sums = &mut sums[start..][..rows * stride];
+                    outer_products(self.isa, &panels, &pairs[..count], patches, turned, sums);
                 }
             }
         });
     }
 
-    /// Transposes `[rows, columns]`.
-    fn turn(
-        &self,
-        from: &[f32],
-        from_step: usize,
-        [rows, columns]: [usize; 2],
-        to: &mut [f32],
-        to_step: usize,
-    ) {
-        assert!((rows - 1) * from_step + columns <= from.len() && columns * to_step <= to.len());
+    /// Transposes `[rows, columns]` of a panel.
+    fn turn(&self, panel: &[f32], [rows, columns]: [usize; 2], to: &mut [f32], to_step: usize) {
+        let from_step = self.width;
+        assert!(rows * from_step <= panel.len() && columns * to_step <= to.len());
         let call =
-            Turn { from: from.as_ptr(), from_step, to: to.as_mut_ptr(), to_step, rows, columns };
-        // SAFETY: the assertion bounds both sides; `rows` does not exceed `to_step`.
+            Turn { from: panel.as_ptr(), from_step, to: to.as_mut_ptr(), to_step, rows, columns };
+        // SAFETY: the assertion bounds both sides; `rows` does not exceed `to_step`, nor `columns`
+        // the width of the panel.
         unsafe { layout::turn(self.isa, &call) }
     }
 }
@@ -388,6 +442,9 @@ pub(crate) struct Join<'a> {
     to: *mut f32,
     step: usize,
     below: usize,
+    /// Which of two branches were positive, for each output `sign_step` apart.
+    signs: Option<*mut u8>,
+    sign_step: usize,
 }
 
 dispatch!(
@@ -411,6 +468,17 @@ unsafe fn join_any<S: Simd>(call: &Join) {
             Some(slope) if added => pairs.for_each(|(to, &v)| *to += v.max(slope * v)),
             Some(slope) => pairs.for_each(|(to, &v)| *to = v.max(slope * v)),
             None => pairs.for_each(|(to, &v)| *to = v),
+        }
+    }
+    let (Some(signs), 2) = (call.signs, call.branches) else { return };
+    let (global, local) = call.sums.split_at(outputs * call.width);
+    let rows = global.chunks_exact(call.width).zip(local.chunks_exact(call.width));
+    for (o, (global, local)) in rows.enumerate() {
+        // SAFETY: the caller guarantees `count` signs for each output.
+        let signs =
+            unsafe { std::slice::from_raw_parts_mut(signs.add(o * call.sign_step), call.count) };
+        for ((sign, &g), &l) in signs.iter_mut().zip(global).zip(local) {
+            *sign = u8::from(g > 0.0) | u8::from(l > 0.0) << 1;
         }
     }
 }

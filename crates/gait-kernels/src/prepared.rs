@@ -110,7 +110,7 @@ impl PreparedLayer {
             Weights::Plain(Path::Pixels, weights) => {
                 let branches: Vec<_> =
                     weights.iter().map(|(weight, local)| (&weight[..], *local)).collect();
-                pixels::layer(self.isa, &problem, &branches, self.stacked, self.slope, x)
+                pixels::layer(self.isa, &problem, &branches, self.stacked, self.slope, x, None)
             }
             Weights::Plain(path, weights) => self.plain(&problem, *path, weights, x),
         }

@@ -3,7 +3,7 @@
 use crate::direct;
 use crate::geometry::Geometry;
 use crate::path::Path;
-use crate::pixels;
+use crate::pixels::{self, OutputGradient};
 use crate::simd::Isa;
 use crate::winograd::{self, TransformedWeights};
 
@@ -143,7 +143,9 @@ impl RegionConv3d<'_> {
         self.check_by(path, isa);
         match path.temporal(self) {
             Some(temporal) => winograd::backward_weight(isa, temporal, self, x, grad),
-            None if path == Path::Pixels => pixels::backward_weight(isa, self, x, grad),
+            None if path == Path::Pixels => {
+                pixels::backward_weight(isa, self, x, OutputGradient::Plain(grad))
+            }
             None => direct::backward_weight(isa, self, x, grad),
         }
     }
