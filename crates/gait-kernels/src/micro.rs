@@ -40,6 +40,8 @@ pub(crate) struct OuterCall<'a> {
     pub b: *const f32,
     /// Where each row's `vectors * lanes` sums are added.
     pub c: [*mut f32; ROWS],
+    /// Memory that later calls will read, one line for each pair; it may be any address.
+    pub ahead: *const f32,
 }
 
 /// What a product does to its target.
@@ -184,9 +186,12 @@ unsafe fn outer_block<S: Simd, const V: usize>(call: &OuterCall) {
     // SAFETY: every pointer stays within the sizes that `OuterCall` states.
     unsafe {
         let mut sums = [[S::zero(); V]; ROWS];
+        let mut ahead = call.ahead;
         for &[left, right] in call.pairs {
             let a = call.a.add(left as usize);
             accumulate::<S, V>(&mut sums, call.b.add(right as usize), |i| *a.add(i));
+            S::prefetch(ahead);
+            ahead = ahead.wrapping_add(16);
         }
         apply::<S, V>(&call.c, &sums, |c, sum| S::add(S::load(c), sum));
     }
