@@ -9,6 +9,7 @@ mod error;
 mod image_file;
 mod partition;
 mod pattern;
+pub mod pickle;
 mod prefetch;
 mod prepare;
 mod queue;

@@ -1,0 +1,54 @@
+"""Writes the golden pickles of gait-data: numpy arrays as numpy itself pickles them.
+
+    python reference/export_pickle.py crates/gait-data/tests/fixtures/pickles
+
+Needs numpy only. Run it once with numpy 1 and once with numpy 2 (made with 1.26.4 and 2.4.6,
+Python 3.11): the two write other module names, and each run writes files of its own.
+
+KIND.pPROTOCOL.npMAJOR.pkl. The array of every kind but the last ones is uint8 [3, 5, 4] with
+element [t, h, w] = (t * 101 + h * 17 + w * 5 + 3) mod 256: lengths that differ, values of which
+some are above 127.
+"""
+
+import pathlib
+import pickle
+import sys
+
+import numpy as np
+
+
+def silhouettes():
+    t, h, w = np.ogrid[:3, :5, :4]
+    return ((t * 101 + h * 17 + w * 5 + 3) % 256).astype(np.uint8)
+
+
+def kinds():
+    array = silhouettes()
+    yield "plain", array
+    yield "fortran", np.asfortranarray(array)
+    # Rows and frames change places in memory: neither C nor Fortran order.
+    yield "transposed", np.ascontiguousarray(array.transpose(1, 0, 2)).transpose(1, 0, 2)
+    yield "sliced", np.repeat(array, 2, axis=2)[:, :, ::2]
+    read_only = array.copy()
+    read_only.flags.writeable = False
+    yield "read-only", read_only
+    yield "list", [frame.copy() for frame in array]
+    yield "empty", array[:0]
+    yield "float", array.astype(np.float32) / 255
+    yield "boolean", array > 127
+    yield "object", np.array([array[0], None], dtype=object)
+    yield "text", "silhouettes"
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    major = np.__version__.split(".")[0]
+    for kind, value in kinds():
+        for protocol in range(2, 6):
+            path = out / f"{kind}.p{protocol}.np{major}.pkl"
+            path.write_bytes(pickle.dumps(value, protocol))
+
+
+if __name__ == "__main__":
+    main()
