@@ -6,8 +6,25 @@
 //!
 //! Everything the network calls local is this with another label map: one region is the plain
 //! convolution, rows cut in bands are Eqn. 5 of the paper, a pair of complementary masks is two
-//! regions. [`reference`] states the same as plain loops and is the definition; the fast paths
+//! regions. [`mod@reference`] states the same as plain loops and is the definition; the fast paths
 //! are tested against it.
+//!
+//! What is here, from the outside in:
+//!
+//! - [`RegionConv3d`]: one convolution, its output and both gradients;
+//! - [`GlobalLocal`]: a global-local layer for training, both branches on one read of the input;
+//! - [`PreparedLayer`]: a layer for inference, weights transformed once, activation fused;
+//! - [`Path`]: which of the paths below serves a shape, with its own test over all presets;
+//! - `winograd`: 4x4 tiles over rows and columns, pairs of frames or a plain sum over time;
+//! - `pixels`: vectors over pixels, for the first layer and 3x1x1 kernels;
+//! - `direct`: tap by tap, right for every shape;
+//! - `micro`, `outer`, `layout`, `simd`: products of small blocks, transposition, instructions.
+//!
+//! Activations are `[n, c, t, h, w]` outside and channel-last inside, one sequence at a time, with
+//! a zero pixel after each frame and a zero frame after the last: taps that are switched off read
+//! those, so label maps cost no branches. Work is cut into parts that do not depend on the number
+//! of threads, and every sum has one fixed order: results are the same to the bit for any number
+//! of threads.
 //!
 //! This is the only crate of the workspace with `unsafe` code: vector instructions are chosen at
 //! run time ([`Isa`]), and micro-kernels work on raw pointers. Slices of wrong length are a

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Panels of one task.
+/// Panels of one task: a quarter of a 64x44 frame.
 const TASK_PANELS: usize = 11;
 /// Tasks of a gradient by weight; each keeps sums of its own, which are added in order.
 const GRADIENT_TASKS: usize = 16;

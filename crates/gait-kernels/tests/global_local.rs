@@ -78,3 +78,26 @@ fn a_batch_of_nothing_is_empty() {
     let gradients = layer.backward(&[], [&weight, &weight], &signs, &[], true);
     assert_eq!(gradients.global, vec![0.0; weight.len()]);
 }
+
+#[test]
+fn the_gradients_do_not_depend_on_the_threads() {
+    for ci in [1, 20] {
+        let problem = RegionConv3d::same(3, ci, 32, [7, 12, 10]);
+        let layer = GlobalLocal { problem, stacked: false, slope: SLOPE };
+        let x = noise(3 * ci * 7 * 120, 1);
+        let weights = [noise(32 * ci * 27, 2), noise(32 * ci * 27, 3)];
+        let grad = noise(3 * 32 * 7 * 120, 4);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let (y, signs) = layer.forward(&x, &weights[0], &weights[1]);
+                let [global, local] = &weights;
+                (y, layer.backward(&x, [global, local], &signs, &grad, true))
+            })
+        };
+        let one = run(1);
+        for threads in [2, 5] {
+            assert!(one == run(threads), "{ci} channels, {threads} threads");
+        }
+    }
+}
