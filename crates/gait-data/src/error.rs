@@ -65,7 +65,9 @@ pub enum DataError {
         mend: String,
     },
     /// The user stopped the work; what is finished is kept.
-    #[error("stopped; run the same command again to go on from where it stopped")]
+    #[error(
+        "stopped as you asked; run the same command again (`prepare` goes on from where it stopped)"
+    )]
     Stopped,
     /// A thread of this crate ended without a result.
     #[error("a data thread ended early; this is a bug, please report it with the command you ran")]

@@ -1,5 +1,7 @@
 //! A run that is killed or interrupted goes on as if nothing had happened, to the bit.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::fs;

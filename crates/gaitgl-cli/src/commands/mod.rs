@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod bench;
 mod completions;
 mod embed;
 mod info;
@@ -30,6 +31,7 @@ pub enum Command {
     Test(test::Test),
     Embed(embed::Embed),
     Info(info::Info),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -44,6 +46,7 @@ impl Command {
             Self::Test(command) => command.run(),
             Self::Embed(command) => command.run(),
             Self::Info(command) => command.run(),
+            Self::Bench(command) => command.run(),
             Self::Completions(command) => command.run(program),
         }
     }

@@ -23,23 +23,13 @@ pub struct Test {
     /// Built-in protocol or protocol file [default: what fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
-    /// Distance between two sequences
-    #[arg(long, default_value = "strips", value_enum)]
-    distance: DistanceName,
+    /// Distance between two sequences: strips (mean over strips of the Euclidean distance), flat
+    /// (Euclidean distance of the whole) or cosine (mean over strips)
+    #[arg(long, default_value_t = Distance::Strips)]
+    distance: Distance,
     /// Write the result as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-/// How far two embeddings are apart.
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum DistanceName {
-    /// Mean over strips of the Euclidean distance
-    Strips,
-    /// Euclidean distance of the whole embedding
-    Flat,
-    /// Cosine distance of the whole embedding
-    Cosine,
 }
 
 impl Test {
@@ -47,13 +37,8 @@ impl Test {
         let (_, checkpoint) = self.trained.load()?;
         let set = PreparedSet::open(&self.data)?;
         let protocol = protocol_for(self.protocol.as_deref(), &set)?;
-        let distance = match self.distance {
-            DistanceName::Strips => Distance::Strips,
-            DistanceName::Flat => Distance::Flat,
-            DistanceName::Cosine => Distance::Cosine,
-        };
         let started = Instant::now();
-        let evaluation = test(&checkpoint, &set, &protocol, distance)?;
+        let evaluation = test(&checkpoint, &set, &protocol, self.distance)?;
         let seconds = started.elapsed().as_secs_f64();
         say(&evaluation);
         say(format!("{} sequences in {seconds:.1} s", evaluation.sequences));

@@ -1,5 +1,6 @@
 //! The binary in a temporary folder, on walkers that are made once for each test program.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

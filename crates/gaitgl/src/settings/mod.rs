@@ -81,6 +81,7 @@ fn nearest_hint(nearest: &Option<String>) -> String {
 }
 
 /// A value that cannot be used, with its mend.
+#[expect(clippy::needless_pass_by_value, reason = "numbers and names alike, as they are at hand")]
 pub(crate) fn invalid(key: &str, value: impl ToString, mend: &str) -> SettingsError {
     SettingsError::Invalid { key: key.into(), value: value.to_string(), mend: mend.into() }
 }

@@ -86,8 +86,8 @@ impl Default for TrainSettings {
 impl TrainSettings {
     /// Learning rate of an iteration, counted from 0.
     pub fn learning_rate_at(&self, iteration: u64) -> f64 {
-        let passed = self.milestones.iter().filter(|&&m| m <= iteration).count();
-        self.learning_rate * self.decay.powi(passed as i32)
+        let passed = self.milestones.iter().filter(|&&milestone| milestone <= iteration);
+        passed.fold(self.learning_rate, |rate, _| rate * self.decay)
     }
 
     /// Checks every value by itself.
