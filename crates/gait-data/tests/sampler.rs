@@ -140,6 +140,7 @@ fn prefetching_gives_the_same_batches_in_order() {
         assert_eq!(prefetcher.next().unwrap().unwrap(), sampler.batch(iteration).unwrap());
     }
     assert!(prefetcher.next().is_none());
+    drop(prefetcher);
     // Dropped in the middle, it ends its threads.
     let mut prefetcher = Prefetcher::new(&sampler, 0, u64::MAX, 2, 2).unwrap();
     assert!(prefetcher.next().is_some());
