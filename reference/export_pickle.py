@@ -1,11 +1,14 @@
 """Writes the golden pickles of gait-data: numpy arrays as numpy itself pickles them.
 
-    python reference/export_pickle.py crates/gait-data/tests/fixtures/pickles
+    python reference/export_pickle.py crates/gait-data/tests/fixtures
 
 Needs numpy only. Run it once with numpy 1 and once with numpy 2 (made with 1.26.4 and 2.4.6,
 Python 3.11): the two write other module names, and each run writes files of its own.
 
-KIND.pPROTOCOL.npMAJOR.pkl. The array of every kind but the last ones is uint8 [3, 5, 4] with
+opengait/ (written with numpy 2): a tree as OpenGait has them, sound and unsound sequences; their
+elements follow the rule below.
+
+pickles/KIND.pPROTOCOL.npMAJOR.pkl. The array of every kind but the last ones is uint8 [3, 5, 4] with
 element [t, h, w] = (t * 101 + h * 17 + w * 5 + 3) mod 256: lengths that differ, values of which
 some are above 127.
 """
@@ -17,8 +20,8 @@ import sys
 import numpy as np
 
 
-def silhouettes():
-    t, h, w = np.ogrid[:3, :5, :4]
+def silhouettes(shape=(3, 5, 4)):
+    t, h, w = np.ogrid[tuple(slice(n) for n in shape)]
     return ((t * 101 + h * 17 + w * 5 + 3) % 256).astype(np.uint8)
 
 
@@ -40,10 +43,31 @@ def kinds():
     yield "text", "silhouettes"
 
 
+def tree():
+    plain = silhouettes((3, 64, 64))
+    yield "001/nm-01/000/000.pkl", plain, 4
+    yield "001/nm-02/000/000.pkl", silhouettes((2, 64, 44)), 2
+    yield "002/nm-01/000/000-aligned-sils.pkl", plain, 5
+    yield "002/nm-01/000/000-ratios.pkl", np.ones(3), 4
+    yield "002/nm-01/000/000-sils.pkl", 255 - plain, 4
+    yield "002/nm-02/000/000.pkl", list(silhouettes((2, 64, 64))), 3
+    yield "003/nm-01/000/000.pkl", silhouettes((1, 64, 64)).astype(np.float32), 4
+    yield "003/nm-02/000/000.pkl", silhouettes((1, 64, 50)), 4
+    yield "003/nm-03/000/000.pkl", silhouettes((1, 128, 128)), 4
+    yield "003/nm-04/000/000.pkl", plain[0], 4
+    yield "003/nm-05/000/000.pkl", plain[:0], 4
+
+
 def main():
-    out = pathlib.Path(sys.argv[1])
+    root = pathlib.Path(sys.argv[1])
+    out = root / "pickles"
     out.mkdir(parents=True, exist_ok=True)
     major = np.__version__.split(".")[0]
+    if major == "2":
+        for name, value, protocol in tree():
+            path = root / "opengait" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pickle.dumps(value, protocol))
     for kind, value in kinds():
         for protocol in range(2, 6):
             path = out / f"{kind}.p{protocol}.np{major}.pkl"

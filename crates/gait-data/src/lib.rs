@@ -2,11 +2,16 @@
 //!
 //! A raw tree of images becomes a prepared set by [`prepare()`]; [`PreparedSet`] opens it,
 //! [`ClipSampler`] draws training batches from it and [`Prefetcher`] draws them ahead.
+//! [`convert()`] writes a prepared set as the tree of pickled arrays that OpenGait reads.
 
 mod align;
+mod benchmark;
+mod convert;
 mod cubic;
 mod error;
 mod image_file;
+mod layout;
+mod natural;
 mod partition;
 mod pattern;
 pub mod pickle;
@@ -22,8 +27,11 @@ mod tree;
 mod watch;
 
 pub use align::{FAINTEST_SUM, Unusable, WIDEST, align};
+pub use benchmark::Benchmark;
+pub use convert::{ConvertReport, convert};
 pub use error::{DataError, io_reason};
 pub use image_file::{Grey, decode_grey, read_grey};
+pub use layout::Layout;
 pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
 pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};
 pub use prefetch::Prefetcher;
@@ -35,5 +43,4 @@ pub use set::{
     SequenceEntry, read_about,
 };
 pub use tally::Tally;
-pub use tree::Layout;
 pub use watch::Watch;

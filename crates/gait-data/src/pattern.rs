@@ -15,12 +15,13 @@ pub const DEFAULT_VIEW: &str = "000";
 ///
 /// Text around fields must match exactly. Where a name can be cut in several ways, the condition
 /// gets as much as it can, then the subject: `{subject}-{condition}-{view}` reads `001-nm-01-090`
-/// as 001, nm-01, 090. A last part that starts with `*` (`*.png`) stands for the frames and may
-/// be left out.
+/// as 001, nm-01, 090. A condition that several folders tell is joined by `-`. A last part that
+/// starts with `*` (`*.png`, `*-sils.pkl`) says which files count and may be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
     folders: Vec<Vec<Piece>>,
+    files: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +41,19 @@ enum Field {
 pub(crate) type Found = [Option<String>; 3];
 
 impl PathPattern {
-    /// The pattern of CASIA-B and of the trees that OpenGait rearranges.
-    pub fn casia_b() -> Self {
+    /// The pattern of CASIA-B and of the trees that OpenGait arranges.
+    pub fn arranged() -> Self {
         let field = |field| vec![Piece::Field(field)];
         PathPattern {
             text: "{subject}/{condition}/{view}".into(),
             folders: vec![field(Field::Subject), field(Field::Condition), field(Field::View)],
+            files: None,
         }
+    }
+
+    /// A pattern of a part of a tree, which need not name the subject.
+    pub(crate) fn part(text: &str) -> Result<Self, DataError> {
+        parse(text).map(|(pattern, _)| pattern)
     }
 
     /// How many folders lie between the root and the frames, the last one included.
@@ -61,20 +68,28 @@ impl PathPattern {
 
     /// Reads the folder `name` at `level`: what is known with it, or `None` if it does not match.
     pub(crate) fn read(&self, level: usize, name: &str, above: &Found) -> Option<Found> {
-        let cuts = cuts(&self.folders[level], name);
+        let cuts = cuts(self.folders.get(level)?, name);
         let best = cuts.into_iter().max_by_key(|cut| {
             let length = |field: Field| cut[field as usize].as_ref().map_or(0, String::len);
             (length(Field::Condition), length(Field::Subject))
         })?;
         let mut found = above.clone();
         for (slot, value) in found.iter_mut().zip(best) {
-            *slot = value.or(slot.take());
+            *slot = match (slot.take(), value) {
+                (Some(above), Some(value)) => Some(format!("{above}-{value}")),
+                (above, value) => value.or(above),
+            };
         }
         Some(found)
     }
 
+    /// Whether the file `name` counts.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        self.files.as_deref().is_none_or(|files| matches(files, name))
+    }
+
     /// The key that the folders name together.
-    pub(crate) fn key(&self, found: Found) -> SequenceKey {
+    pub(crate) fn key(found: Found) -> SequenceKey {
         let [subject, condition, view] = found;
         SequenceKey {
             subject: subject.unwrap_or_default(),
@@ -106,29 +121,49 @@ fn cuts(pieces: &[Piece], name: &str) -> Vec<Found> {
     }
 }
 
+/// Whether `name` is `pattern`, in which `*` stands for any characters; letters of either case.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*') {
+        let Some(at) = name.find(piece) else { return false };
+        name = &name[at + piece.len()..];
+    }
+    name.ends_with(last)
+}
+
 impl FromStr for PathPattern {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
-        let wrong = |what: &str| DataError::Pattern { pattern: text.into(), what: what.into() };
-        let trimmed = text.trim_matches('/');
-        let mut parts: Vec<&str> = trimmed.split('/').collect();
-        if parts.len() > 1 && parts.last().is_some_and(|last| last.starts_with('*')) {
-            parts.pop();
+        match parse(text)? {
+            (pattern, true) => Ok(pattern),
+            _ => Err(wrong(text, "it has no {subject}")),
         }
-        let mut seen = [false; 3];
-        let mut folders = Vec::new();
-        for part in &parts {
-            if part.is_empty() || *part == "." || *part == ".." {
-                return Err(wrong("a folder between two `/` has no name"));
-            }
-            folders.push(pieces(part, &mut seen).map_err(|what| wrong(&what))?);
-        }
-        if !seen[Field::Subject as usize] {
-            return Err(wrong("it has no {subject}"));
-        }
-        Ok(PathPattern { text: parts.join("/"), folders })
     }
+}
+
+fn wrong(pattern: &str, what: &str) -> DataError {
+    DataError::Pattern { pattern: pattern.into(), what: what.into() }
+}
+
+/// The pattern, and whether it names the subject.
+fn parse(text: &str) -> Result<(PathPattern, bool), DataError> {
+    let mut parts: Vec<&str> = text.trim_matches('/').split('/').collect();
+    let whole = parts.join("/");
+    let is_files = parts.len() > 1 && parts.last().is_some_and(|last| last.starts_with('*'));
+    let files = if is_files { parts.pop().map(String::from) } else { None };
+    let mut seen = [false; 3];
+    let mut folders = Vec::new();
+    for part in &parts {
+        if part.is_empty() || *part == "." || *part == ".." {
+            return Err(wrong(text, "a folder between two `/` has no name"));
+        }
+        folders.push(pieces(part, &mut seen).map_err(|what| wrong(text, &what))?);
+    }
+    Ok((PathPattern { text: whole, folders, files }, seen[Field::Subject as usize]))
 }
 
 /// Cuts one part of a pattern into text and fields, marking the fields `seen`.
@@ -156,7 +191,9 @@ fn pieces(part: &str, seen: &mut [bool; 3]) -> Result<Vec<Piece>, String> {
                 return Err(format!("{{{other}}} is none of {{subject}}, {{condition}}, {{view}}"));
             }
         };
-        if std::mem::replace(&mut seen[field as usize], true) {
+        let here = pieces.contains(&Piece::Field(field));
+        if std::mem::replace(&mut seen[field as usize], true) && (here || field != Field::Condition)
+        {
             return Err(format!("{} appears twice", &after[..=close]));
         }
         if matches!(pieces.last(), Some(Piece::Field(_))) {
@@ -184,7 +221,7 @@ mod tests {
         for (level, name) in path.split('/').enumerate() {
             found = found.and_then(|above| pattern.read(level, name, &above));
         }
-        assert_eq!(found.map(|f| pattern.key(f).to_string()).as_deref(), expected, "{path}");
+        assert_eq!(found.map(|f| PathPattern::key(f).to_string()).as_deref(), expected, "{path}");
     }
 
     #[test]
@@ -193,9 +230,20 @@ mod tests {
         check("/{view}/{subject}/", "090/ann", Some("ann/default/090"));
         check("{subject}", "ann", Some("ann/default/000"));
         check("{subject}/{condition}/{view}/*.png", "1/2/3", Some("1/2/3"));
+        check("{subject}/{condition}/{view}/{condition}", "1/nm/090/02", Some("1/nm-02/090"));
         check("p{subject}/sil/{condition}", "p07/sil/nm", Some("07/nm/000"));
         check("p{subject}/sil/{condition}", "q07/sil/nm", None);
         check("p{subject}/sil/{condition}", "p07/rgb/nm", None);
+    }
+
+    #[test]
+    fn files_count_by_their_names() {
+        let takes = |pattern: &str, name| pattern.parse::<PathPattern>().unwrap().takes(name);
+        assert!(takes("{subject}", "a.png") && takes("{subject}/*", "a.png"));
+        assert!(takes("{subject}/*.png", "a.PNG") && !takes("{subject}/*.png", "a.png.txt"));
+        let sils = "{subject}/*-sils*.pkl";
+        assert!(takes(sils, "0-sils-1.pkl") && takes(sils, "-sils.pkl"));
+        assert!(!takes(sils, "0-rgbs.pkl") && !takes(sils, "0-sils.pk"));
     }
 
     #[test]
@@ -214,6 +262,7 @@ mod tests {
             ("{condition}", "no {subject}"),
             ("{subject}{view}", "touch"),
             ("{subject}/{subject}", "appears twice"),
+            ("{subject}/{condition}-{condition}", "appears twice"),
             ("{subject", "never closed"),
             ("{id}", "{id} is none of"),
             ("{subject}//{view}", "no name"),

@@ -79,7 +79,7 @@ impl ClipSampler {
             by_subject.into_iter().map(|(name, members)| (name.to_string(), members)).unzip();
         check_settings(&settings, classes.len())?;
         let (height, width) = one_size(&set, &train)?;
-        check_bytes(&settings, height * trimmed_width(width))?;
+        check_bytes(&settings, height * width)?;
         Ok(ClipSampler { set, settings, seed, classes, members, height, width })
     }
 
@@ -90,7 +90,7 @@ impl ClipSampler {
 
     /// Rows and columns of a silhouette in a batch.
     pub fn size(&self) -> (usize, usize) {
-        (self.height, trimmed_width(self.width))
+        (self.height, self.width)
     }
 
     /// The shape of a batch.
@@ -196,9 +196,9 @@ fn check_bytes(settings: &BatchSettings, size: usize) -> Result<(), DataError> {
     })
 }
 
-/// The size that all sequences of `indices` have.
+/// The size that all sequences of `indices` have once they are trimmed.
 fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), DataError> {
-    let size = |i: &usize| (set.entry(*i).height, set.entry(*i).width);
+    let size = |i: &usize| (set.entry(*i).height, trimmed_width(set.entry(*i).width));
     let first = indices.first().map_or((0, 0), size);
     match indices.iter().find(|i| size(i) != first) {
         None => Ok(first),
@@ -256,6 +256,6 @@ mod tests {
         let set = Arc::new(PreparedSet::open(&out).unwrap());
         let settings = BatchSettings { subjects: 1, sequences: 1, frames: 1 };
         let error = ClipSampler::new(set, settings, 0).unwrap_err().to_string();
-        assert!(error.contains("64x64 and of 128x128 are mixed (001/nm-02/090)"), "{error}");
+        assert!(error.contains("64x44 and of 128x88 are mixed (001/nm-02/090)"), "{error}");
     }
 }

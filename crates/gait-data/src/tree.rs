@@ -1,69 +1,15 @@
 //! Raw dataset trees: finding the sequences and their frames.
 
-use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use crate::layout::{Form, Part};
+use crate::natural::NaturalOrder;
 use crate::pattern::{Found, PathPattern};
-use crate::{DataError, SequenceKey, Tally, Watch};
-
-/// How a raw tree names its sequences.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// `subject/condition/view/*.png`: CASIA-B, and what OpenGait's scripts rearrange.
-    CasiaB,
-    /// Any tree, described by a pattern.
-    Flat(PathPattern),
-}
-
-impl Layout {
-    /// Names that [`Layout::from_name`] knows.
-    pub const NAMES: [&'static str; 2] = ["casia-b", "flat"];
-
-    /// The layout called `name`; `flat` reads `pattern`, by default `{subject}/{condition}/{view}`.
-    ///
-    /// # Errors
-    /// If there is no such layout, the pattern is unusable, or another layout is given a pattern.
-    pub fn from_name(name: &str, pattern: Option<&str>) -> Result<Self, DataError> {
-        let wrong = |setting, what: String, mend: &str| {
-            Err(DataError::Setting { setting, what, mend: mend.into() })
-        };
-        match (name, pattern) {
-            ("casia-b", None) => Ok(Layout::CasiaB),
-            ("flat", None) => Ok(Layout::Flat(PathPattern::casia_b())),
-            ("flat", Some(pattern)) => Ok(Layout::Flat(pattern.parse()?)),
-            ("casia-b", Some(_)) => wrong(
-                "--pattern",
-                "the layout casia-b has its own pattern".into(),
-                "use --layout flat with it",
-            ),
-            _ => wrong(
-                "--layout",
-                format!("there is no layout `{name}`"),
-                "choose casia-b (subject/condition/view/*.png) or flat (with --pattern)",
-            ),
-        }
-    }
-
-    /// The layout's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Layout::CasiaB => "casia-b",
-            Layout::Flat(_) => "flat",
-        }
-    }
-
-    /// The layout's pattern.
-    pub fn pattern(&self) -> PathPattern {
-        match self {
-            Layout::CasiaB => PathPattern::casia_b(),
-            Layout::Flat(pattern) => pattern.clone(),
-        }
-    }
-}
+use crate::{DataError, Layout, SequenceKey, Tally, Watch};
 
 /// A folder of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +19,15 @@ pub(crate) struct Source {
     pub folder: PathBuf,
     /// When an entry of the folder last came or went, in nanoseconds since 1970.
     pub modified: u128,
+    /// Which part of the form it belongs to.
+    pub part: usize,
 }
 
 /// What a tree holds.
 #[derive(Debug)]
 pub(crate) struct Listing {
+    /// The form that the tree has, of those that the layout may have.
+    pub form: Form,
     /// Sorted by key.
     pub sources: Vec<Source>,
     /// Files that lie above the frames, folders that match no pattern.
@@ -90,123 +40,245 @@ pub(crate) struct Listing {
 /// # Errors
 /// If the folder is missing, empty or of another depth than the layout.
 pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<Listing, DataError> {
-    let pattern = layout.pattern();
-    let mut walk = Walk {
-        root,
-        pattern: &pattern,
-        watch,
-        sources: Vec::new(),
-        strays: Tally::default(),
-        image_above: None,
-        unmatched: None,
-    };
     if !fs::metadata(root).map_err(|e| DataError::io("read", root, e))?.is_dir() {
         return Err(DataError::tree(root, "it is not a folder", "give the folder of the dataset"));
     }
-    walk.descend(Path::new(""), 0, &Found::default())?;
-    let Walk { mut sources, strays, image_above, unmatched, .. } = walk;
+    let form = form_of(root, layout, watch)?;
+    let mut walk = Walk {
+        root,
+        form: &form,
+        watch,
+        sources: Vec::new(),
+        strays: Tally::default(),
+        file_above: None,
+        unmatched: None,
+    };
+    let start: Vec<(usize, Found)> =
+        (0..form.parts.len()).map(|part| (part, Found::default())).collect();
+    walk.descend(Path::new(""), 0, &start)?;
+    let Walk { mut sources, strays, file_above, unmatched, .. } = walk;
     if sources.is_empty() {
-        return Err(nothing_found(root, &pattern, image_above, unmatched));
+        return Err(nothing_found(root, &form, file_above, unmatched));
     }
-    check_depth(root, &pattern, &sources)?;
-    // A pattern rebuilds the path from its key, so no two folders share one.
+    check_depth(root, &form, &sources)?;
     sources.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok(Listing { sources, strays })
+    number(&form, &mut sources);
+    if let Some([a, b]) = sources.array_windows().find(|[a, b]| a.key == b.key) {
+        let what = format!(
+            "{} and {} are both the sequence {}",
+            a.folder.display(),
+            b.folder.display(),
+            a.key
+        );
+        return Err(DataError::tree(root, what, "rename one of them"));
+    }
+    Ok(Listing { form, sources, strays })
+}
+
+/// The form of the tree at `root`: the first one of the layout's to which a folder with frames
+/// belongs, else the last, by which errors are explained.
+fn form_of(root: &Path, layout: &Layout, watch: &Watch) -> Result<Form, DataError> {
+    // One folder of frames below each of the first folders tells.
+    const LOOKED_AT: usize = 64;
+    let mut forms = layout.forms();
+    let usual = forms.pop().unwrap_or(Form { parts: Vec::new() });
+    if forms.is_empty() {
+        return Ok(usual);
+    }
+    let mut first = entries(root).map_err(|e| DataError::io("read", root, e))?;
+    first.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut seen = Vec::new();
+    for entry in first.iter().filter(|entry| entry.kind == Kind::Folder).take(LOOKED_AT) {
+        let mut names = entry.name.to_str().map_or_else(Vec::new, |name| vec![name.into()]);
+        if !names.is_empty() && some_frames(root, &mut names, watch)? {
+            seen.push(names);
+        }
+    }
+    let fits = |form: &Form| {
+        seen.iter().any(|names| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            form.part_of(&names).is_some()
+        })
+    };
+    Ok(forms.into_iter().find(fits).unwrap_or(usual))
+}
+
+/// Leaves in `names` the folders between the root and the first folder that holds frames and no
+/// folder; false if there is none.
+fn some_frames(root: &Path, names: &mut Vec<String>, watch: &Watch) -> Result<bool, DataError> {
+    watch.check()?;
+    let folder = names.iter().fold(root.to_path_buf(), |folder, name| folder.join(name));
+    let mut entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut folders = entries.iter().filter(|e| e.kind == Kind::Folder).peekable();
+    if folders.peek().is_none() {
+        return Ok(entries.iter().any(|entry| entry.kind.is_frames()));
+    }
+    for entry in folders {
+        // Patterns are a few folders deep; a circle of links is deeper.
+        if names.len() < DEEPEST
+            && let Some(name) = entry.name.to_str()
+        {
+            names.push(name.into());
+            if some_frames(root, names, watch)? {
+                return Ok(true);
+            }
+            names.pop();
+        }
+    }
+    Ok(false)
+}
+
+/// Folders between a root and the frames, at most.
+const DEEPEST: usize = 16;
+
+/// Gives the sequences of numbered parts the conditions 01, 02, ... within their subject.
+fn number(form: &Form, sources: &mut [Source]) {
+    let mut last: Option<(usize, String)> = None;
+    let mut count = 0;
+    for source in sources.iter_mut().filter(|source| form.parts[source.part].numbered) {
+        let of = (source.part, source.key.subject.clone());
+        count = if last.as_ref() == Some(&of) { count + 1 } else { 1 };
+        last = Some(of);
+        source.key.condition = format!("{count:02}");
+    }
 }
 
 struct Walk<'a> {
     root: &'a Path,
-    pattern: &'a PathPattern,
+    form: &'a Form,
     watch: &'a Watch<'a>,
     sources: Vec<Source>,
     strays: Tally,
-    image_above: Option<PathBuf>,
-    unmatched: Option<(usize, String)>,
+    file_above: Option<PathBuf>,
+    unmatched: Option<(String, String)>,
 }
 
 impl Walk<'_> {
-    /// Lists the folder `below` the root at `level`; `above` is what the path has said so far.
-    fn descend(&mut self, below: &Path, level: usize, above: &Found) -> Result<(), DataError> {
+    /// Lists the folder `below` the root at `level`; `above` holds the parts to which the path
+    /// can belong, and what it has said so far.
+    fn descend(
+        &mut self,
+        below: &Path,
+        level: usize,
+        above: &[(usize, Found)],
+    ) -> Result<(), DataError> {
         self.watch.check()?;
         let folder = self.root.join(below);
         let mut entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in entries {
             let path = below.join(&entry.name);
-            if !entry.is_folder {
-                if entry.is_image && self.image_above.is_none() {
-                    self.image_above = Some(path.clone());
+            if entry.kind != Kind::Folder {
+                if entry.kind.is_frames() && self.file_above.is_none() {
+                    self.file_above = Some(path.clone());
                 }
                 self.strays.add(|| path.display().to_string());
                 continue;
             }
-            let name = entry.name.to_str();
-            let Some(found) = name.and_then(|name| self.pattern.read(level, name, above)) else {
-                if self.unmatched.is_none() {
-                    self.unmatched = Some((level, path.display().to_string()));
-                }
-                let part = self.pattern.folder(level);
-                self.strays.add(|| format!("{}: does not match {part}", path.display()));
-                continue;
-            };
-            if level + 1 < self.pattern.depth() {
-                self.descend(&path, level + 1, &found)?;
-            } else {
+            let found = self.matching(level, entry.name.to_str(), above);
+            let depth = |part: usize| self.form.parts[part].pattern.depth();
+            if let Some((part, found)) = found.iter().find(|(part, _)| depth(*part) == level + 1) {
                 let modified = modified(&self.root.join(&path));
-                let key = self.pattern.key(found);
-                self.sources.push(Source { key, folder: path, modified });
+                let key = key(&self.form.parts[*part], found);
+                self.sources.push(Source { key, folder: path, modified, part: *part });
+            } else if found.is_empty() {
+                self.stray_folder(level, &path, above);
+            } else {
+                self.descend(&path, level + 1, &found)?;
             }
         }
         Ok(())
     }
+
+    /// The parts of `above` to which a folder `name` at `level` belongs.
+    fn matching(
+        &self,
+        level: usize,
+        name: Option<&str>,
+        above: &[(usize, Found)],
+    ) -> Vec<(usize, Found)> {
+        let Some(name) = name else { return Vec::new() };
+        let read = |(part, above): &(usize, Found)| {
+            let found = self.form.parts[*part].pattern.read(level, name, above)?;
+            Some((*part, found))
+        };
+        above.iter().filter_map(read).collect()
+    }
+
+    fn stray_folder(&mut self, level: usize, path: &Path, above: &[(usize, Found)]) {
+        let mut wanted: Vec<&str> = Vec::new();
+        for (part, _) in above {
+            let folder = self.form.parts[*part].pattern.folder(level);
+            if !wanted.contains(&folder) {
+                wanted.push(folder);
+            }
+        }
+        let wanted = wanted.join(" or ");
+        if self.unmatched.is_none() {
+            self.unmatched = Some((wanted.clone(), path.display().to_string()));
+        }
+        self.strays.add(|| format!("{}: does not match {wanted}", path.display()));
+    }
+}
+
+/// The name of a sequence of `part` whose path says `found`.
+fn key(part: &Part, found: &Found) -> SequenceKey {
+    let mut found = found.clone();
+    for (slot, fixed) in found.iter_mut().zip(part.fixed) {
+        *slot = slot.take().or(fixed.map(String::from));
+    }
+    let mut key = PathPattern::key(found);
+    key.subject.push_str(part.suffix);
+    key
 }
 
 /// Why a walk found no sequence at all.
 fn nothing_found(
     root: &Path,
-    pattern: &PathPattern,
-    image_above: Option<PathBuf>,
-    unmatched: Option<(usize, String)>,
+    form: &Form,
+    file_above: Option<PathBuf>,
+    unmatched: Option<(String, String)>,
 ) -> DataError {
-    if let Some(image) = image_above {
-        let depth = image.components().count() - 1;
-        return DataError::tree(
-            root,
-            format!(
-                "{} lies {depth} folders deep, but the layout {pattern} wants {}",
-                image.display(),
-                pattern.depth()
-            ),
-            depth_mend(),
+    let text = form.text();
+    if let Some(file) = file_above {
+        let depth = file.components().count() - 1;
+        let wanted = form.parts.first().map_or(0, |part| part.pattern.depth());
+        let what = format!(
+            "{} lies {depth} folders deep, but the layout {text} wants {wanted}",
+            file.display()
         );
+        return DataError::tree(root, what, depth_mend());
     }
     match unmatched {
-        Some((level, path)) => DataError::tree(
+        Some((wanted, path)) => DataError::tree(
             root,
-            format!("no folder matches {} (there is {path})", pattern.folder(level)),
+            format!("no folder matches {wanted} (there is {path})"),
             "describe the folders with --layout flat --pattern",
         ),
         None => DataError::tree(
             root,
-            format!("it holds no sequence ({pattern})"),
+            format!("it holds no sequence ({text})"),
             "give the folder whose subfolders are the subjects",
         ),
     }
 }
 
 /// Refuses a tree whose frames lie deeper than the pattern. A few folders tell.
-fn check_depth(root: &Path, pattern: &PathPattern, sources: &[Source]) -> Result<(), DataError> {
+fn check_depth(root: &Path, form: &Form, sources: &[Source]) -> Result<(), DataError> {
     const LOOKED_AT: usize = 16;
     let mut deeper = None;
     for source in sources.iter().step_by((sources.len() / LOOKED_AT).max(1)) {
         let folder = root.join(&source.folder);
         let entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
-        if entries.iter().any(|entry| entry.is_image) {
+        if entries.iter().any(|entry| entry.kind.is_frames()) {
             return Ok(());
         }
-        deeper = deeper.or(entries.into_iter().find(|e| e.is_folder).map(|e| folder.join(e.name)));
+        let inner = entries.into_iter().find(|entry| entry.kind == Kind::Folder);
+        deeper = deeper.or(inner.map(|entry| (source.part, folder.join(entry.name))));
     }
-    deeper.map_or(Ok(()), |path| {
+    deeper.map_or(Ok(()), |(part, path)| {
+        let pattern = &form.parts[part].pattern;
         let what = format!(
             "the layout {pattern} wants images {} folders deep, but there lies the folder {}",
             pattern.depth(),
@@ -227,29 +299,47 @@ pub(crate) struct Frames {
     /// Image files in natural order: `2.png` before `10.png`. Where numbers are padded with
     /// zeros, as in every benchmark, this is the plain order that OpenGait sorts by.
     pub images: Vec<OsString>,
+    /// Files of pickled arrays, in plain order.
+    pub pickles: Vec<OsString>,
     /// Everything else that is not hidden.
     pub strays: Vec<String>,
 }
 
-/// Lists the frames of `folder`.
-pub(crate) fn list_frames(folder: &Path) -> io::Result<Frames> {
+/// Lists the frames of `folder`: the files that `pattern` takes.
+pub(crate) fn list_frames(folder: &Path, pattern: &PathPattern) -> io::Result<Frames> {
     let mut frames = Frames::default();
     for entry in entries(folder)? {
-        if entry.is_image {
-            frames.images.push(entry.name);
-        } else {
-            frames.strays.push(entry.name.to_string_lossy().into_owned());
+        let taken = pattern.takes(&entry.name.to_string_lossy());
+        match entry.kind {
+            Kind::Image if taken => frames.images.push(entry.name),
+            Kind::Pickle if taken => frames.pickles.push(entry.name),
+            _ => frames.strays.push(entry.name.to_string_lossy().into_owned()),
         }
     }
     frames.images.sort_by_cached_key(|name| NaturalOrder(name.to_string_lossy().into_owned()));
+    frames.pickles.sort();
     frames.strays.sort();
     Ok(frames)
 }
 
 struct Entry {
     name: OsString,
-    is_folder: bool,
-    is_image: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    Image,
+    Pickle,
+    Other,
+}
+
+impl Kind {
+    /// Whether it holds silhouettes.
+    fn is_frames(self) -> bool {
+        matches!(self, Kind::Image | Kind::Pickle)
+    }
 }
 
 /// What lies in `folder`, without hidden entries, links followed.
@@ -267,59 +357,29 @@ fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
             Some(Ok(target)) => target.file_type(),
             _ => kind,
         };
-        let is_image = (kind.is_file() || kind.is_symlink()) && has_image_extension(&name);
-        entries.push(Entry { name, is_folder: kind.is_dir(), is_image });
+        let kind = match kind {
+            kind if kind.is_dir() => Kind::Folder,
+            kind if kind.is_file() || kind.is_symlink() => kind_by_name(&name),
+            _ => Kind::Other,
+        };
+        entries.push(Entry { name, kind });
     }
     Ok(entries)
 }
 
-fn has_image_extension(name: &OsString) -> bool {
+fn kind_by_name(name: &OsString) -> Kind {
     let extension = Path::new(name).extension().map(|e| e.to_ascii_lowercase());
-    ["png", "bmp", "jpg", "jpeg"].iter().any(|known| extension.as_deref() == Some(known.as_ref()))
+    match extension.as_ref().and_then(|extension| extension.to_str()) {
+        Some("png" | "bmp" | "jpg" | "jpeg") => Kind::Image,
+        Some("pkl") => Kind::Pickle,
+        _ => Kind::Other,
+    }
 }
 
 /// When the folder last changed; 0 where the system does not say.
 fn modified(folder: &Path) -> u128 {
     let time = fs::metadata(folder).and_then(|m| m.modified()).ok();
     time.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_nanos())
-}
-
-/// Compares runs of digits as numbers, everything else byte by byte.
-#[derive(PartialEq, Eq)]
-struct NaturalOrder(String);
-
-impl Ord for NaturalOrder {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let (mut a, mut b) = (self.0.as_bytes(), other.0.as_bytes());
-        while !a.is_empty() && !b.is_empty() {
-            let (digits_a, digits_b) = (leading_digits(a), leading_digits(b));
-            let step = if digits_a > 0 && digits_b > 0 {
-                let (x, y) = (without_zeros(&a[..digits_a]), without_zeros(&b[..digits_b]));
-                (x.len().cmp(&y.len()).then_with(|| x.cmp(y)), digits_a, digits_b)
-            } else {
-                (a[0].cmp(&b[0]), 1, 1)
-            };
-            if step.0 != Ordering::Equal {
-                return step.0;
-            }
-            (a, b) = (&a[step.1..], &b[step.2..]);
-        }
-        a.len().cmp(&b.len()).then_with(|| self.0.cmp(&other.0))
-    }
-}
-
-impl PartialOrd for NaturalOrder {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-fn leading_digits(text: &[u8]) -> usize {
-    text.iter().take_while(|b| b.is_ascii_digit()).count()
-}
-
-fn without_zeros(digits: &[u8]) -> &[u8] {
-    &digits[digits.iter().take_while(|b| **b == b'0').count()..]
 }
 
 #[cfg(test)]
@@ -375,8 +435,10 @@ mod tests {
     #[test]
     fn frames_come_in_natural_order() {
         let root = tree(&["a10.png", "a9.PNG", "a009.png", "b1.bmp", "x.txt", ".h.png", "d/y.png"]);
-        let frames = list_frames(root.path()).unwrap();
+        let frames = list_frames(root.path(), &PathPattern::arranged()).unwrap();
         assert_eq!(frames.images, ["a9.PNG", "a009.png", "a10.png", "b1.bmp"]);
         assert_eq!(frames.strays, ["d", "x.txt"]);
+        let only: PathPattern = "{subject}/*.bmp".parse().unwrap();
+        assert_eq!(list_frames(root.path(), &only).unwrap().images, ["b1.bmp"]);
     }
 }

@@ -1,5 +1,6 @@
 //! From a raw tree to a prepared set: streaming, on all cores, and able to go on after a kill.
 
+mod pickled;
 mod place;
 mod report;
 mod sequence;
@@ -14,6 +15,7 @@ use std::thread;
 pub(crate) use place::PARTIAL_FOLDER;
 pub use report::{Outcome, PrepareReport};
 
+use crate::layout::Form;
 use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Row};
 use crate::set::{ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings};
@@ -30,7 +32,8 @@ pub struct PrepareOptions {
     pub layout: Layout,
     /// Rows and columns of an aligned silhouette: 64, or 128 for Gait3D.
     pub height: usize,
-    /// Take the frames as they are, for data sets that come aligned (GREW).
+    /// Take the images as they are, for data sets that come aligned; the layouts of those that
+    /// are known to imply it. Pickled arrays are always taken as they are.
     pub aligned_source: bool,
     /// OpenGait's partition file; without one the split follows from the subjects' names.
     pub partition: Option<PathBuf>,
@@ -97,6 +100,9 @@ fn keep(out: &Path, mut about: About, partition: Partition) -> Result<PrepareRep
 struct Plan<'a> {
     raw: &'a Path,
     settings: PrepareSettings,
+    form: Form,
+    /// Whether images are left aside.
+    pickled: bool,
     sources: Vec<Source>,
     strays: crate::Tally,
     partition: Partition,
@@ -111,19 +117,20 @@ impl<'a> Plan<'a> {
             return Err(DataError::Setting { setting: "--height", what, mend });
         }
         let file = options.partition.as_deref().map(PartitionFile::read).transpose()?;
-        let Listing { mut sources, strays } = list_tree(raw, &options.layout, watch)?;
+        let Listing { form, mut sources, strays } = list_tree(raw, &options.layout, watch)?;
         let subjects: BTreeSet<String> = sources.iter().map(|s| s.key.subject.clone()).collect();
         let partition = partition_subjects(&subjects, file, options.leave_out_unlisted)?;
         sources.retain(|s| partition.left_out.binary_search(&s.key.subject).is_err());
+        let pickled = options.layout.is_pickled();
         let settings = PrepareSettings {
             layout: options.layout.name().into(),
-            pattern: options.layout.pattern().to_string(),
+            pattern: form.text(),
             height: options.height,
-            aligned_source: options.aligned_source,
+            aligned_source: options.aligned_source || pickled || options.layout.comes_aligned(),
             faintest_sum: FAINTEST_SUM,
         };
         let fingerprint = fingerprint(&settings, &sources);
-        Ok(Plan { raw, settings, sources, strays, partition, fingerprint })
+        Ok(Plan { raw, settings, form, pickled, sources, strays, partition, fingerprint })
     }
 }
 
@@ -166,7 +173,7 @@ fn work(
         threads => threads,
     };
     let queue = OrderedQueue::new(0, todo.len() as u64, 4 * threads as u64 + 4);
-    let workshop = Workshop::new(plan.raw, &plan.settings, watch);
+    let workshop = Workshop::new(plan, watch);
     let collected = thread::scope(|scope| {
         for _ in 0..threads {
             let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
@@ -254,7 +261,8 @@ fn finish(
         return Err(DataError::tree(
             plan.raw,
             what,
-            "check its images: silhouettes are white (255) on black (0)",
+            "check its files: images of silhouettes, white (255) on black (0), or .pkl of uint8 \
+             [frames, 64, 64]",
         ));
     }
     let beside = partial.folder.join("joined.tmp");

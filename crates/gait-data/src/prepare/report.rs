@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::CASIA_B_SEQUENCES;
-use crate::{About, PartitionOrigin, Tally};
+use crate::{About, Benchmark, PartitionOrigin, Tally};
 
 /// What became of the output folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ impl PrepareReport {
             let found = counts.sequences;
             notes.push(format!("CASIA-B has {CASIA_B_SEQUENCES} sequences, {found} are here"));
         }
+        let benchmark = Benchmark::named(&self.about.settings.layout);
+        notes.extend(benchmark.and_then(|b| b.difference(counts.subjects, counts.sequences)));
         notes
     }
 }
@@ -92,7 +94,7 @@ impl fmt::Display for PrepareReport {
         let size = settings.height;
         writeln!(
             f,
-            "{} sequences of {} subjects, {} silhouettes of {size}x{size}, {:.1} MB",
+            "{} sequences of {} subjects, {} silhouettes of {size} rows, {:.1} MB",
             counts.sequences,
             counts.subjects,
             counts.frames,

@@ -1,5 +1,6 @@
 //! One sequence of a raw tree: read, aligned, compressed.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,8 +8,10 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
+use super::{Plan, pickled};
 use crate::align::{Unusable, align};
 use crate::image_file::{Grey, read_grey};
+use crate::layout::Form;
 use crate::set::arrow_file::Row;
 use crate::set::{Dropped, PrepareSettings};
 use crate::tree::{Source, list_frames};
@@ -25,13 +28,16 @@ const BUDGET: usize = 192 << 20;
 pub(super) struct Workshop<'a> {
     root: &'a Path,
     settings: &'a PrepareSettings,
+    form: &'a Form,
+    pickled: bool,
     watch: &'a Watch<'a>,
     budget: Budget,
 }
 
 impl<'a> Workshop<'a> {
-    pub fn new(root: &'a Path, settings: &'a PrepareSettings, watch: &'a Watch<'a>) -> Self {
-        Workshop { root, settings, watch, budget: Budget::default() }
+    pub fn new(plan: &'a Plan<'a>, watch: &'a Watch<'a>) -> Self {
+        let Plan { raw, settings, form, pickled, .. } = plan;
+        Workshop { root: raw, settings, form, pickled: *pickled, watch, budget: Budget::default() }
     }
 
     /// A worker's compressor.
@@ -54,23 +60,66 @@ impl<'a> Workshop<'a> {
         compressor: &mut Compressor,
     ) -> Result<(Option<Row>, Dropped), DataError> {
         let mut dropped = Dropped::default();
-        let kept = match list_frames(&self.root.join(&source.folder)) {
+        let pattern = &self.form.parts[source.part].pattern;
+        let kept = match list_frames(&self.root.join(&source.folder), pattern) {
             Err(error) => Err(error.to_string()),
             Ok(frames) => {
                 for stray in &frames.strays {
                     dropped.strays.add(|| source.folder.join(stray).display().to_string());
                 }
-                let reserved = self.budget.reserve(frames.images.len() * self.frame_size());
-                let pixels = self.frames(source, &frames.images, &mut dropped)?;
-                let kept = self.row(source, &pixels, compressor);
-                drop(reserved);
-                kept.map_err(|what| format!("{what}{}", Of(frames.images.len(), &dropped)))
+                if !frames.pickles.is_empty() && (self.pickled || frames.images.is_empty()) {
+                    self.pickle(source, &frames.pickles, &mut dropped, compressor)
+                } else if self.pickled {
+                    Err("the folder holds no .pkl".into())
+                } else {
+                    self.images(source, &frames.images, &mut dropped, compressor)?
+                }
             }
         };
         if let Err(reason) = &kept {
             dropped.sequences.add(|| format!("{}: {reason}", source.key));
         }
         Ok((kept.ok(), dropped))
+    }
+
+    /// A sequence of images.
+    fn images(
+        &self,
+        source: &Source,
+        images: &[OsString],
+        dropped: &mut Dropped,
+        compressor: &mut Compressor,
+    ) -> Result<Result<Row, String>, DataError> {
+        let reserved = self.budget.reserve(images.len() * self.frame_size());
+        let pixels = self.frames(source, images, dropped)?;
+        let height = self.settings.height;
+        let kept = row(source, [height, height], &pixels, compressor);
+        drop(reserved);
+        Ok(kept.map_err(|what| format!("{what}{}", Of(images.len(), dropped))))
+    }
+
+    /// A sequence of one pickled array.
+    fn pickle(
+        &self,
+        source: &Source,
+        pickles: &[OsString],
+        dropped: &mut Dropped,
+        compressor: &mut Compressor,
+    ) -> Result<Row, String> {
+        let chosen = pickled::choose(pickles);
+        for other in pickles.iter().filter(|other| *other != chosen) {
+            dropped.strays.add(|| source.folder.join(other).display().to_string());
+        }
+        let path = self.root.join(&source.folder).join(chosen);
+        let told = |what: String| format!("{}: {what}", chosen.display());
+        let length = pickled::length(&path).map_err(told)?;
+        // Text of protocol 2 is decoded beside the file's bytes.
+        let reserved = self.budget.reserve(2 * length);
+        let row = pickled::read(&path, self.settings.height, |size, pixels| {
+            row(source, size, pixels, compressor)
+        });
+        drop(reserved);
+        row.map_err(told)
     }
 
     fn frame_size(&self) -> usize {
@@ -81,7 +130,7 @@ impl<'a> Workshop<'a> {
     fn frames(
         &self,
         source: &Source,
-        images: &[std::ffi::OsString],
+        images: &[OsString],
         dropped: &mut Dropped,
     ) -> Result<Vec<u8>, DataError> {
         let mut pixels = Vec::with_capacity(images.len() * self.frame_size());
@@ -104,28 +153,44 @@ impl<'a> Workshop<'a> {
     }
 
     fn align(&self, grey: Grey) -> Result<Vec<u8>, Unusable> {
-        let height = self.settings.height;
+        let size = self.settings.height;
         if !self.settings.aligned_source {
-            return align(&grey, height);
+            return align(&grey, size);
         }
-        let fits = (grey.height, grey.width) == (height, height);
-        if fits { Ok(grey.pixels) } else { Err(Unusable::Misshapen) }
+        match [grey.height, grey.width] {
+            found if found == [size; 2] => Ok(grey.pixels),
+            found if found == [2 * size; 2] => Ok(halved(&grey)),
+            _ => Err(Unusable::Misshapen),
+        }
     }
+}
 
-    fn row(
-        &self,
-        source: &Source,
-        pixels: &[u8],
-        compressor: &mut Compressor,
-    ) -> Result<Row, String> {
-        if pixels.is_empty() {
-            return Err("no frame is left".into());
-        }
-        let size = u32::try_from(self.settings.height).map_err(|e| e.to_string())?;
-        let frames = u32::try_from(pixels.len() / self.frame_size()).map_err(|e| e.to_string())?;
-        let clip = compressor.compress(pixels).map_err(|e| e.to_string())?;
-        Ok(Row { key: source.key.clone(), frames, height: size, width: size, clip })
+/// Half the rows and columns, each pixel the rounded mean of four: what OpenCV's linear and area
+/// resizing both do at this scale.
+fn halved(image: &Grey) -> Vec<u8> {
+    let pairs = image.pixels.chunks_exact(2 * image.width).map(|rows| rows.split_at(image.width));
+    let mean = |(a, b): (&[u8], &[u8])| {
+        ((a.iter().chain(b).map(|&p| u32::from(p)).sum::<u32>() + 2) / 4) as u8
+    };
+    pairs.flat_map(|(a, b)| a.chunks_exact(2).zip(b.chunks_exact(2)).map(mean)).collect()
+}
+
+/// The row of `source`: `pixels` are frames of `size` rows and columns.
+fn row(
+    source: &Source,
+    size: [usize; 2],
+    pixels: &[u8],
+    compressor: &mut Compressor,
+) -> Result<Row, String> {
+    let frame = size[0] * size[1];
+    if pixels.is_empty() || frame == 0 {
+        return Err("no frame is left".into());
     }
+    let number = |n: usize| u32::try_from(n).map_err(|e| e.to_string());
+    let (frames, height, width) =
+        (number(pixels.len() / frame)?, number(size[0])?, number(size[1])?);
+    let clip = compressor.compress(pixels).map_err(|e| e.to_string())?;
+    Ok(Row { key: source.key.clone(), frames, height, width, clip })
 }
 
 /// " of 12 (3 unreadable, 9 empty)": where the frames of a dropped sequence went.
@@ -186,6 +251,13 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
     use std::time::Duration;
+
+    #[test]
+    fn halving_rounds_the_mean_of_four() {
+        let pixels = vec![0, 1, 255, 255, 1, 0, 255, 254, 9, 9, 9, 9, 9, 9, 9, 9];
+        let image = Grey { height: 4, width: 4, pixels };
+        assert_eq!(halved(&image), [1, 255, 9, 9]);
+    }
 
     #[test]
     fn work_beyond_the_budget_waits_and_a_giant_goes_alone() {

@@ -1,0 +1,168 @@
+//! Layouts: where in a raw tree the subject, the condition and the view of a sequence stand.
+
+use crate::DataError;
+use crate::benchmark::{BENCHMARKS, Benchmark};
+use crate::pattern::{Found, PathPattern};
+
+/// How a raw tree names its sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `subject/condition/view/*.png`: CASIA-B, and what OpenGait's scripts rearrange.
+    CasiaB,
+    /// `subject/condition/view/*.pkl`: what OpenGait's scripts prepare.
+    OpenGait,
+    /// A benchmark as its owners ship it or as OpenGait arranges it.
+    Benchmark(&'static Benchmark),
+    /// Any tree, described by a pattern.
+    Flat(PathPattern),
+}
+
+impl Layout {
+    /// Names that [`Layout::from_name`] knows.
+    pub const NAMES: [&'static str; 10] = [
+        "casia-b",
+        "opengait",
+        "flat",
+        "ou-mvlp",
+        "grew",
+        "gait3d",
+        "casia-e",
+        "sustech1k",
+        "ccpg",
+        "hid",
+    ];
+
+    /// The layout called `name`; `flat` reads `pattern`, by default `{subject}/{condition}/{view}`.
+    ///
+    /// # Errors
+    /// If there is no such layout, the pattern is unusable, or another layout is given a pattern.
+    pub fn from_name(name: &str, pattern: Option<&str>) -> Result<Self, DataError> {
+        let benchmark = BENCHMARKS.iter().find(|benchmark| benchmark.name == name);
+        let layout = match (name, benchmark) {
+            ("casia-b", _) => Layout::CasiaB,
+            ("opengait", _) => Layout::OpenGait,
+            (_, Some(benchmark)) => Layout::Benchmark(benchmark),
+            ("flat", _) => match pattern {
+                None => return Ok(Layout::Flat(PathPattern::arranged())),
+                Some(pattern) => return Ok(Layout::Flat(pattern.parse()?)),
+            },
+            _ => {
+                return Err(DataError::Setting {
+                    setting: "--layout",
+                    what: format!("there is no layout `{name}`"),
+                    mend: format!(
+                        "choose one of {}, or describe the tree with flat and --pattern",
+                        Self::NAMES.join(", ")
+                    ),
+                });
+            }
+        };
+        if pattern.is_some() {
+            return Err(DataError::Setting {
+                setting: "--pattern",
+                what: format!("the layout {name} has its own pattern"),
+                mend: "use --layout flat with it".into(),
+            });
+        }
+        Ok(layout)
+    }
+
+    /// The layout's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Layout::CasiaB => "casia-b",
+            Layout::OpenGait => "opengait",
+            Layout::Benchmark(benchmark) => benchmark.name,
+            Layout::Flat(_) => "flat",
+        }
+    }
+
+    /// Whether the images of such a tree come aligned.
+    pub fn comes_aligned(&self) -> bool {
+        matches!(self, Layout::Benchmark(benchmark) if benchmark.aligned)
+    }
+
+    /// Whether sequences are looked for in files of pickled arrays only.
+    pub(crate) fn is_pickled(&self) -> bool {
+        matches!(self, Layout::OpenGait)
+    }
+
+    /// The forms that such a tree may have, the most particular first and the usual one last.
+    pub(crate) fn forms(&self) -> Vec<Form> {
+        let mut forms = match self {
+            Layout::Flat(pattern) => return vec![Form::of(pattern.clone())],
+            Layout::CasiaB | Layout::OpenGait => Vec::new(),
+            Layout::Benchmark(benchmark) => benchmark.forms(),
+        };
+        forms.push(Form::of(PathPattern::arranged()));
+        forms
+    }
+}
+
+/// One form of a tree: its parts, which exclude each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub parts: Vec<Part>,
+}
+
+/// A part of a tree: a pattern, and what its sequences are called where the pattern does not say.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub pattern: PathPattern,
+    /// Subject, condition and view that the path does not tell.
+    pub fixed: [Option<&'static str>; 3],
+    /// What is written after the subject's name.
+    pub suffix: &'static str,
+    /// Whether a subject's sequences, in the order of their names, are the conditions 01, 02, ...
+    pub numbered: bool,
+}
+
+impl Form {
+    fn of(pattern: PathPattern) -> Self {
+        Form { parts: vec![Part { pattern, fixed: [None; 3], suffix: "", numbered: false }] }
+    }
+
+    /// The patterns, for messages and for the record.
+    pub fn text(&self) -> String {
+        let patterns: Vec<String> =
+            self.parts.iter().map(|part| part.pattern.to_string()).collect();
+        patterns.join(" or ")
+    }
+
+    /// Reads the folder names of a path, outermost first: which part it belongs to, if it has
+    /// that part's depth.
+    pub fn part_of(&self, names: &[&str]) -> Option<usize> {
+        self.parts.iter().position(|part| {
+            let mut above = Some(Found::default());
+            for (level, name) in names.iter().enumerate() {
+                above = above.and_then(|above| part.pattern.read(level, name, &above));
+            }
+            names.len() == part.pattern.depth() && above.is_some()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_layout_of_that_name() {
+        for name in Layout::NAMES {
+            let layout = Layout::from_name(name, None).unwrap();
+            assert_eq!(layout.name(), name);
+            assert!(!layout.forms().is_empty());
+        }
+        assert_eq!(Layout::NAMES.len(), BENCHMARKS.len() + 3);
+    }
+
+    #[test]
+    fn unknown_names_and_needless_patterns_are_refused() {
+        let error = Layout::from_name("casia", None).unwrap_err().to_string();
+        assert!(error.contains("no layout `casia`") && error.contains("ou-mvlp"), "{error}");
+        for name in ["casia-b", "opengait", "grew"] {
+            let error = Layout::from_name(name, Some("{subject}")).unwrap_err().to_string();
+            assert!(error.contains("has its own pattern"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The order in which people number files.
+
+use std::cmp::Ordering;
+
+/// Compares runs of digits as numbers, everything else byte by byte.
+#[derive(PartialEq, Eq)]
+pub(crate) struct NaturalOrder(pub String);
+
+impl Ord for NaturalOrder {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut a, mut b) = (self.0.as_bytes(), other.0.as_bytes());
+        while !a.is_empty() && !b.is_empty() {
+            let (digits_a, digits_b) = (leading_digits(a), leading_digits(b));
+            let step = if digits_a > 0 && digits_b > 0 {
+                let (x, y) = (without_zeros(&a[..digits_a]), without_zeros(&b[..digits_b]));
+                (x.len().cmp(&y.len()).then_with(|| x.cmp(y)), digits_a, digits_b)
+            } else {
+                (a[0].cmp(&b[0]), 1, 1)
+            };
+            if step.0 != Ordering::Equal {
+                return step.0;
+            }
+            (a, b) = (&a[step.1..], &b[step.2..]);
+        }
+        a.len().cmp(&b.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for NaturalOrder {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn leading_digits(text: &[u8]) -> usize {
+    text.iter().take_while(|b| b.is_ascii_digit()).count()
+}
+
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    &digits[digits.iter().take_while(|b| **b == b'0').count()..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_count_and_zeros_only_break_ties() {
+        let mut names = ["a10", "b1", "a9", "a009", "a", "10", "9"].map(|n| NaturalOrder(n.into()));
+        names.sort();
+        let names: Vec<&str> = names.iter().map(|n| n.0.as_str()).collect();
+        assert_eq!(names, ["9", "10", "a", "a009", "a9", "a10", "b1"]);
+    }
+}
