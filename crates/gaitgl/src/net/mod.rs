@@ -1,6 +1,6 @@
 //! The GaitGL network: silhouettes `[n, 1, t, h, w]` to embeddings `[n, c, p]`.
 //!
-//! Read [`GaitGl::body`] and [`Head::forward_train`]: that is the network. [`layout`] says which
+//! Read `GaitGl::body` and [`Head::forward_train`]: that is the network. `layout` says which
 //! layers there are, the other files hold one layer each.
 
 mod batch_norm;
@@ -12,7 +12,7 @@ mod evaluator;
 mod global_local;
 mod head;
 mod init;
-mod layout;
+pub(crate) mod layout;
 mod prepared;
 mod published;
 mod row_pooling;
