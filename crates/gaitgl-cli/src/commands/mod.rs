@@ -2,6 +2,7 @@
 
 mod bench;
 mod completions;
+mod convert;
 mod embed;
 mod info;
 mod prepare;
@@ -27,6 +28,7 @@ pub enum Command {
     Quickstart(quickstart::Quickstart),
     Synth(synth::Synth),
     Prepare(prepare::Prepare),
+    Convert(convert::Convert),
     Train(train::Train),
     Test(test::Test),
     Embed(embed::Embed),
@@ -42,6 +44,7 @@ impl Command {
             Self::Quickstart(command) => command.run(),
             Self::Synth(command) => command.run(),
             Self::Prepare(command) => command.run(),
+            Self::Convert(command) => command.run(),
             Self::Train(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Embed(command) => command.run(),

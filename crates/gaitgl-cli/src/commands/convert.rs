@@ -1,0 +1,44 @@
+//! `gaitgl convert`: a prepared set becomes a tree that OpenGait reads.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gait_data::{PreparedSet, Watch, convert};
+
+use super::say;
+use crate::{Outcome, progress};
+
+/// Write a prepared set as the tree of .pkl files that OpenGait reads
+///
+/// OUT/subject/condition/view/view.pkl, each a numpy array of uint8 [frames, rows, columns], and the
+/// partition beside it as OUT.json: dataset_root and dataset_partition of OpenGait's configuration.
+/// `gaitgl prepare OUT SET --layout opengait` is the way back.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub struct Convert {
+    /// Folder that `gaitgl prepare` wrote
+    #[arg(value_name = "PREPARED")]
+    prepared: PathBuf,
+    /// Folder to write; must be empty or not exist
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+}
+
+impl Convert {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        let set = PreparedSet::open(&self.prepared)?;
+        let bar = progress::bar("Converting", "sequences");
+        let stop = progress::watch_interrupts()?;
+        let watch = Watch { progress: &progress::shown(&bar), stop };
+        let report = convert(&set, &self.out, &watch)?;
+        bar.finish_and_clear();
+        say(format!(
+            "{}: {} sequences, {} silhouettes; partition in {}",
+            self.out.display(),
+            report.sequences,
+            report.frames,
+            report.partition.display()
+        ));
+        Ok(Outcome::Done)
+    }
+}
