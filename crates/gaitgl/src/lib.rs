@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod embed;
+pub mod exchange;
 pub mod files;
 pub mod loss;
 pub mod mask;

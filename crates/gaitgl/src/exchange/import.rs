@@ -1,0 +1,105 @@
+//! From a file of PyTorch to a checkpoint.
+
+use std::path::Path;
+
+use super::optimizer::{self, Training};
+use super::recognise::{Candidate, Shapes, recognise};
+use super::state_dict::StateDict;
+use super::torch::TorchFile;
+use super::{ExchangeError, torch::TensorRef};
+use crate::checkpoint::Checkpoint;
+use crate::weights::{Weight, Weights};
+
+/// What an import gave.
+#[derive(Debug)]
+pub struct Imported {
+    /// The network with its settings.
+    pub checkpoint: Checkpoint,
+    /// Tensors of the file that are known and not needed.
+    pub dropped: Vec<String>,
+    /// Why the state of the optimiser was left out, if there was one that could not be used.
+    pub without_optimizer: Option<String>,
+}
+
+/// Reads a file of `torch.save`: a state dict, alone or under `model` beside `optimizer`,
+/// `scheduler` and `iteration`. The network is recognised by the names and shapes, or is the one
+/// of `preset`. Its classes get the names in `subjects`, or their numbers.
+///
+/// # Errors
+/// A file that is damaged, or names what is not a number or tensor; tensors that are missing,
+/// unused or of another shape, each of them listed; other subjects than classes.
+pub fn import(
+    path: &Path,
+    preset: Option<&str>,
+    subjects: Option<Vec<String>>,
+) -> Result<Imported, ExchangeError> {
+    let bytes =
+        std::fs::read(path).map_err(|source| ExchangeError::Read { path: path.into(), source })?;
+    let malformed = |problem: String| ExchangeError::Malformed { path: path.into(), problem };
+    let file = TorchFile::open(bytes).map_err(malformed)?;
+    let pickle = file.pickle().map_err(malformed)?;
+    let state = StateDict::of(pickle.root()).map_err(malformed)?;
+    let candidate = accounted(path, &state.tensors, preset)?;
+    let Candidate { settings, classes, names, dropped, .. } = candidate;
+    let subjects = match subjects {
+        None => (0..classes).map(|class| class.to_string()).collect(),
+        Some(subjects) if subjects.len() == classes => subjects,
+        Some(subjects) => {
+            let problem =
+                format!("it has {classes} classes, the data set {} subjects", subjects.len());
+            return Err(malformed(problem));
+        }
+    };
+    let mut weights = Weights::new();
+    for (name, tensor) in &state.tensors {
+        let Some(ours) = names.get(name) else { continue };
+        let values =
+            file.values(tensor).map_err(|problem| malformed(format!("{name} {problem}")))?;
+        weights.insert(ours.clone(), Weight { shape: tensor.shape.clone(), values });
+    }
+    let iteration = state.iteration.unwrap_or_default();
+    let mut checkpoint =
+        Checkpoint { settings, subjects, iteration, score: None, weights, optimizer: None };
+    let mut without_optimizer = None;
+    if let Some(optimizer) = state.optimizer {
+        let order = state.tensors.iter().filter_map(|(name, _)| names.get(name));
+        let order: Vec<&str> =
+            order.map(String::as_str).filter(|n| !n.contains("running")).collect();
+        let training = optimizer::read(&file, optimizer, state.scheduler, &order, &checkpoint);
+        match training {
+            Ok(Training { state, recipe }) => {
+                checkpoint.settings.train = recipe;
+                checkpoint.optimizer = Some(state);
+            }
+            Err(problem) => without_optimizer = Some(problem),
+        }
+    }
+    Ok(Imported { checkpoint, dropped, without_optimizer })
+}
+
+/// The network that the tensors are.
+fn accounted(
+    path: &Path,
+    tensors: &[(String, TensorRef)],
+    preset: Option<&str>,
+) -> Result<Candidate, ExchangeError> {
+    let shapes: Shapes =
+        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
+    let Some(candidate) = recognise(&shapes, preset)? else {
+        let some: Vec<&str> = shapes.keys().take(4).map(String::as_str).collect();
+        let problem = format!(
+            "its tensors are of no network that is known here ({} tensors: {}, ...)",
+            shapes.len(),
+            some.join(", ")
+        );
+        return Err(ExchangeError::Malformed { path: path.into(), problem });
+    };
+    if candidate.problems.is_empty() {
+        return Ok(candidate);
+    }
+    Err(ExchangeError::Tensors {
+        path: path.into(),
+        preset: candidate.settings.preset,
+        problems: candidate.problems,
+    })
+}

@@ -1,0 +1,15 @@
+//! Weights from and for other programs: [`import()`] reads files of PyTorch, [`export`] writes
+//! safetensors, PyTorch and ONNX. Nothing of a file is executed.
+
+mod error;
+mod export;
+mod import;
+mod onnx;
+mod optimizer;
+mod recognise;
+mod state_dict;
+mod torch;
+
+pub use error::ExchangeError;
+pub use export::{Format, export};
+pub use import::{Imported, import};

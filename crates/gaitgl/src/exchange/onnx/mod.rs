@@ -1,0 +1,311 @@
+//! The network in use as an ONNX file: silhouettes `[n, 1, t, h, w]` of 0 to 1 to embeddings
+//! `[n, c, p]`, with n and t free. It is what [`crate::net::Evaluator::embed`] computes.
+
+mod graph;
+mod protobuf;
+
+use crate::checkpoint::Checkpoint;
+use crate::mask::{self, Regions};
+use crate::net::layout::{self, LayerKind, LayerPlan};
+use crate::region_conv3d::{Join, SLOPE};
+use crate::settings::{AtTest, Branches, ModelSettings, Neck, Partition, Reading, SpatialPooling};
+use crate::weights::{Weight, Weights};
+use graph::{Attribute, Graph, Name, Size};
+
+/// The input and the output.
+const INPUT: &str = "silhouettes";
+const OUTPUT: &str = "embedding";
+
+/// The bytes of the file. The checkpoint's tensors are those of its settings.
+///
+/// # Errors
+/// Why this network has no such form.
+pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
+    let settings = &checkpoint.settings.model;
+    let mut network =
+        Network { settings, weights: &checkpoint.weights, graph: Graph::default(), masked: 0 };
+    let [channels, strips, _] = layout::final_map(settings);
+    let clips = [
+        Size::Free("n"),
+        Size::Fixed(1),
+        Size::Free("t"),
+        Size::Fixed(settings.height),
+        Size::Fixed(settings.width),
+    ];
+    network.graph.input(INPUT, &clips);
+    let mut x = network.lengthened();
+    for plan in layout::layers(settings) {
+        x = network.layer(&plan, &x)?;
+    }
+    let strips_of = network.pooled(&x)?;
+    let embedding = network.head(&strips_of)?;
+    let shape = [Size::Free("n"), Size::Fixed(channels), Size::Fixed(strips)];
+    let mut graph = network.graph;
+    graph.result("Identity", &embedding, OUTPUT, &shape);
+    let remarks = [
+        ("preset", checkpoint.settings.preset.clone()),
+        ("iteration", checkpoint.iteration.to_string()),
+    ];
+    Ok(graph.into_model(&remarks))
+}
+
+struct Network<'c> {
+    settings: &'c ModelSettings,
+    weights: &'c Weights,
+    graph: Graph,
+    /// Global-local layers so far: each draws its own mask.
+    masked: usize,
+}
+
+/// What restricts the local branch of a layer at test.
+enum Local {
+    /// Nothing.
+    Plain,
+    /// The taps are weighed.
+    Weighed(Vec<f32>),
+    /// Its regions.
+    Regions(Regions),
+}
+
+impl Network<'_> {
+    fn weight(&self, name: &str) -> Result<&Weight, String> {
+        self.weights.get(name).ok_or_else(|| format!("the checkpoint lacks {name}"))
+    }
+
+    fn constant(&mut self, name: &str) -> Result<Name, String> {
+        let Weight { shape, values } = self.weight(name)?.clone();
+        Ok(self.graph.floats(name, &shape, &values))
+    }
+
+    /// Frame `place % t` at every place of a sequence as long as the network needs.
+    fn lengthened(&mut self) -> Name {
+        let settings = self.settings;
+        // From here on every sequence keeps its length.
+        let longest = layout::fewest_frames(settings).max(4);
+        let lengths: Vec<usize> =
+            (0..=longest).map(|frames| layout::lengthened(settings, frames).len()).collect();
+        let graph = &mut self.graph;
+        let lengths = graph.integers("lengths", &[lengths.len()], &lengths);
+        let longest = graph.integers("longest", &[], &[longest]);
+        let [zero, one, axis] =
+            [("zero", 0), ("one", 1), ("time_axis", 2)].map(|(n, v)| graph.integers(n, &[], &[v]));
+        let shape = graph.node("Shape", &[INPUT], &[]);
+        let frames = graph.node("Gather", &[&shape, &axis], &[("axis", Attribute::Integer(0))]);
+        let short = graph.node("Min", &[&frames, &longest], &[]);
+        let needed = graph.node("Gather", &[&lengths, &short], &[("axis", Attribute::Integer(0))]);
+        let length = graph.node("Max", &[&frames, &needed], &[]);
+        let places = graph.node("Range", &[&zero, &length, &one], &[]);
+        let order = graph.node("Mod", &[&places, &frames], &[]);
+        graph.node("Gather", &[INPUT, &order], &[("axis", Attribute::Integer(2))])
+    }
+
+    fn layer(&mut self, plan: &LayerPlan, x: &str) -> Result<Name, String> {
+        match plan.kind {
+            LayerKind::Conv | LayerKind::Lta(..) => {
+                let weight = self.constant(&format!("{}.weight", plan.name))?;
+                let y = self.conv(plan, x, &weight);
+                Ok(self.leaky(&y))
+            }
+            LayerKind::SpatialPool => {
+                let size = || Attribute::Integers(&[1, 2, 2]);
+                let attributes = [("kernel_shape", size()), ("strides", size())];
+                Ok(self.graph.node("MaxPool", &[x], &attributes))
+            }
+            LayerKind::GlobalLocal(join) => self.global_local(plan, x, join),
+        }
+    }
+
+    fn global_local(&mut self, plan: &LayerPlan, x: &str, join: Join) -> Result<Name, String> {
+        let mut branches = Vec::new();
+        if self.settings.branches != Branches::Local {
+            let weight = self.constant(&format!("{}.global", plan.name))?;
+            let y = self.conv(plan, x, &weight);
+            branches.push(self.leaky(&y));
+        }
+        if self.settings.branches != Branches::Global {
+            let y = self.local(plan, x)?;
+            branches.push(self.leaky(&y));
+        }
+        self.masked += 1;
+        match branches.as_slice() {
+            [global, local] => {
+                let both = [global.as_str(), local.as_str()];
+                Ok(match join {
+                    Join::Sum => self.graph.node("Add", &both, &[]),
+                    Join::Stack => self.stack(&both),
+                })
+            }
+            _ => branches.pop().ok_or_else(|| format!("{} has no branch", plan.name)),
+        }
+    }
+
+    /// The local branch before its leaky ReLU.
+    fn local(&mut self, plan: &LayerPlan, x: &str) -> Result<Name, String> {
+        let name = format!("{}.local", plan.name);
+        match self.local_at_test(plan)? {
+            Local::Plain => {
+                let weight = self.constant(&name)?;
+                Ok(self.conv(plan, x, &weight))
+            }
+            Local::Weighed(taps) => {
+                let Weight { shape, mut values } = self.weight(&name)?.clone();
+                let taps = taps.iter().cycle();
+                values.iter_mut().zip(taps).for_each(|(value, tap)| *value *= tap);
+                let weight = self.graph.floats(&name, &shape, &values);
+                Ok(self.conv(plan, x, &weight))
+            }
+            Local::Regions(regions) => {
+                let weight = self.constant(&name)?;
+                Ok(match regions.row_bands() {
+                    Some(rows) => self.banded(plan, x, &weight, &rows),
+                    None => self.masked(plan, x, &weight, &regions),
+                })
+            }
+        }
+    }
+
+    /// As [`crate::net::Evaluator`] has it.
+    fn local_at_test(&self, plan: &LayerPlan) -> Result<Local, String> {
+        let local = &self.settings.local;
+        let bands = local.partition == Partition::Bands;
+        if local.reading == Reading::Literal {
+            return Ok(Local::Plain);
+        }
+        let one_region = matches!(local.at_test, AtTest::Expected | AtTest::Plain);
+        if !bands && one_region {
+            let weighed = local.at_test == AtTest::Expected && local.reading == Reading::Restrict;
+            let [_, rows, columns] = layout::KERNEL;
+            let taps = mask::expected_taps(local, plan.height, plan.width, [rows, columns]);
+            return Ok(taps.filter(|_| weighed).map_or(Local::Plain, Local::Weighed));
+        }
+        if !bands && local.at_test == AtTest::MeanOfK {
+            return Err("an ONNX file holds one network, not the mean of several draws; use \
+                        model.local.at_test = \"expected\" or \"seeded\""
+                .into());
+        }
+        if local.reading == Reading::Activate {
+            return Err("the reading `activate` with fixed regions is not exported".into());
+        }
+        let mut generator = mask::test_generator(local.seed, 0, self.masked);
+        Ok(Local::Regions(mask::draw(local, plan.height, plan.width, &mut generator)))
+    }
+
+    /// A convolution of each band of rows by itself.
+    fn banded(&mut self, plan: &LayerPlan, x: &str, weight: &str, rows: &[usize]) -> Name {
+        let heights: Vec<usize> = rows.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        if let [_] = heights.as_slice() {
+            return self.conv(plan, x, weight);
+        }
+        let name = format!("{}.bands", plan.name);
+        let split = self.graph.integers(&name, &[heights.len()], &heights);
+        let rows = [("axis", Attribute::Integer(3))];
+        let bands = self.graph.nodes("Split", &[x, &split], &rows, heights.len());
+        let convolved: Vec<Name> = bands.iter().map(|band| self.conv(plan, band, weight)).collect();
+        let convolved: Vec<&str> = convolved.iter().map(String::as_str).collect();
+        self.stack(&convolved)
+    }
+
+    /// The sum over the regions of the convolution of each region alone, where it is at home.
+    fn masked(&mut self, plan: &LayerPlan, x: &str, weight: &str, regions: &Regions) -> Name {
+        let mut sum: Option<Name> = None;
+        for region in regions.regions() {
+            let shape = [1, 1, 1, plan.height, plan.width];
+            let name = format!("{}.region.{region}", plan.name);
+            let mask = self.graph.floats(&name, &shape, &regions.indicator(region));
+            let within = self.graph.node("Mul", &[x, &mask], &[]);
+            let y = self.conv(plan, &within, weight);
+            let y = self.graph.node("Mul", &[&y, &mask], &[]);
+            sum = Some(match sum {
+                Some(sum) => self.graph.node("Add", &[&sum, &y], &[]),
+                None => y,
+            });
+        }
+        sum.unwrap_or_else(|| self.conv(plan, x, weight))
+    }
+
+    fn conv(&mut self, plan: &LayerPlan, x: &str, weight: &str) -> Name {
+        let kernel = plan.kernel().unwrap_or(layout::KERNEL);
+        let (before, after, stride) = match plan.kind {
+            LayerKind::Lta(_, stride) => (0, 0, stride),
+            _ => (kernel[0] / 2, kernel[0] / 2, 1),
+        };
+        let [_, rows, columns] = kernel.map(|size| size / 2);
+        let attributes = [
+            ("kernel_shape", Attribute::Integers(&kernel)),
+            ("strides", Attribute::Integers(&[stride, 1, 1])),
+            ("pads", Attribute::Integers(&[before, rows, columns, after, rows, columns])),
+        ];
+        self.graph.node("Conv", &[x, weight], &attributes)
+    }
+
+    fn leaky(&mut self, x: &str) -> Name {
+        self.graph.node("LeakyRelu", &[x], &[("alpha", Attribute::Float(SLOPE))])
+    }
+
+    /// One above the other.
+    fn stack(&mut self, maps: &[&str]) -> Name {
+        self.graph.node("Concat", maps, &[("axis", Attribute::Integer(3))])
+    }
+
+    /// `[n, c, t, h, w]` to strips `[n, c, p]`.
+    fn pooled(&mut self, x: &str) -> Result<Name, String> {
+        let over = |graph: &mut Graph, operator: &str, x: &str, axis: usize, keep: i64| {
+            let attributes =
+                [("axes", Attribute::Integers(&[axis])), ("keepdims", Attribute::Integer(keep))];
+            graph.node(operator, &[x], &attributes)
+        };
+        let graph = &mut self.graph;
+        let x = over(graph, "ReduceMax", x, 2, 0);
+        Ok(match self.settings.spatial_pooling {
+            SpatialPooling::Max => over(graph, "ReduceMax", &x, 3, 0),
+            SpatialPooling::Mean => over(graph, "ReduceMean", &x, 3, 0),
+            SpatialPooling::Both => {
+                let highest = over(graph, "ReduceMax", &x, 3, 0);
+                let mean = over(graph, "ReduceMean", &x, 3, 0);
+                graph.node("Add", &[&highest, &mean], &[])
+            }
+            SpatialPooling::Gem => {
+                let exponent = self.weight("pooling.exponent")?.values.first().copied();
+                let exponent = exponent.ok_or("the exponent of GeM is missing")?;
+                let graph = &mut self.graph;
+                let least = graph.floats("least", &[], &[LEAST]);
+                let power = graph.floats("pooling.exponent", &[], &[exponent]);
+                let root = graph.floats("pooling.root", &[], &[1.0 / exponent]);
+                let x = graph.node("Clip", &[&x, &least], &[]);
+                // Powers of the quotients by the row's maximum neither vanish nor overflow.
+                let highest = over(graph, "ReduceMax", &x, 3, 1);
+                let x = graph.node("Div", &[&x, &highest], &[]);
+                let x = graph.node("Pow", &[&x, &power], &[]);
+                let x = over(graph, "ReduceMean", &x, 3, 1);
+                let x = graph.node("Pow", &[&x, &root], &[]);
+                let x = graph.node("Mul", &[&x, &highest], &[]);
+                over(graph, "ReduceMax", &x, 3, 0)
+            }
+        })
+    }
+
+    /// Strips to embeddings.
+    fn head(&mut self, strips: &str) -> Result<Name, String> {
+        let weight = self.constant("head.fc.weight")?;
+        let order = |order: &'static [usize]| [("perm", Attribute::Integers(order))];
+        // Strips first, so that they are the batch of the product.
+        let x = self.graph.node("Transpose", &[strips], &order(&[2, 0, 1]));
+        let x = self.graph.node("MatMul", &[&x, &weight], &[]);
+        let x = self.graph.node("Transpose", &[&x], &order(&[1, 2, 0]));
+        if self.settings.neck != Neck::BatchNorm {
+            return Ok(x);
+        }
+        let mut inputs = vec![x];
+        for name in ["scale", "shift", "running_mean", "running_variance"] {
+            inputs.push(self.constant(&format!("head.norm.{name}"))?);
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let epsilon = [("epsilon", Attribute::Float(EPSILON))];
+        Ok(self.graph.node("BatchNormalization", &inputs, &epsilon))
+    }
+}
+
+/// What GeM clamps at.
+const LEAST: f32 = 1e-6;
+/// What the batch norm adds to the variance.
+const EPSILON: f32 = 1e-5;

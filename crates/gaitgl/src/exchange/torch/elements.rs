@@ -1,0 +1,129 @@
+//! The element types of storages.
+
+/// What a storage holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elements {
+    /// float32
+    Float32,
+    /// float64
+    Float64,
+    /// float16
+    Float16,
+    /// bfloat16
+    Bfloat16,
+    /// Whole numbers or truth values of so many bytes.
+    Whole(usize),
+}
+
+impl Elements {
+    /// By the name of the storage's class in `torch`.
+    pub fn of_storage(name: &str) -> Option<Self> {
+        Some(match name {
+            "FloatStorage" => Self::Float32,
+            "DoubleStorage" => Self::Float64,
+            "HalfStorage" => Self::Float16,
+            "BFloat16Storage" => Self::Bfloat16,
+            "LongStorage" => Self::Whole(8),
+            "IntStorage" => Self::Whole(4),
+            "ShortStorage" => Self::Whole(2),
+            "CharStorage" | "ByteStorage" | "BoolStorage" => Self::Whole(1),
+            _ => return None,
+        })
+    }
+
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Float32 => 4,
+            Self::Float64 => 8,
+            Self::Float16 | Self::Bfloat16 => 2,
+            Self::Whole(size) => size,
+        }
+    }
+
+    /// Whether they are floating-point numbers.
+    pub fn floating(self) -> bool {
+        !matches!(self, Self::Whole(_))
+    }
+
+    /// For messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
+            Self::Whole(1) => "bytes",
+            Self::Whole(_) => "integers",
+        }
+    }
+
+    /// The elements of a storage as f32, the nearest one to each. Whole numbers give nothing.
+    pub fn floats(self, bytes: &[u8], big_endian: bool) -> Vec<f32> {
+        let half = |b: [u8; 2]| float16(u16::from_le_bytes(b));
+        let brain = |b: [u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16);
+        match self {
+            Self::Float32 => convert(bytes, big_endian, f32::from_le_bytes),
+            Self::Float64 => convert(bytes, big_endian, |b| f64::from_le_bytes(b) as f32),
+            Self::Float16 => convert(bytes, big_endian, half),
+            Self::Bfloat16 => convert(bytes, big_endian, brain),
+            Self::Whole(_) => Vec::new(),
+        }
+    }
+}
+
+fn convert<const N: usize>(
+    bytes: &[u8],
+    big_endian: bool,
+    one: impl Fn([u8; N]) -> f32,
+) -> Vec<f32> {
+    let (words, _) = bytes.as_chunks::<N>();
+    let word = |word: &[u8; N]| {
+        let mut word = *word;
+        if big_endian {
+            word.reverse();
+        }
+        one(word)
+    };
+    words.iter().map(word).collect()
+}
+
+/// IEEE 754 half precision: every value is an f32 too.
+fn float16(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = ((bits >> 10) & 0x1F, f32::from(bits & 0x3FF));
+    match exponent {
+        0 => sign * fraction * 2.0f32.powi(-24),
+        31 if fraction == 0.0 => sign * f32::INFINITY,
+        31 => f32::NAN,
+        _ => sign * (1024.0 + fraction) * 2.0f32.powi(i32::from(exponent) - 25),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_floats_keep_their_values() {
+        for (bits, want) in [
+            (0x3C00, 1.0),
+            (0xC000, -2.0),
+            (0x7BFF, 65504.0),
+            (0x0001, 2.0f32.powi(-24)),
+            (0x0400, 2.0f32.powi(-14)),
+            (0x3555, 0.333_251_95),
+            (0x7C00, f32::INFINITY),
+        ] {
+            assert_eq!(float16(bits), want, "{bits:#x}");
+        }
+        assert!(float16(0x7E00).is_nan());
+    }
+
+    #[test]
+    fn both_byte_orders_are_read() {
+        assert_eq!(Elements::Float32.floats(&1.5f32.to_be_bytes(), true), [1.5]);
+        assert_eq!(Elements::Float64.floats(&(-0.25f64).to_le_bytes(), false), [-0.25]);
+        assert_eq!(Elements::Bfloat16.floats(&[0x3F, 0xC0], true), [1.5]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Files of `torch.save`: a pickle that names storages, and the storages beside it.
+//!
+//! Zip files (PyTorch 1.6 and newer) and the form before them, little and big endian. The pickle
+//! is read by [`gait_data::pickle`], which executes nothing; of it only the functions below may
+//! be named. Memory is bounded: a tensor takes no more values than its storage has, and a storage
+//! no more bytes than the file can hold.
+
+mod elements;
+mod legacy;
+mod tensor;
+mod write;
+mod zipped;
+
+use gait_data::pickle::{Pickle, Rules, Value};
+
+pub use elements::Elements;
+pub use tensor::TensorRef;
+pub use write::{Entry, Values, write};
+
+/// What a checkpoint of PyTorch may name. The storages hold numbers, the rest puts them together;
+/// counters, numpy's scalars and default dictionaries occur in the state of learning-rate schedulers.
+const FUNCTIONS: [(&str, &str); 24] = [
+    ("collections", "OrderedDict"),
+    ("collections", "Counter"),
+    ("collections", "defaultdict"),
+    ("builtins", "dict"),
+    ("__builtin__", "dict"),
+    ("builtins", "set"),
+    ("__builtin__", "set"),
+    ("torch._utils", "_rebuild_tensor"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch", "FloatStorage"),
+    ("torch", "DoubleStorage"),
+    ("torch", "HalfStorage"),
+    ("torch", "BFloat16Storage"),
+    ("torch", "LongStorage"),
+    ("torch", "IntStorage"),
+    ("torch", "ShortStorage"),
+    ("torch", "CharStorage"),
+    ("torch", "ByteStorage"),
+    ("torch", "BoolStorage"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+];
+
+/// Values that the pickle of a checkpoint may make; the largest network has some thousands.
+const RULES: Rules = Rules { functions: &FUNCTIONS, values: 1 << 18 };
+/// Bytes that the pickle of a zip file may have.
+const LONGEST_PICKLE: u64 = 16 << 20;
+
+/// A file of `torch.save` in memory.
+pub struct TorchFile {
+    container: Container,
+}
+
+enum Container {
+    Zipped(zipped::Zipped),
+    Legacy(legacy::Legacy),
+}
+
+impl TorchFile {
+    /// Finds the pickle in the bytes of a file; the storages stay where they are.
+    ///
+    /// # Errors
+    /// What is wrong: the end of a sentence that began with the file's name.
+    pub fn open(bytes: Vec<u8>) -> Result<Self, String> {
+        let container = if bytes.starts_with(b"PK") {
+            Container::Zipped(zipped::Zipped::open(bytes)?)
+        } else {
+            Container::Legacy(legacy::Legacy::open(bytes)?)
+        };
+        Ok(Self { container })
+    }
+
+    /// What was saved.
+    ///
+    /// # Errors
+    /// A damaged pickle, or one that names what is not allowed.
+    pub fn pickle(&self) -> Result<Pickle<'_>, String> {
+        let bytes = match &self.container {
+            Container::Zipped(file) => file.pickle(),
+            Container::Legacy(file) => file.pickle(),
+        };
+        read_pickle(bytes)
+    }
+
+    /// The values of a tensor, row-major.
+    ///
+    /// # Errors
+    /// A storage that is missing, truncated or of another size than the tensor says, or that holds
+    /// no floating-point numbers.
+    pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, String> {
+        let TensorRef { key, elements, stored, .. } = tensor;
+        if !elements.floating() {
+            return Err(format!("holds {}, not floating-point numbers", elements.name()));
+        }
+        let length = stored.checked_mul(elements.size()).ok_or("has an impossible size")?;
+        let (bytes, big_endian) = match &self.container {
+            Container::Zipped(file) => (file.storage(key, length)?, file.big_endian()),
+            Container::Legacy(file) => (file.storage(key, length)?.into(), file.big_endian()),
+        };
+        Ok(tensor.gather(&elements.floats(&bytes, big_endian)))
+    }
+}
+
+fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, String> {
+    Pickle::read(bytes, &RULES).map_err(|problem| match problem {
+        gait_data::pickle::PickleError::Refused { .. } => format!(
+            "{problem}; save the state dict alone: torch.save(model.state_dict(), \"FILE.pt\")"
+        ),
+        _ => format!("its pickle cannot be read: {problem}"),
+    })
+}
+
+/// Visits every value under `root` once per place where it stands.
+///
+/// # Errors
+/// More places than such a file has: values that hold each other.
+fn walk<'p, 'a>(
+    root: Value<'p, 'a>,
+    mut visit: impl FnMut(Value<'p, 'a>) -> Result<(), String>,
+) -> Result<(), String> {
+    let (mut left, mut places) = (vec![root], 0);
+    while let Some(value) = left.pop() {
+        places += 1;
+        if places > 4 * RULES.values || left.len() > 4 * RULES.values {
+            return Err("it nests more values than any checkpoint".into());
+        }
+        visit(value)?;
+        left.extend(value.tuple().into_iter().flatten());
+        left.extend(value.list().into_iter().flatten());
+        left.extend(value.pairs().into_iter().flatten().flatten());
+        left.extend(value.persistent());
+        if let Some(call) = value.call() {
+            left.push(call.arguments);
+            left.extend(call.state);
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a tensor anywhere under `root`.
+///
+/// # Errors
+/// Values that hold each other.
+pub fn holds_tensors(root: Value<'_, '_>) -> Result<bool, String> {
+    let mut found = false;
+    walk(root, |value| {
+        found |= value.persistent().is_some();
+        Ok(())
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,149 @@
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{Bytes, Tensor};
+use gaitgl::exchange::import;
+use gaitgl::net::published_names;
+use gaitgl::settings::{Optimizer, Settings};
+use gaitgl::train::Trainer;
+
+use crate::{Checkpoint, check_close, check_embeddings, fixture, golden, imported};
+
+fn check(file: &str, golden: &str, preset: &str, classes: usize) {
+    let got = imported(file);
+    let checkpoint = got.checkpoint;
+    assert_eq!(checkpoint.settings.preset, preset, "{file}");
+    assert_eq!(checkpoint.subjects.len(), classes, "{file}");
+    let channels: Vec<usize> = (3..).take(checkpoint.settings.model.channels.len()).collect();
+    assert_eq!(checkpoint.settings.model.channels, channels);
+    assert_eq!((checkpoint.settings.model.height, checkpoint.settings.model.width), (16, 11));
+    assert_eq!(got.dropped.len(), usize::from(classes > 1), "{file}");
+    check_embeddings(&checkpoint, golden);
+}
+
+#[test]
+fn zip_files_of_a_bare_state_dict() {
+    check("parts-small.pt", "parts-small", "parts-small", 5);
+}
+
+#[test]
+fn legacy_files_with_the_model_under_its_key() {
+    check("parts-small-legacy.pt", "parts-small", "parts-small", 5);
+    let (a, b) = (imported("parts-small.pt"), imported("parts-small-legacy.pt"));
+    assert_eq!(a.checkpoint, b.checkpoint);
+}
+
+#[test]
+fn deflated_files_of_a_parallel_model_in_training() {
+    check("parts-small-adam.pt", "parts-small-adam", "parts-small", 5);
+    assert_eq!(imported("parts-small-adam.pt").checkpoint.iteration, 3);
+}
+
+#[test]
+fn views_of_one_shared_storage() {
+    check("parts-large.pt", "parts-large", "parts-large", 5);
+}
+
+#[test]
+fn bfloat16_float16_and_float64_become_float32() {
+    check("parts-large-bnneck.pt", "parts-large-bnneck", "parts-large-bnneck", 5);
+    check("hid-2020.ptm", "hid-2020", "hid-2020", 1);
+    check("parts-small-double.pt", "parts-small-double", "parts-small", 5);
+}
+
+#[test]
+fn the_recipe_comes_from_optimiser_and_scheduler() {
+    let adam = imported("parts-small-adam.pt");
+    assert_eq!(adam.without_optimizer, None);
+    let recipe = adam.checkpoint.settings.train;
+    assert_eq!(recipe.optimizer, Optimizer::Adam);
+    assert_eq!((recipe.learning_rate, recipe.weight_decay, recipe.decay), (1e-3, 5e-4, 0.5));
+    assert_eq!(recipe.milestones, [2, 70, 70]);
+    let sgd = imported("parts-large-bnneck.pt");
+    assert_eq!(sgd.without_optimizer, None);
+    let recipe = sgd.checkpoint.settings.train;
+    assert_eq!(recipe.optimizer, Optimizer::Sgd);
+    assert_eq!((recipe.momentum, recipe.milestones), (0.9, vec![150]));
+}
+
+#[test]
+fn training_goes_on_from_an_imported_checkpoint() {
+    for (file, optimizer) in
+        [("parts-small-adam.pt", Optimizer::Adam), ("parts-large-bnneck.pt", Optimizer::Sgd)]
+    {
+        let checkpoint = imported(file).checkpoint;
+        let settings: Settings = checkpoint.settings.clone();
+        assert_eq!(settings.train.optimizer, optimizer);
+        let again = checkpoint.clone();
+        let trainer = Trainer::resume(checkpoint, settings, &gaitgl::cpu()).unwrap();
+        assert_eq!(trainer.iteration(), 3);
+        // What is kept is what was read.
+        let kept = trainer.checkpoint(None).unwrap();
+        assert_eq!(kept.weights, again.weights);
+        assert_eq!(state_tensors(kept), state_tensors(again));
+    }
+}
+
+fn state_tensors(checkpoint: Checkpoint) -> usize {
+    let state = Bytes::from_bytes_vec(checkpoint.optimizer.unwrap());
+    OptimizerRecord::from_bytes(state).unwrap().len()
+}
+
+#[test]
+fn a_step_of_the_imported_adam_is_pytorchs() {
+    let checkpoint = imported("parts-small-adam.pt").checkpoint;
+    let device = gaitgl::cpu().autodiff();
+    let (model, recipe) = (&checkpoint.settings.model, &checkpoint.settings.train);
+    let net = gaitgl::net::GaitGl::new(model, 5, 0, &device).unwrap();
+    let net = net.with_tensors(&checkpoint.weights).unwrap();
+    let decay = Some(WeightDecayConfig::new(recipe.weight_decay as f32));
+    let adam = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init();
+    let state = Bytes::from_bytes_vec(checkpoint.optimizer.unwrap());
+    let mut adam: ModuleOptimizer = adam.load_record(OptimizerRecord::from_bytes(state).unwrap());
+    // Ones as the gradient of every parameter.
+    let mut sum: Tensor<1> = Tensor::zeros([1], &device);
+    burn::module::Module::visit(&net, &mut Sum(&mut sum));
+    let grads = GradientsParams::from_grads(sum.backward(), &net);
+    let net = adam.step(recipe.learning_rate_at(3), net, grads);
+    let after = net.tensors();
+    for (theirs, ours) in published_names("parts-small") {
+        if theirs.contains("running") {
+            continue;
+        }
+        let (_, want) = golden(&format!("parts-small-adam.after.{theirs}"));
+        check_close(theirs, &after[ours].values, &want);
+    }
+}
+
+/// The sum of all parameters that learn.
+struct Sum<'s>(&'s mut Tensor<1>);
+
+impl burn::module::ModuleVisitor for Sum<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+        if param.val().is_require_grad() {
+            *self.0 = self.0.clone() + param.val().sum();
+        }
+    }
+}
+
+#[test]
+fn another_network_than_the_preset_is_refused_with_every_tensor() {
+    let error = import(&fixture("hid-2020.ptm"), Some("parts-small"), None).unwrap_err();
+    let message = error.to_string();
+    for part in [
+        "hid-2020.ptm does not hold the network parts-small",
+        "HPP.p (1) is missing",
+        "fc_bin.0 (16x6x6) is unused",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(!message.contains('\n'));
+}
+
+#[test]
+fn subjects_can_be_named_if_there_are_as_many_as_classes() {
+    let names: Vec<String> = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
+    let got = import(&fixture("parts-small.pt"), None, Some(names.clone())).unwrap();
+    assert_eq!(got.checkpoint.subjects, names);
+    let error = import(&fixture("parts-small.pt"), None, Some(names[..4].to_vec())).unwrap_err();
+    assert!(error.to_string().contains("5 classes"), "{error}");
+}

@@ -1,0 +1,139 @@
+"""Writes the files of PyTorch that crates/gaitgl/tests/exchange reads, and what PyTorch embeds.
+
+    python reference/export_exchange.py            # PyTorch 2.x, numpy
+
+Together the files hold every form in which such weights are found: zip (stored and deflated) and
+legacy; a state dict alone, under `model`, with `module.` before the names; float32, float64, float16
+and bfloat16; tensors that are views; optimiser and scheduler beside them.
+"""
+import collections
+import pathlib
+import zipfile
+
+import numpy as np
+import torch
+
+import export
+import gaitgl_torch as gl
+
+OUT = pathlib.Path(__file__).parent.parent / "crates/gaitgl/tests/exchange/fixtures"
+HEIGHT, WIDTH, CLASSES = 16, 11, 5
+FRAMES = (1, 2, 3, 17, 30)
+
+
+def clips():
+    """30 frames; the shorter clips are its first frames."""
+    clip = torch.rand(1, 1, 30, HEIGHT, WIDTH)
+    return ((clip > 0.4) * clip * 255).to(torch.uint8)
+
+
+def golden(net, clip):
+    net.eval()
+    with torch.no_grad():
+        return {f"test.{t}": net(clip[:, :, :t] / 255)[0].float() for t in FRAMES}
+
+
+def deflate(path):
+    """The same zip file, compressed as common zip programs do."""
+    with zipfile.ZipFile(path) as file:
+        entries = [(info.filename, file.read(info)) for info in file.infolist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in entries:
+            file.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+
+
+def fresh(net):
+    export.randomise(net)
+    for name, value in net.named_buffers():
+        if name.endswith("num_batches_tracked"):
+            value.fill_(1234)
+    return net
+
+
+def trained(net, optimizer, scheduler=None, steps=3):
+    """Some steps on random clips, so that there is a state."""
+    net.train()
+    for _ in range(steps):
+        embedding, logits = net(torch.rand(4, 1, 4, HEIGHT, WIDTH))
+        labels = torch.tensor([0, 0, 1, 1])
+        loss = gl.triplet(embedding, labels) + gl.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if scheduler:
+            scheduler.step()
+
+
+def training_state(net, optimizer, scheduler, iteration):
+    state = {"model": net.state_dict(), "optimizer": optimizer.state_dict()}
+    return state | {"scheduler": scheduler.state_dict(), "iteration": iteration}
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    small, large = (3, 4, 5), (3, 4, 5, 6)
+    clip = clips()
+    tensors = {"clip": clip}
+
+    net = fresh(gl.Parts(small, 8, HEIGHT, CLASSES))
+    tensors |= {f"parts-small.{k}": v for k, v in golden(net, clip).items()}
+    torch.save(net.state_dict(), OUT / "parts-small.pt")
+    torch.save({"model": net.state_dict()}, OUT / "parts-small-legacy.pt", _use_new_zipfile_serialization=False)
+
+    # Adam with weight decay and a scheduler; names as of DataParallel.
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=5e-4)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 70, 70], 0.5)
+    trained(net, optimizer, scheduler)
+    state = training_state(net, optimizer, scheduler, 3)
+    parallel = collections.OrderedDict((f"module.{k}", v) for k, v in state["model"].items())
+    torch.save(state | {"model": parallel}, OUT / "parts-small-adam.pt")
+    deflate(OUT / "parts-small-adam.pt")
+    tensors |= {f"parts-small-adam.{k}": v for k, v in golden(net, clip).items()}
+    # The weights after one more step from a gradient of ones, which a resumed optimiser must give.
+    for value in net.parameters():
+        value.grad = torch.ones_like(value)
+    optimizer.step()
+    tensors |= {f"parts-small-adam.after.{k}": v.clone() for k, v in net.named_parameters()}
+
+    # Views: transposed, part of a larger tensor, all in one storage.
+    net = fresh(gl.Parts(large, 2, HEIGHT, CLASSES))
+    state, flat, at = collections.OrderedDict(), torch.zeros(60_000), 7
+    for name, value in net.state_dict().items():
+        if value.dim() == 0:
+            state[name] = value
+            continue
+        turned = flat[at : at + value.numel()].view(value.shape[::-1]).permute(*reversed(range(value.dim())))
+        turned.copy_(value)
+        state[name], at = turned, at + value.numel()
+    flat = flat[:at]
+    state = collections.OrderedDict((k, v if v.dim() == 0 else flat.as_strided(v.shape, v.stride(), v.storage_offset())) for k, v in state.items())
+    torch.save(state, OUT / "parts-large.pt")
+    deflate(OUT / "parts-large.pt")
+    tensors |= {f"parts-large.{k}": v for k, v in golden(net, clip).items()}
+
+    # SGD with momentum; weights of half precision.
+    net = fresh(gl.Parts(large, 2, HEIGHT, CLASSES, "bnneck"))
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [150], 0.1)
+    trained(net, optimizer, scheduler)
+    net.bfloat16().float()
+    torch.save(training_state(net.bfloat16(), optimizer, scheduler, 3), OUT / "parts-large-bnneck.pt", _use_new_zipfile_serialization=False)
+    tensors |= {f"parts-large-bnneck.{k}": v for k, v in golden(net.float(), clip).items()}
+
+    net = fresh(gl.Hid2020(large, HEIGHT)).half()
+    torch.save(collections.OrderedDict((f"module.{k}", v) for k, v in net.state_dict().items()), OUT / "hid-2020.ptm")
+    tensors |= {f"hid-2020.{k}": v for k, v in golden(net.float(), clip).items()}
+
+    net = fresh(gl.Parts(small, 8, HEIGHT, CLASSES)).double()
+    torch.save(net.state_dict(), OUT / "parts-small-double.pt")
+    deflate(OUT / "parts-small-double.pt")
+    tensors |= {f"parts-small-double.{k}": v for k, v in golden(net.float(), clip).items()}
+
+    export.OUT = OUT
+    export.write("golden", tensors)
+    print(sum(path.stat().st_size for path in OUT.iterdir()), "bytes")
+
+
+if __name__ == "__main__":
+    torch.manual_seed(21)
+    main()
