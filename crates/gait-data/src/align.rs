@@ -14,7 +14,7 @@ pub const WIDEST: usize = 1 << 18;
 /// Why a frame is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// The sum of its pixels is at most [`FAINTEST_SUM`].
+    /// The sum of its pixels is at most [`FAINTEST_SUM`], or it has no centre once it is scaled.
     Faint,
     /// Scaled to the height wanted, it would have no column, or more than [`WIDEST`].
     Misshapen,
@@ -56,11 +56,11 @@ pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
     let kept = reached(columns.clone(), image.width, scaled_width);
     let source = Source { pixels, width, columns };
     let scaled = resize_columns(&source, height, scaled_width, kept.clone());
-    Ok(match mass_centre(&scaled, kept.len()) {
-        Some(centre) => cut(&scaled, kept.start, kept.len(), kept.start + centre, height),
-        // A few specks can vanish when the frame shrinks.
-        None => vec![0; height * height],
-    })
+    // A few specks can vanish when the frame shrinks. Published preparations drop such a frame, and
+    // with it one whose centre is the very first column.
+    let centre = mass_centre(&scaled, kept.len()).map(|centre| kept.start + centre);
+    let centre = centre.filter(|centre| *centre > 0).ok_or(Unusable::Faint)?;
+    Ok(cut(&scaled, kept.start, kept.len(), centre, height))
 }
 
 /// First column at which the cumulated sum exceeds half of the total; none in an empty image.
@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(align(&rectangle(200, 3, [0, 200], [0, 3]), 64), Err(Unusable::Misshapen));
         assert_eq!(align(&rectangle(1, 5000, [0, 1], [0, 5000]), 64), Err(Unusable::Misshapen));
         assert_eq!(align(&rectangle(0, 0, [0, 0], [0, 0]), 64), Err(Unusable::Faint));
+        assert_eq!(align(&rectangle(200, 50, [0, 200], [0, 3]), 64), Err(Unusable::Faint));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod benchmark;
 mod convert;
 mod cubic;
 mod error;
+mod folder;
 mod image_file;
 mod layout;
 mod natural;

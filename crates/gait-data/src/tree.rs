@@ -1,13 +1,10 @@
 //! Raw dataset trees: finding the sequences and their frames.
 
-use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
+use crate::folder::{Kind, entries, modified};
 use crate::layout::{Form, Part};
-use crate::natural::NaturalOrder;
 use crate::pattern::{Found, PathPattern};
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
 
@@ -293,95 +290,6 @@ fn depth_mend() -> &'static str {
      --pattern"
 }
 
-/// The frames of one folder.
-#[derive(Debug, Default)]
-pub(crate) struct Frames {
-    /// Image files in natural order: `2.png` before `10.png`. Where numbers are padded with
-    /// zeros, as in every benchmark, this is the plain order that OpenGait sorts by.
-    pub images: Vec<OsString>,
-    /// Files of pickled arrays, in plain order.
-    pub pickles: Vec<OsString>,
-    /// Everything else that is not hidden.
-    pub strays: Vec<String>,
-}
-
-/// Lists the frames of `folder`: the files that `pattern` takes.
-pub(crate) fn list_frames(folder: &Path, pattern: &PathPattern) -> io::Result<Frames> {
-    let mut frames = Frames::default();
-    for entry in entries(folder)? {
-        let taken = pattern.takes(&entry.name.to_string_lossy());
-        match entry.kind {
-            Kind::Image if taken => frames.images.push(entry.name),
-            Kind::Pickle if taken => frames.pickles.push(entry.name),
-            _ => frames.strays.push(entry.name.to_string_lossy().into_owned()),
-        }
-    }
-    frames.images.sort_by_cached_key(|name| NaturalOrder(name.to_string_lossy().into_owned()));
-    frames.pickles.sort();
-    frames.strays.sort();
-    Ok(frames)
-}
-
-struct Entry {
-    name: OsString,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Folder,
-    Image,
-    Pickle,
-    Other,
-}
-
-impl Kind {
-    /// Whether it holds silhouettes.
-    fn is_frames(self) -> bool {
-        matches!(self, Kind::Image | Kind::Pickle)
-    }
-}
-
-/// What lies in `folder`, without hidden entries, links followed.
-fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        let kind = entry.file_type()?;
-        // A broken link counts as a file, so that reading it gives a reason.
-        let kind = match kind.is_symlink().then(|| fs::metadata(entry.path())) {
-            Some(Ok(target)) => target.file_type(),
-            _ => kind,
-        };
-        let kind = match kind {
-            kind if kind.is_dir() => Kind::Folder,
-            kind if kind.is_file() || kind.is_symlink() => kind_by_name(&name),
-            _ => Kind::Other,
-        };
-        entries.push(Entry { name, kind });
-    }
-    Ok(entries)
-}
-
-fn kind_by_name(name: &OsString) -> Kind {
-    let extension = Path::new(name).extension().map(|e| e.to_ascii_lowercase());
-    match extension.as_ref().and_then(|extension| extension.to_str()) {
-        Some("png" | "bmp" | "jpg" | "jpeg") => Kind::Image,
-        Some("pkl") => Kind::Pickle,
-        _ => Kind::Other,
-    }
-}
-
-/// When the folder last changed; 0 where the system does not say.
-fn modified(folder: &Path) -> u128 {
-    let time = fs::metadata(folder).and_then(|m| m.modified()).ok();
-    time.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |age| age.as_nanos())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,15 +338,5 @@ mod tests {
         check_error(&["001/1.png"], &flat, "no folder matches p{subject} (there is 001)");
         let error = list_tree(Path::new("/no/such"), &casia, &Watch::silent()).unwrap_err();
         assert!(error.to_string().contains("does not exist"), "{error}");
-    }
-
-    #[test]
-    fn frames_come_in_natural_order() {
-        let root = tree(&["a10.png", "a9.PNG", "a009.png", "b1.bmp", "x.txt", ".h.png", "d/y.png"]);
-        let frames = list_frames(root.path(), &PathPattern::arranged()).unwrap();
-        assert_eq!(frames.images, ["a9.PNG", "a009.png", "a10.png", "b1.bmp"]);
-        assert_eq!(frames.strays, ["d", "x.txt"]);
-        let only: PathPattern = "{subject}/*.bmp".parse().unwrap();
-        assert_eq!(list_frames(root.path(), &only).unwrap().images, ["b1.bmp"]);
     }
 }

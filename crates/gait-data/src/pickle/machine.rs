@@ -23,6 +23,9 @@ pub(super) enum Node<'a> {
     Persistent(u32),
 }
 
+/// [`Rules::values`] promises this.
+const _: () = assert!(size_of::<Node>() <= 64);
+
 /// A call, what was put into its result, and the state that the result is given.
 #[derive(Debug)]
 pub(super) struct CallNode {

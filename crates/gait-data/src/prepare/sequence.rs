@@ -10,11 +10,12 @@ use zstd::zstd_safe::CParameter;
 
 use super::{Plan, pickled};
 use crate::align::{Unusable, align};
+use crate::folder::list_frames;
 use crate::image_file::{Grey, read_grey};
 use crate::layout::Form;
 use crate::set::arrow_file::Row;
 use crate::set::{Dropped, PrepareSettings};
-use crate::tree::{Source, list_frames};
+use crate::tree::Source;
 use crate::{DataError, Watch};
 
 /// Compression level of clips. Silhouettes shrink to about a tenth at any level; higher ones
