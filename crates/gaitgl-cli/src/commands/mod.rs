@@ -4,6 +4,8 @@ mod bench;
 mod completions;
 mod convert;
 mod embed;
+mod export;
+mod import;
 mod info;
 mod prepare;
 mod quickstart;
@@ -32,6 +34,8 @@ pub enum Command {
     Train(train::Train),
     Test(test::Test),
     Embed(embed::Embed),
+    Import(import::Import),
+    Export(export::Export),
     Info(info::Info),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -48,6 +52,8 @@ impl Command {
             Self::Train(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Embed(command) => command.run(),
+            Self::Import(command) => command.run(),
+            Self::Export(command) => command.run(),
             Self::Info(command) => command.run(),
             Self::Bench(command) => command.run(),
             Self::Completions(command) => command.run(program),

@@ -35,7 +35,10 @@ pub fn import(
 ) -> Result<Imported, ExchangeError> {
     let bytes =
         std::fs::read(path).map_err(|source| ExchangeError::Read { path: path.into(), source })?;
-    let malformed = |problem: String| ExchangeError::Malformed { path: path.into(), problem };
+    let malformed = |problem: String| {
+        let (path, problem) = (path.into(), printable(&problem));
+        ExchangeError::Malformed { path, problem }
+    };
     let file = TorchFile::open(bytes).map_err(malformed)?;
     let pickle = file.pickle().map_err(malformed)?;
     let state = StateDict::of(pickle.root()).map_err(malformed)?;
@@ -92,7 +95,8 @@ fn accounted(
             shapes.len(),
             some.join(", ")
         );
-        return Err(ExchangeError::Malformed { path: path.into(), problem });
+        let (path, problem) = (path.into(), printable(&problem));
+        return Err(ExchangeError::Malformed { path, problem });
     };
     if candidate.problems.is_empty() {
         return Ok(candidate);
@@ -100,6 +104,11 @@ fn accounted(
     Err(ExchangeError::Tensors {
         path: path.into(),
         preset: candidate.settings.preset,
-        problems: candidate.problems,
+        problems: candidate.problems.iter().map(|problem| printable(problem)).collect(),
     })
+}
+
+/// Names out of the file in a message that stays one line.
+fn printable(problem: &str) -> String {
+    problem.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -47,8 +47,6 @@ fn other_files_are_named_as_such() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn changed_bytes_never_panic(
         file in 0..FILES.len(),

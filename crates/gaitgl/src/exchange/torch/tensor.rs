@@ -55,9 +55,9 @@ impl<'a> TensorRef<'a> {
         if tensor.fits() { Ok(tensor) } else { Err("reaches beyond its storage".into()) }
     }
 
-    /// How many values it has. Within a storage there is no overflow.
+    /// How many values it has. Where there are any, the storage has as many and more.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        if self.shape.contains(&0) { 0 } else { self.shape.iter().product() }
     }
 
     fn fits(&self) -> bool {

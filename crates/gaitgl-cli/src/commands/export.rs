@@ -1,0 +1,37 @@
+//! `gaitgl export`: weights and networks for other programs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gaitgl::checkpoint::Checkpoint;
+use gaitgl::exchange;
+
+use super::say;
+use crate::Outcome;
+
+/// Write a checkpoint for other programs
+///
+/// The ending says the form: .safetensors and .pt hold the tensors by the names of the published
+/// code, .onnx the whole network, from silhouettes [n, 1, t, h, w] of 0 to 1 to embeddings
+/// [n, c, p], for any n and t.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub struct Export {
+    /// Checkpoint file
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// File to write
+    #[arg(value_name = "OUT.safetensors|OUT.pt|OUT.onnx")]
+    out: PathBuf,
+}
+
+impl Export {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        exchange::Format::of(&self.out)?;
+        let checkpoint = Checkpoint::load(&self.checkpoint)?;
+        exchange::export(&checkpoint, &self.out)?;
+        let (preset, tensors) = (&checkpoint.settings.preset, checkpoint.weights.len());
+        say(format!("{}: {preset}, {tensors} tensors", self.out.display()));
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,73 @@
+//! `gaitgl import`: weights of PyTorch.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use gait_data::PreparedSet;
+use gaitgl::exchange;
+
+use super::say;
+use crate::Outcome;
+
+/// Turn a file of PyTorch into a checkpoint
+///
+/// Reads what torch.save writes: a state dict, alone or under `model` beside `optimizer`,
+/// `scheduler` and `iteration`. The network is recognised by the names and shapes of its tensors;
+/// one that is missing, unused or of another shape is an error. Nothing in the file is executed.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub struct Import {
+    /// File of PyTorch, .pt or .ptm
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Checkpoint to write
+    #[arg(value_name = "OUT.safetensors")]
+    out: PathBuf,
+    /// Network that it must be: parts-small, parts-large, parts-large-bnneck or hid-2020
+    /// [default: what the tensors say]
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Prepared set that it was trained on, whose training subjects then name the classes;
+    /// without it they are numbers. Needed to go on with the training
+    #[arg(long, value_name = "PREPARED")]
+    data: Option<PathBuf>,
+}
+
+impl Import {
+    pub fn run(self) -> anyhow::Result<Outcome> {
+        if self.out.extension().is_none_or(|ending| ending != "safetensors") {
+            bail!("{}: a checkpoint is a file named .safetensors", self.out.display());
+        }
+        let subjects = self.data.as_deref().map(training_subjects).transpose()?;
+        let imported = exchange::import(&self.file, self.preset.as_deref(), subjects)?;
+        let checkpoint = &imported.checkpoint;
+        checkpoint.save(&self.out)?;
+        say(format!(
+            "{}: {} with channels {:?}, {} tensors, {} classes, iteration {}",
+            self.out.display(),
+            checkpoint.settings.preset,
+            checkpoint.settings.model.channels,
+            checkpoint.weights.len(),
+            checkpoint.subjects.len(),
+            checkpoint.iteration
+        ));
+        if !imported.dropped.is_empty() {
+            say(format!("not needed: {}", imported.dropped.join(", ")));
+        }
+        match (&imported.without_optimizer, &checkpoint.optimizer) {
+            (Some(problem), _) => say(format!("without the optimiser's state: {problem}")),
+            (None, Some(_)) => say("with the optimiser's state: training can go on from it"),
+            (None, None) => {}
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// The names of the classes: the training subjects that have a sequence, in order.
+fn training_subjects(folder: &std::path::Path) -> anyhow::Result<Vec<String>> {
+    let set = PreparedSet::open(folder)?;
+    let subjects = set.train().into_iter().map(|index| set.entry(index).key.subject.clone());
+    let subjects: std::collections::BTreeSet<String> = subjects.collect();
+    Ok(subjects.into_iter().collect())
+}

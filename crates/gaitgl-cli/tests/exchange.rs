@@ -1,0 +1,42 @@
+//! Weights come and go: `import` and `export`.
+
+mod common;
+
+use common::{ok, refused};
+
+/// A file of PyTorch that the library's tests read too.
+fn fixture(name: &str) -> String {
+    format!("{}/../gaitgl/tests/exchange/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn weights_of_pytorch_come_in_and_go_out_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let out = ok(folder, &format!("import {} a.safetensors", fixture("parts-small-adam.pt")));
+    for part in ["parts-small", "5 classes", "iteration 3", "num_batches_tracked", "can go on"] {
+        assert!(out.contains(part), "no {part} in {out}");
+    }
+    for form in ["pt", "safetensors", "onnx"] {
+        ok(folder, &format!("export a.safetensors out/b.{form}"));
+        assert!(folder.join(format!("out/b.{form}")).exists());
+    }
+    let again = ok(folder, "import out/b.pt again.safetensors --preset parts-small");
+    assert!(again.contains("iteration 3"), "{again}");
+}
+
+#[test]
+fn what_cannot_come_in_or_go_out_is_refused_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hid = fixture("hid-2020.ptm");
+    refused(folder, &format!("import {hid} a.pt"), &["a.pt", ".safetensors"]);
+    let told = ["hid-2020.ptm", "parts-large", "is missing", "is unused"];
+    refused(folder, &format!("import {hid} a.safetensors --preset parts-large"), &told);
+    refused(folder, &format!("import {hid} a.safetensors --preset part"), &["unknown preset"]);
+    std::fs::write(folder.join("no.pt"), b"PK no zip file").unwrap();
+    refused(folder, "import no.pt a.safetensors", &["no.pt", "zip"]);
+    refused(folder, "export no.pt b.onnx", &["no.pt"]);
+    refused(folder, "export no.pt b.bin", &["b.bin", ".onnx"]);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}
