@@ -98,7 +98,7 @@ fn every_network_is_a_sound_graph_with_free_frames() {
         let counts = operators(&model);
         assert_eq!(counts["Range"], 1, "{preset}");
         assert_eq!(
-            counts.get("BatchNormalization").is_some(),
+            counts.contains_key("BatchNormalization"),
             !["parts-large-bnneck", "hid-2020"].contains(&preset),
             "{preset}"
         );
