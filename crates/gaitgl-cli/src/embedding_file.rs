@@ -54,7 +54,6 @@ pub fn write(path: &Path, embeddings: &Embeddings) -> anyhow::Result<()> {
 /// # Errors
 /// A file that is missing, damaged, of another form (the message says which), or holds embeddings
 /// that contradict themselves.
-#[allow(dead_code, reason = "for embeddings of other programs, which no command takes yet")]
 pub fn read(path: &Path) -> anyhow::Result<Embeddings> {
     let format = check_format(path)?;
     let read = || {

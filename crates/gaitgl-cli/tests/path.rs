@@ -45,6 +45,25 @@ fn embeddings_are_written_in_both_formats() {
 }
 
 #[test]
+fn embeddings_of_a_file_are_tested_like_those_of_the_network() {
+    let folder = shared().path();
+    let line = "embed --run run --data prepared --subjects test --out tested.npz";
+    assert!(ok(folder, line).contains("60 embeddings"));
+    ok(folder, "test --embeddings tested.npz --verify --roc roc.csv --json by-file.json");
+    ok(folder, "test --run run --data prepared --json by-run.json");
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+    };
+    let (by_file, by_run) = (read("by-file.json"), read("by-run.json"));
+    assert_eq!(by_file["view_pairs"], by_run["view_pairs"]);
+    assert!(by_file["verification"].is_object() && by_run.get("verification").is_none());
+    let roc = std::fs::read_to_string(folder.join("roc.csv")).unwrap();
+    assert!(roc.lines().count() > 3, "{roc}");
+    refused(folder, "test --embeddings none.npz", &["none.npz"]);
+    refused(folder, "test --embeddings tested.npz --run run", &["--run"]);
+}
+
+#[test]
 fn info_says_what_a_thing_holds() {
     let folder = shared().path();
     assert!(ok(folder, "info prepared").contains("8 subjects"));

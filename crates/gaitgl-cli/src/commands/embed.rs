@@ -53,7 +53,7 @@ impl Embed {
         if indices.is_empty() {
             bail!("{} holds no such sequences; try --subjects all", self.data.display());
         }
-        let embeddings = test::embeddings(&checkpoint, &set, &indices)?;
+        let embeddings = test::embed_set(&checkpoint, &set, &indices)?;
         embedding_file::write(&self.out, &embeddings)?;
         say(format!(
             "{}: {} embeddings of {} channels x {} strips",

@@ -76,12 +76,13 @@ impl Info {
 fn say_set(path: &Path) -> anyhow::Result<()> {
     let set = PreparedSet::open(path)?;
     let about = set.about();
-    let (counts, size) = (&about.counts, about.settings.height);
+    let counts = &about.counts;
+    let size = set.entries().first().map_or((0, 0), |entry| (entry.height, entry.width));
     say(format!("set        {}, {:.1} MB", path.display(), about.bytes as f64 / 1e6));
     say(format!("source     {} ({})", about.source.display(), about.settings.layout));
     say(format!(
-        "holds      {} subjects, {} sequences, {} silhouettes of {size} x {size}",
-        counts.subjects, counts.sequences, counts.frames
+        "holds      {} subjects, {} sequences, {} silhouettes of {} x {}",
+        counts.subjects, counts.sequences, counts.frames, size.0, size.1
     ));
     let partition = &about.partition;
     say(format!("trains     {} subjects: {}", partition.train.len(), few(&partition.train)));

@@ -13,11 +13,11 @@ mod synth;
 mod test;
 mod train;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use gait_data::PreparedSet;
 use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
@@ -63,7 +63,7 @@ impl Command {
 
 /// A trained network: the last checkpoint of a run, or any checkpoint.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct Trained {
     /// Run folder, whose last checkpoint is used
     #[arg(long, value_name = "RUN")]
@@ -86,26 +86,41 @@ impl Trained {
     }
 }
 
-/// The named protocol (built in, or a file), else the one that fits the data: CASIA-B's where the
-/// test subjects have its conditions, and otherwise each sequence against all others.
-pub fn protocol_for(name: Option<&str>, set: &PreparedSet) -> anyhow::Result<Protocol> {
-    let Some(name) = name else {
-        let entries: Vec<_> = set.test().into_iter().map(|i| set.entry(i)).collect();
-        let has = |prefix: &str| entries.iter().any(|e| e.key.condition.starts_with(prefix));
-        let fits = has("nm-0") && ["nm-05", "nm-06", "bg-0", "cl-0"].iter().any(|p| has(p));
-        return Ok(Protocol::builtin(if fits { "casia-b" } else { "leave-one-out" })?);
+/// The named protocol (built in, or a file), else the one that fits the conditions of the data:
+/// CASIA-B's where its conditions are there, and otherwise each sequence against all others.
+/// `listed` are the probes that the data's own partition names.
+pub fn protocol_for(
+    name: Option<&str>,
+    conditions: &[String],
+    listed: Option<Vec<String>>,
+) -> anyhow::Result<Protocol> {
+    let protocol = match name {
+        Some(name) => named_protocol(name)?,
+        None => {
+            let has = |prefix: &str| conditions.iter().any(|c| c.starts_with(prefix));
+            let gallery = ["nm-01", "nm-02", "nm-03", "nm-04"].into_iter().any(has);
+            let fits = gallery && ["nm-05", "nm-06", "bg-0", "cl-0"].into_iter().any(has);
+            Protocol::builtin(if fits { "casia-b" } else { "leave-one-out" })?
+        }
     };
+    Ok(match listed {
+        Some(listed) if protocol.needs_listed() => protocol.with_listed(listed),
+        _ => protocol,
+    })
+}
+
+fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
     let path = Path::new(name);
     if path.extension().is_some_and(|ending| ending == "toml") {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the protocol {name}"))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            anyhow!("cannot read the protocol {name}: {}", gait_data::io_reason(&e))
+        })?;
         return Ok(Protocol::from_toml(name, &text)?);
     }
     Ok(Protocol::builtin(name)?)
 }
 
-/// Prints a line of a command's result.
-#[expect(clippy::print_stdout, reason = "the one place where results reach the user")]
+/// Prints a line of a command's result. A reader that went away (`| head`) is no failure.
 pub fn say(line: impl std::fmt::Display) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -22,7 +22,8 @@ pub struct Prepare {
     /// Folder to write
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// How the tree names its sequences: casia-b (subject/condition/view) or flat
+    /// How the tree names its sequences: casia-b (subject/condition/view), flat (see --pattern),
+    /// opengait (prepared .pkl trees), ou-mvlp, grew, gait3d, casia-e, sustech1k, ccpg or hid
     #[arg(long, default_value = "casia-b")]
     layout: String,
     /// Path pattern of the layout flat, for instance {subject}/{condition}-{view}

@@ -58,7 +58,8 @@ impl Quickstart {
         let checkpoint = learn(run, self.seed, set.clone(), protocol.clone())?;
         say(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
-        let evaluation = test::test(&checkpoint, &set, &protocol, Distance::Strips)?;
+        let embeddings = test::embed_set(&checkpoint, &set, &set.test())?;
+        let evaluation = test::evaluate(&embeddings, &protocol, Distance::Strips)?;
         let table = evaluation.to_string();
         say(format!("\n{table}"));
         files::write(&run.join("table.txt"), table.as_bytes())?;

@@ -3,23 +3,31 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::bail;
 use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
 use gaitgl::checkpoint::Checkpoint;
+use serde_json::Value;
 
 use super::{Trained, protocol_for, say};
-use crate::{Outcome, files, progress};
+use crate::{Outcome, embedding_file, files, progress};
 
 /// Test a network on the test subjects of a prepared set and print the table
+///
+/// With --embeddings the embeddings of another program are tested instead: a file as `gaitgl embed`
+/// writes it, .npz or .parquet.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Test {
     #[command(flatten)]
     trained: Trained,
+    /// Test these embeddings
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
+    embeddings: Option<PathBuf>,
     /// Prepared set that `gaitgl prepare` wrote
-    #[arg(long, value_name = "PREPARED")]
-    data: PathBuf,
+    #[arg(long, value_name = "PREPARED", required_unless_present = "embeddings")]
+    data: Option<PathBuf>,
     /// Built-in protocol or protocol file [default: what fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
@@ -30,43 +38,91 @@ pub struct Test {
     /// Write the result as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Print equal error rates and true accept rates too
+    #[arg(long)]
+    verify: bool,
+    /// Write the ROC curves as CSV
+    #[arg(long, value_name = "FILE.csv")]
+    roc: Option<PathBuf>,
+    /// Write the file that the protocol's competition takes
+    #[arg(long, value_name = "FILE.csv")]
+    submission: Option<PathBuf>,
 }
 
 impl Test {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let (_, checkpoint) = self.trained.load()?;
-        let set = PreparedSet::open(&self.data)?;
-        let protocol = protocol_for(self.protocol.as_deref(), &set)?;
+        let set = self.data.as_deref().map(PreparedSet::open).transpose()?;
         let started = Instant::now();
-        let evaluation = test(&checkpoint, &set, &protocol, self.distance)?;
+        let (embeddings, protocol) = self.embeddings(set.as_ref())?;
+        if let Some(path) = &self.submission {
+            let stop = progress::watch_interrupts()?;
+            let watch = gait_eval::Watch { progress: &|_, _| {}, stop };
+            let made = gait_eval::submission(&embeddings, &protocol, self.distance, &watch)?;
+            files::write(path, made.to_string().as_bytes())?;
+            say(format!("{}: written", path.display()));
+        }
+        let evaluation = evaluate(&embeddings, &protocol, self.distance)?;
         let seconds = started.elapsed().as_secs_f64();
         say(&evaluation);
         say(format!("{} sequences in {seconds:.1} s", evaluation.sequences));
+        let mut json = evaluation.to_json(seconds);
+        if self.verify || self.roc.is_some() {
+            json["verification"] = self.verification(&embeddings, &protocol)?;
+        }
         if let Some(path) = &self.json {
-            files::write_json(path, &evaluation.to_json(seconds))?;
+            files::write_json(path, &json)?;
         }
         Ok(Outcome::Done)
     }
+
+    /// The embeddings to test and the protocol for them.
+    fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<(Embeddings, Protocol)> {
+        let name = self.protocol.as_deref();
+        let listed = set.and_then(|set| set.about().partition.probe.clone());
+        if let Some(path) = &self.embeddings {
+            let embeddings = embedding_file::read(path)?;
+            let protocol = protocol_for(name, &embeddings.conditions, listed)?;
+            return Ok((embeddings, protocol));
+        }
+        let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
+        let indices = set.test();
+        let conditions: Vec<String> =
+            indices.iter().map(|&i| set.entry(i).key.condition.clone()).collect();
+        let protocol = protocol_for(name, &conditions, listed)?;
+        let (_, checkpoint) = self.trained.load()?;
+        Ok((embed_set(&checkpoint, set, &indices)?, protocol))
+    }
+
+    fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {
+        let bar = progress::bar("Verifying", "probes");
+        let stop = progress::watch_interrupts()?;
+        let watch = gait_eval::Watch { progress: &progress::shown(&bar), stop };
+        let verification = gait_eval::verify(embeddings, protocol, self.distance, &watch)?;
+        bar.finish_and_clear();
+        say(format!("\n{verification}"));
+        if let Some(path) = &self.roc {
+            files::write(path, verification.roc_csv().as_bytes())?;
+        }
+        Ok(verification.to_json())
+    }
 }
 
-/// Embeds the test subjects and runs the protocol on them.
-pub fn test(
-    checkpoint: &Checkpoint,
-    set: &PreparedSet,
+/// Runs a protocol on embeddings.
+pub fn evaluate(
+    embeddings: &Embeddings,
     protocol: &Protocol,
     distance: Distance,
 ) -> anyhow::Result<Evaluation> {
-    let embeddings = embeddings(checkpoint, set, &set.test())?;
     let bar = progress::bar("Comparing", "probes");
     let stop = progress::watch_interrupts()?;
     let watch = gait_eval::Watch { progress: &progress::shown(&bar), stop };
-    let evaluation = gait_eval::evaluate(&embeddings, protocol, distance, &watch)?;
+    let evaluation = gait_eval::evaluate(embeddings, protocol, distance, &watch)?;
     bar.finish_and_clear();
     Ok(evaluation)
 }
 
 /// The embeddings of some sequences by the network of a checkpoint.
-pub fn embeddings(
+pub fn embed_set(
     checkpoint: &Checkpoint,
     set: &PreparedSet,
     indices: &[usize],

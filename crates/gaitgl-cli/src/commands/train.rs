@@ -63,7 +63,10 @@ impl Train {
             let settings = Settings::assemble(preset, self.config.as_deref(), &self.set)?;
             (begin(&folder, &set, settings)?, None)
         };
-        let protocol = protocol_for(self.protocol.as_deref(), &set)?;
+        let partition = &set.about().partition;
+        let tested = set.test().into_iter().map(|i| set.entry(i).key.condition.clone());
+        let tested: Vec<String> = tested.collect();
+        let protocol = protocol_for(self.protocol.as_deref(), &tested, partition.probe.clone())?;
         train(Session::new(trainer, set, folder.clone(), protocol, best), &self.run)
     }
 }
@@ -161,12 +164,14 @@ impl Observer for Console {
         self.bar.set_length(self.iterations);
         self.bar.set_position(report.iteration);
         self.bar.set_message(format!(
-            "loss {:.3} (triplet {:.3}, {:.0}% active; classes {:.3}, {:.0}% right) {:.0} frames/s",
+            "loss {:.3} (triplet {:.3}, {:.0}% active; classes {:.3}, {:.0}% right) rate {:.0e} \
+             {:.0} frames/s",
             report.loss,
             report.triplet,
             report.active,
             report.cross_entropy,
             report.accuracy,
+            report.learning_rate,
             pace.frames_per_second
         ));
     }
