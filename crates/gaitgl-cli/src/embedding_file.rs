@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use gait_eval::Embeddings;
+use gaitgl::files::write_beside_with;
 
 /// The names of the columns beside `embeddings`.
 const NAMES: [&str; 3] = ["subject", "condition", "view"];
@@ -46,7 +47,7 @@ pub fn write(path: &Path, embeddings: &Embeddings) -> anyhow::Result<()> {
         Format::Npz => npz::write(file, embeddings),
         Format::Parquet => parquet::write(file, embeddings),
     };
-    write_beside(path, write).with_context(|| format!("cannot write {}", path.display()))
+    write_beside_with(path, write).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads embeddings that [`write`] or another program wrote.
@@ -66,23 +67,6 @@ pub fn read(path: &Path) -> anyhow::Result<Embeddings> {
         anyhow::Ok(embeddings)
     };
     read().with_context(|| format!("cannot read {}", path.display()))
-}
-
-fn write_beside(
-    path: &Path,
-    write: impl FnOnce(&mut std::fs::File) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; results should be as readable as any other file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".gaitgl-").tempfile_in(folder)?;
-    write(file.as_file_mut())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
 }
 
 /// The three names of each sequence, in the order of [`NAMES`].

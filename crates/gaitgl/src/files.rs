@@ -1,6 +1,6 @@
 //! Files that are whole or absent.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,6 +10,17 @@ use std::path::Path;
 /// # Errors
 /// A folder that cannot be written to, a full disk; nothing is left behind then.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside_with(path, |file| file.write_all(bytes))
+}
+
+/// [`write_beside`] for what is written piece by piece.
+///
+/// # Errors
+/// As [`write_beside`], and what `write` fails with.
+pub fn write_beside_with<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
@@ -17,7 +28,7 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(".gaitgl-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
