@@ -57,7 +57,9 @@ pub fn embed(
     watch: &Watch,
 ) -> Result<Embeddings, EmbedError> {
     check_size(model, set)?;
-    let (mut size, mut values) = ([0, 0], Vec::new());
+    let size = network.embedding_shape();
+    // A large test set takes gigabytes: growing into them would need twice as much.
+    let mut values = Vec::with_capacity(indices.len() * size[0] * size[1]);
     thread::scope(|scope| {
         let (sender, clips) = sync_channel(AHEAD);
         scope.spawn(move || {
@@ -71,8 +73,6 @@ pub fn embed(
         for (done, clip) in clips.iter().enumerate() {
             watch.check()?;
             let embedding = network.embed(to_tensor(clip?, device))?;
-            let [_, channels, strips] = embedding.dims();
-            size = [channels, strips];
             values.extend(embedding.into_data().try_into_vec::<f32>().unwrap_or_default());
             watch.report(done as u64 + 1, indices.len() as u64);
         }

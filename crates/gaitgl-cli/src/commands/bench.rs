@@ -1,5 +1,9 @@
 //! `gaitgl bench`: how long the networks take on this machine.
 
+mod distances;
+mod growth;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::say;
 use crate::{Outcome, files};
 
-/// What is timed: preset, test or training step, clips x frames, classes.
-const CASES: [(&str, Kind, usize, usize, usize); 8] = [
+/// The networks that are timed: preset, test or training step, clips x frames, classes.
+const NETWORKS: [(&str, Kind, usize, usize, usize); 8] = [
     ("parts-small", Kind::Test, 1, 30, 74),
     ("parts-small", Kind::Test, 1, 90, 74),
     ("paper-small", Kind::Test, 1, 30, 74),
@@ -26,11 +30,14 @@ const CASES: [(&str, Kind, usize, usize, usize); 8] = [
     ("parts-small", Kind::Train, 8, 30, 74),
     ("paper-small", Kind::Train, 8, 30, 74),
 ];
+/// The rankings that are timed: probes and gallery, 64 strips of 256 channels each.
+const RANKINGS: [(usize, usize); 1] = [(5_000, 5_000)];
 
 /// Time the networks on this machine, beside another program's figures
 ///
 /// Each case is run once to warm up, then --repeats times; the median counts. Silhouettes are
-/// random, at full width, 64 x 44. A training step is forward, both losses, backward and Adam.
+/// random, at full width, 64 x 44. A training step is forward, both losses, backward and Adam. The
+/// distances are those of 5,000 sequences to 5,000 others, 64 strips of 256 channels.
 #[derive(Args)]
 pub struct Bench {
     /// Time only cases whose name holds this; may be given more than once
@@ -48,12 +55,24 @@ pub struct Bench {
     /// Compare with figures that this command or reference/bench_torch.py wrote
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Instead: how the cost of a preset grows with frames, map, channels, clips and threads
+    #[arg(long, value_name = "PRESET", conflicts_with_all = ["case", "json", "against"])]
+    growth: Option<String>,
 }
 
 #[derive(Clone, Copy)]
 enum Kind {
     Test,
     Train,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Test => "test",
+            Self::Train => "train",
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,22 +100,17 @@ impl Bench {
                 "the other figures are of {told} threads, ours of {threads}; give --threads {told}"
             );
         }
+        if let Some(preset) = &self.growth {
+            growth::run(&self, preset)?;
+            return Ok(Outcome::Done);
+        }
         say(format!("{:26} {:>9} {:>9} {:>7}", "case", "seconds", "theirs", "theirs/ours"));
         let mut cases = Vec::new();
-        for (preset, kind, clips, frames, classes) in CASES {
-            let label = match kind {
-                Kind::Test => "test",
-                Kind::Train => "train",
-            };
-            let name = format!("{preset}/{label}/{clips}x{frames}");
+        for (name, prepare) in planned() {
             if !self.case.is_empty() && !self.case.iter().any(|part| name.contains(part)) {
                 continue;
             }
-            let mut work = match kind {
-                Kind::Test => test_case(preset, clips, frames)?,
-                Kind::Train => train_case(preset, clips, frames, classes)?,
-            };
-            let seconds = self.median(&mut *work)?;
+            let seconds = self.median(&mut *prepare()?)?;
             let other = theirs.as_ref().and_then(|t| t.cases.iter().find(|c| c.name == name));
             let compared = other.map_or(String::new(), |other| {
                 format!("{:>9.3} {:>7.2}", other.seconds, other.seconds / seconds)
@@ -132,9 +146,36 @@ impl Bench {
 }
 
 type Work = dyn FnMut() -> anyhow::Result<()>;
+/// A case by its name, made when its turn comes.
+type Planned = (String, Box<dyn Fn() -> anyhow::Result<Box<Work>>>);
 
-fn test_case(preset: &str, clips: usize, frames: usize) -> anyhow::Result<Box<Work>> {
-    let settings = Settings::preset(preset)?;
+fn planned() -> Vec<Planned> {
+    let network = |(preset, kind, clips, frames, classes): (&'static str, Kind, _, _, _)| {
+        let prepare = move || network_case(Settings::preset(preset)?, kind, clips, frames, classes);
+        (format!("{preset}/{kind}/{clips}x{frames}"), Box::new(prepare) as Box<dyn Fn() -> _>)
+    };
+    let ranking = |(probes, gallery)| {
+        let prepare = move || distances::case(probes, gallery);
+        (format!("distances/{probes}x{gallery}"), Box::new(prepare) as Box<dyn Fn() -> _>)
+    };
+    NETWORKS.into_iter().map(network).chain(RANKINGS.into_iter().map(ranking)).collect()
+}
+
+/// One pass of a network over random clips: an embedding, or a training step.
+fn network_case(
+    settings: Settings,
+    kind: Kind,
+    clips: usize,
+    frames: usize,
+    classes: usize,
+) -> anyhow::Result<Box<Work>> {
+    match kind {
+        Kind::Test => test_case(&settings, clips, frames),
+        Kind::Train => train_case(settings, clips, frames, classes),
+    }
+}
+
+fn test_case(settings: &Settings, clips: usize, frames: usize) -> anyhow::Result<Box<Work>> {
     let device = gaitgl::cpu();
     // The classifier plays no part at test, so it is made small.
     let network = GaitGl::new(&settings.model, 1, 1, &device)?.evaluator();
@@ -149,12 +190,11 @@ fn test_case(preset: &str, clips: usize, frames: usize) -> anyhow::Result<Box<Wo
 }
 
 fn train_case(
-    preset: &str,
+    mut settings: Settings,
     clips: usize,
     frames: usize,
     classes: usize,
 ) -> anyhow::Result<Box<Work>> {
-    let mut settings = Settings::preset(preset)?;
     settings.train.learning_rate = 1e-6;
     let (height, width) = (settings.model.height, settings.model.width);
     let subjects = (0..classes).map(|class| class.to_string()).collect();
