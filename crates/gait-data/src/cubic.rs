@@ -2,8 +2,9 @@
 //!
 //! Keys' kernel with a = -0.75, half-pixel centres, border replicated, no antialiasing, rounded
 //! to the nearest (ties to even): OpenCV's `INTER_CUBIC`. OpenCV itself has two versions of it.
-//! Its x86 wheels compute with exact weights, as here: all but 1 in 100,000 pixels are equal
-//! (fixtures of `reference/export_alignment.py`). Without Intel's library it rounds the weights
+//! Its x86 wheels compute with exact weights, as here; what is left are sums of exactly 127.5,
+//! which symmetric edges make and of which Intel's library rounds some down. Sums in single
+//! precision would miss three times as many pixels. Without that library OpenCV rounds the weights
 //! to 11 bits, which moves about 1 in 400 pixels of a silhouette by one grey level.
 
 use std::ops::Range;
@@ -12,7 +13,7 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug)]
 struct Taps {
     at: [usize; 4],
-    weight: [f32; 4],
+    weight: [f64; 4],
 }
 
 /// The taps of output pixel `out` when `from` pixels become `to`.
@@ -23,10 +24,8 @@ fn taps(out: usize, from: usize, to: usize) -> Taps {
     let x = centre - first;
     let near = |x: f64| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
     let far = |x: f64| ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A;
-    let weight = [far(x + 1.0), near(x), near(1.0 - x)];
-    let last = 1.0 - weight.iter().sum::<f64>();
     let at = [-1.0, 0.0, 1.0, 2.0].map(|d| (first + d).clamp(0.0, (from - 1) as f64) as usize);
-    Taps { at, weight: [weight[0] as f32, weight[1] as f32, weight[2] as f32, last as f32] }
+    Taps { at, weight: [far(x + 1.0), near(x), near(1.0 - x), far(2.0 - x)] }
 }
 
 /// Output columns that a source column within `source` can reach; the others are zero where
@@ -38,7 +37,8 @@ pub(crate) fn reached(source: Range<usize>, from: usize, to: usize) -> Range<usi
     first.min(to)..last.min(to)
 }
 
-const ROUNDER: f32 = 12_582_912.0;
+/// 1.5 * 2^52: adding and taking it away rounds to the nearest whole number, ties to even.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// A source image for [`resize_columns`]: rows of `width` pixels, of which only `columns` hold
 /// anything but zeros.
@@ -61,7 +61,7 @@ pub(crate) fn resize_columns(
 ) -> Vec<u8> {
     let rows = source.pixels.len() / source.width;
     let columns: Vec<Taps> = kept.map(|x| taps(x, source.width, width)).collect();
-    let mut line = vec![0.0_f32; source.width];
+    let mut line = vec![0.0_f64; source.width];
     let mut out = Vec::with_capacity(height * columns.len());
     for y in 0..height {
         let Taps { at, weight } = taps(y, rows, height);
@@ -69,17 +69,16 @@ pub(crate) fn resize_columns(
             at.map(|row| &source.pixels[row * source.width..][source.columns.clone()]);
         let sums = line[source.columns.clone()].iter_mut().zip(a).zip(b).zip(c).zip(d);
         for ((((sum, &a), &b), &c), &d) in sums {
-            *sum = f32::from(a) * weight[0]
-                + f32::from(b) * weight[1]
-                + f32::from(c) * weight[2]
-                + f32::from(d) * weight[3];
+            *sum = f64::from(a) * weight[0]
+                + f64::from(b) * weight[1]
+                + f64::from(c) * weight[2]
+                + f64::from(d) * weight[3];
         }
         out.extend(columns.iter().map(|Taps { at, weight }| {
             let sum = line[at[0]] * weight[0]
                 + line[at[1]] * weight[1]
                 + line[at[2]] * weight[2]
                 + line[at[3]] * weight[3];
-            // Adding and taking away 1.5 * 2^23 rounds to the nearest, ties to even.
             (sum + ROUNDER - ROUNDER) as u8
         }));
     }
@@ -100,7 +99,7 @@ mod tests {
                 for (row, v) in rows.at.iter().zip(rows.weight) {
                     for (column, u) in columns.at.iter().zip(columns.weight) {
                         let pixel = pixels[row * from.1 + column];
-                        sum += f64::from(pixel) * f64::from(u) * f64::from(v);
+                        sum += f64::from(pixel) * u * v;
                     }
                 }
                 out.push(sum);
