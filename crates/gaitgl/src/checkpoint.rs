@@ -28,7 +28,8 @@ const FORMAT: u32 = 1;
 pub struct Checkpoint {
     /// The settings that it was trained with.
     pub settings: Settings,
-    /// The training subjects, in the order of the classifier's classes.
+    /// The training subjects, in the order of the classifier's classes. A class without a name
+    /// belongs to nobody: imported networks can have more classes than subjects.
     pub subjects: Vec<String>,
     /// Optimiser steps done.
     pub iteration: u64,
@@ -84,6 +85,13 @@ struct About {
 }
 
 impl Checkpoint {
+    /// Whether its classes are those of these training subjects, in order; classes of nobody may
+    /// follow.
+    pub fn trained_on(&self, subjects: &[String]) -> bool {
+        let rest = self.subjects.strip_prefix(subjects);
+        rest.is_some_and(|rest| rest.iter().all(String::is_empty))
+    }
+
     /// Writes the checkpoint beside `path`, then renames it into place.
     ///
     /// # Errors

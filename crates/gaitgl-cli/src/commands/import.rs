@@ -52,6 +52,13 @@ impl Import {
             checkpoint.subjects.len(),
             checkpoint.iteration
         ));
+        let nobodys = checkpoint.subjects.iter().filter(|name| name.is_empty()).count();
+        if nobodys > 0 {
+            say(format!(
+                "{nobodys} of the classes belong to nobody: the set has {} training subjects",
+                checkpoint.subjects.len() - nobodys
+            ));
+        }
         if !imported.dropped.is_empty() {
             say(format!("not needed: {}", imported.dropped.join(", ")));
         }

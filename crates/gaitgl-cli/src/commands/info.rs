@@ -108,11 +108,9 @@ fn say_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
     let settings = &checkpoint.settings;
     say(format!("checkpoint {}", path.display()));
     say(format!("iteration  {} of {}", checkpoint.iteration, settings.train.iterations));
-    say(format!(
-        "trained on {} subjects: {}",
-        checkpoint.subjects.len(),
-        few(&checkpoint.subjects)
-    ));
+    let subjects = checkpoint.subjects.iter().filter(|name| !name.is_empty());
+    let subjects: Vec<String> = subjects.cloned().collect();
+    say(format!("trained on {} subjects: {}", subjects.len(), few(&subjects)));
     if let Some(score) = checkpoint.score {
         say(format!("best test  mean rank-1 {score:.2}%"));
     }

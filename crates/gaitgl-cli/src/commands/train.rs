@@ -100,7 +100,7 @@ fn resume(
     }
     check_size(&settings.model, set)?;
     let subjects = classes(set, &settings.train)?;
-    if checkpoint.subjects != subjects {
+    if !checkpoint.trained_on(&subjects) {
         bail!(
             "{} has {} classes, the training subjects of {} are {} or others; give the set of the \
              run",

@@ -23,11 +23,12 @@ pub struct Imported {
 
 /// Reads a file of `torch.save`: a state dict, alone or under `model` beside `optimizer`,
 /// `scheduler` and `iteration`. The network is recognised by the names and shapes, or is the one
-/// of `preset`. Its classes get the names in `subjects`, or their numbers.
+/// of `preset`. Its classes get the names in `subjects`, or their numbers. Classes in excess of
+/// the subjects belong to nobody: OpenGait declares 74 for its 73 training subjects of CASIA-B.
 ///
 /// # Errors
 /// A file that is damaged, or names what is not a number or tensor; tensors that are missing,
-/// unused or of another shape, each of them listed; other subjects than classes.
+/// unused or of another shape, each of them listed; more subjects than classes.
 pub fn import(
     path: &Path,
     preset: Option<&str>,
@@ -46,11 +47,14 @@ pub fn import(
     let Candidate { settings, classes, names, dropped, .. } = candidate;
     let subjects = match subjects {
         None => (0..classes).map(|class| class.to_string()).collect(),
-        Some(subjects) if subjects.len() == classes => subjects,
-        Some(subjects) => {
-            let problem =
-                format!("it has {classes} classes, the data set {} subjects", subjects.len());
+        Some(subjects) if subjects.len() > classes => {
+            let count = subjects.len();
+            let problem = format!("it has {classes} classes for the data set's {count} subjects");
             return Err(malformed(problem));
+        }
+        Some(mut subjects) => {
+            subjects.resize(classes, String::new());
+            subjects
         }
     };
     let mut weights = Weights::new();

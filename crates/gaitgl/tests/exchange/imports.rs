@@ -140,10 +140,15 @@ fn another_network_than_the_preset_is_refused_with_every_tensor() {
 }
 
 #[test]
-fn subjects_can_be_named_if_there_are_as_many_as_classes() {
-    let names: Vec<String> = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
-    let got = import(&fixture("parts-small.pt"), None, Some(names.clone())).unwrap();
-    assert_eq!(got.checkpoint.subjects, names);
-    let error = import(&fixture("parts-small.pt"), None, Some(names[..4].to_vec())).unwrap_err();
-    assert!(error.to_string().contains("5 classes"), "{error}");
+fn subjects_name_the_classes_and_may_be_fewer() {
+    let names: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(String::from).to_vec();
+    let with = |n: usize| import(&fixture("parts-small.pt"), None, Some(names[..n].to_vec()));
+    assert_eq!(with(5).unwrap().checkpoint.subjects, names[..5]);
+    let fewer = with(4).unwrap().checkpoint;
+    assert_eq!(fewer.subjects, ["a", "b", "c", "d", ""]);
+    assert!(fewer.trained_on(&names[..4]));
+    assert!(!fewer.trained_on(&names[..5]) && !fewer.trained_on(&names[1..5]));
+    assert!(!fewer.trained_on(&names[..3]), "d is a subject that the set does not have");
+    let error = with(6).unwrap_err().to_string();
+    assert!(error.contains("5 classes for the data set's 6 subjects"), "{error}");
 }
