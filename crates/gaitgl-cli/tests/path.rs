@@ -64,6 +64,36 @@ fn embeddings_of_a_file_are_tested_like_those_of_the_network() {
 }
 
 #[test]
+fn a_protocol_without_probes_of_its_own_only_writes_the_submission() {
+    let folder = shared().path();
+    ok(folder, "embed --run run --data prepared --out walkers.npz");
+    let protocol = r#"
+        name = "mine"
+        about = "who the probes are is not known"
+        metrics = ["rank-1"]
+        average = "probes"
+        identical_views = "keep"
+        [gallery]
+        conditions = ["nm-01"]
+        [submission]
+        gallery = { conditions = ["nm-01"] }
+        probes = { subjects = ["001"], conditions = ["nm-02"] }
+        id = ["view"]
+        id_column = "video"
+        rank_column = "subject*"
+        ranks = 2
+        numbers = false
+    "#;
+    std::fs::write(folder.join("mine.toml"), protocol).unwrap();
+    let line = "test --embeddings walkers.npz --protocol mine.toml";
+    ok(folder, &format!("{line} --submission mine.csv"));
+    let rows = std::fs::read_to_string(folder.join("mine.csv")).unwrap();
+    assert!(rows.starts_with("video,subject1,subject2\n") && rows.lines().count() == 3, "{rows}");
+    refused(folder, line, &["mine", "submission"]);
+    refused(folder, &format!("{line} --submission mine.csv --json mine.json"), &["mine"]);
+}
+
+#[test]
 fn info_says_what_a_thing_holds() {
     let folder = shared().path();
     assert!(ok(folder, "info prepared").contains("8 subjects"));

@@ -60,6 +60,10 @@ impl Test {
             let made = gait_eval::submission(&embeddings, &protocol, self.distance, &watch)?;
             files::write(path, made.to_string().as_bytes())?;
             say(format!("{}: written", path.display()));
+            let figures = self.json.is_some() || self.verify || self.roc.is_some();
+            if protocol.probes.is_empty() && !figures {
+                return Ok(Outcome::Done); // Who the probes are is not public.
+            }
         }
         let evaluation = evaluate(&embeddings, &protocol, self.distance)?;
         let seconds = started.elapsed().as_secs_f64();
