@@ -97,6 +97,11 @@ def percent(value):
     return None if value is None else 100 * value
 
 
+def rounded(value):
+    """A share, rounded to two decimals of its percentage."""
+    return None if value is None else np.round(100 * value, 2) / 100
+
+
 # ---- protocols --------------------------------------------------------------------------------
 
 
@@ -119,8 +124,9 @@ def group_scores(data, distance, metrics, probes, gallery, compared, skip_unmatc
     return scores
 
 
-def by_view_pairs(data, distance, metrics, groups, exclude, skip_unmatched=False):
-    """groups: name -> (probe indices, gallery indices). Each probe view against each gallery view."""
+def by_view_pairs(data, distance, metrics, groups, exclude, skip_unmatched=False, cell=rounded):
+    """groups: name -> (probe indices, gallery indices). Each probe view against each gallery view,
+    `cell` of its figure."""
     views = np.array(data["views"])
     result = {}
     for name, (probes, gallery) in groups.items():
@@ -134,15 +140,15 @@ def by_view_pairs(data, distance, metrics, groups, exclude, skip_unmatched=False
                 scores = group_scores(
                     data, distance, metrics, p, g, lambda i, j: True, skip_unmatched
                 )
-                cells[pv, gv] = [mean(column) for column in zip(*scores)]
+                cells[pv, gv] = [cell(mean(column)) for column in zip(*scores)]
         rows = {}
         for pv in sorted({pv for pv, _ in cells}):
-            of = [cell for (v, _), cell in cells.items() if v == pv]
+            of = [figures for (v, _), figures in cells.items() if v == pv]
             rows[pv] = [mean(column) for column in zip(*of)]
         result[name] = dict(
             values=[percent(mean(row[m] for row in rows.values())) for m in range(len(metrics))],
             views={v: [percent(x) for x in row] for v, row in rows.items()},
-            pairs=[[pv, gv, *map(percent, cell)] for (pv, gv), cell in cells.items()],
+            pairs=[[pv, gv, *map(percent, figures)] for (pv, gv), figures in cells.items()],
         )
     return result
 
@@ -157,7 +163,7 @@ def by_view(data, distance, metrics, groups):
         rows = {}
         for v in sorted({views[i] for i in probes}):
             of = [s for s, i in zip(scores, probes) if views[i] == v]
-            rows[v] = [mean(column) for column in zip(*of)]
+            rows[v] = [rounded(mean(column)) for column in zip(*of)]
         result[name] = dict(
             values=[percent(mean(row[m] for row in rows.values())) for m in range(len(metrics))],
             views={v: [percent(x) for x in row] for v, row in rows.items()},
@@ -165,11 +171,13 @@ def by_view(data, distance, metrics, groups):
     return result
 
 
-def by_probe(data, distance, metrics, groups, compared, skip_unmatched):
+def by_probe(data, distance, metrics, groups, compared, skip_unmatched, cell=lambda share: share):
     result = {}
     for name, (probes, gallery) in groups.items():
         scores = group_scores(data, distance, metrics, probes, gallery, compared, skip_unmatched)
-        result[name] = dict(values=[percent(mean(column)) for column in zip(*scores)], views={})
+        result[name] = dict(
+            values=[percent(cell(mean(column))) for column in zip(*scores)], views={}
+        )
     return result
 
 
@@ -248,8 +256,9 @@ def ou_mvlp(seed):
     data = walkers(rng, people, ["00", "01"], ["000", "015", "270"], 4, 3, 0.8, 0.9, ties=6)
     groups = {"00": (chosen(data, ["00"]), chosen(data, ["01"]))}
     cases = []
-    for name, skip in [("ou-mvlp", False), ("ou-mvlp-valid", True)]:
-        results = by_view_pairs(data, "strips", ["rank-1"], groups, True, skip)
+    exact = lambda share: share
+    for name, skip, cell in [("ou-mvlp", False, rounded), ("ou-mvlp-valid", True, exact)]:
+        results = by_view_pairs(data, "strips", ["rank-1"], groups, True, skip, cell)
         cases.append(case(name, "strips", data, ["rank-1"], results))
     return cases
 
@@ -261,7 +270,7 @@ def grew(seed):
     data["views"] = [f"v{i:04}" for i in range(len(data["views"]))]
     metrics = ["rank-1", "rank-5", "rank-10", "rank-20"]
     groups = {"02": (chosen(data, ["02"]), chosen(data, ["01"]))}
-    results = by_probe(data, "strips", metrics, groups, lambda i, j: True, False)
+    results = by_probe(data, "strips", metrics, groups, lambda i, j: True, False, rounded)
     return [case("grew", "strips", data, metrics, results)]
 
 

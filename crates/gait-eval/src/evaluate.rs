@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::distance::map_rows;
-use crate::evaluation::mean;
+use crate::evaluation::{mean, rounded, sum};
 use crate::pairs::Pairs;
 use crate::selection::{self, Chosen};
 use crate::{
@@ -89,13 +89,14 @@ impl Cell {
     }
 
     /// Percent, per metric.
-    fn values(&self, metrics: &[Metric], unmatched: Unmatched) -> Vec<Option<f64>> {
+    fn values(&self, protocol: &Protocol) -> Vec<Option<f64>> {
         let value = |(metric, sum): (&Metric, &f64)| {
-            let counts = matches!(metric, Metric::Rank(_)) && unmatched == Unmatched::Wrong;
+            let wrong = protocol.unmatched_probes == Unmatched::Wrong;
+            let counts = matches!(metric, Metric::Rank(_)) && wrong;
             let n = self.matched + if counts { self.unmatched } else { 0 };
-            (n > 0).then(|| 100.0 * sum / n as f64)
+            (n > 0).then(|| rounded(100.0 * sum / n as f64, protocol.decimals))
         };
-        metrics.iter().zip(&self.sums).map(value).collect()
+        protocol.metrics.iter().zip(&self.sums).map(value).collect()
     }
 }
 
@@ -165,7 +166,7 @@ impl Data<'_> {
         notes: &mut Vec<String>,
     ) -> GroupResult {
         let metrics = &self.protocol.metrics;
-        let values = |cell: &Cell| cell.values(metrics, self.protocol.unmatched_probes);
+        let values = |cell: &Cell| cell.values(self.protocol);
         let name = |view: usize| self.pairs.view_name(view).to_owned();
         let pairs: Vec<PairResult> = cells
             .iter()
@@ -283,7 +284,7 @@ fn view_means(pairs: &[PairResult], metrics: usize) -> Vec<ViewResult> {
         .into_iter()
         .map(|(view, pairs)| ViewResult {
             view: view.to_owned(),
-            values: (0..metrics).map(|m| mean(pairs.iter().map(|p| p.values[m]))).collect(),
+            values: (0..metrics).map(|m| row_mean(view, &pairs, m)).collect(),
         })
         .collect();
     // Angles by size, other names by name.
@@ -292,6 +293,21 @@ fn view_means(pairs: &[PairResult], metrics: usize) -> Vec<ViewResult> {
         views.sort_by(|a, b| angle(a).unwrap_or(0.0).total_cmp(&angle(b).unwrap_or(0.0)));
     }
     views
+}
+
+/// The mean of one probe view over the gallery views that it was compared with.
+///
+/// In the row that is added up, an excluded identical view stands as a zero, as it does in
+/// published code: it moves the others' places in [`sum`].
+fn row_mean(view: &str, pairs: &[&PairResult], metric: usize) -> Option<f64> {
+    let values = pairs.iter().filter_map(|p| Some((p.gallery_view.as_str(), p.values[metric]?)));
+    let mut row: Vec<(&str, f64)> = values.collect();
+    let n = row.len();
+    if let Err(place) = row.binary_search_by(|(gallery_view, _)| gallery_view.cmp(&view)) {
+        row.insert(place, (view, 0.0));
+    }
+    let row: Vec<f64> = row.into_iter().map(|(_, value)| value).collect();
+    (n > 0).then(|| sum(&row) / n as f64)
 }
 
 /// A view's name as a plain decimal number, if it is one.

@@ -26,6 +26,9 @@ pub struct Protocol {
     /// What becomes of probes whose subject is not in the gallery they are compared with.
     #[serde(default)]
     pub unmatched_probes: Unmatched,
+    /// Decimals of a percentage to which the figures of each cell (a pair of views, a view or a
+    /// group, by `average`) are rounded before any mean is taken; not at all if left out.
+    pub decimals: Option<u8>,
     /// Views whose sequences are left out of the test.
     #[serde(default)]
     pub skip_views: Vec<String>,
@@ -139,6 +142,9 @@ impl ProbeGroup {
     }
 }
 
+/// More decimals than a percentage has in double precision.
+const MOST_DECIMALS: u8 = 12;
+
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
         const BUILTINS: &[(&str, &str)] =
@@ -228,6 +234,9 @@ impl Protocol {
         }
         if let Some(twice) = first_repeated(self.metrics.iter().map(ToString::to_string)) {
             return Some(format!("metric {twice} is listed twice"));
+        }
+        if self.decimals.is_some_and(|decimals| decimals > MOST_DECIMALS) {
+            return Some(format!("decimals is more than {MOST_DECIMALS}; leave it out for none"));
         }
         if self.view_ends_at.as_deref() == Some("") {
             return Some("view_ends_at is empty, which leaves nothing of a view".to_owned());
@@ -346,6 +355,7 @@ mod tests {
     fn what_cannot_be_run_is_refused() {
         check(("[\"rank-1\", \"mAP\"]", "[]"), "metrics is empty");
         check(("\"ours\"", "\"ours\"\nview_ends_at = \"\""), "view_ends_at is empty");
+        check(("\"ours\"", "\"ours\"\ndecimals = 13"), "decimals is more than 12");
         check(("\"mAP\"", "\"rank-1\""), "metric rank-1 is listed twice");
         check(("[\"a*\"]", "[]"), "[gallery] is an empty list");
         check(("conditions = [\"a*\"]", ""), "[gallery] selects nothing");
