@@ -4,7 +4,7 @@
 //! to the nearest (ties to even): OpenCV's `INTER_CUBIC`. OpenCV itself has two versions of it.
 //! Its x86 wheels compute with exact weights, as here; what is left are sums of exactly 127.5,
 //! which symmetric edges make and of which Intel's library rounds some down. Sums in single
-//! precision would miss three times as many pixels. Without that library OpenCV rounds the weights
+//! precision would miss five times as many pixels. Without that library OpenCV rounds the weights
 //! to 11 bits, which moves about 1 in 400 pixels of a silhouette by one grey level.
 
 use std::ops::Range;
