@@ -17,6 +17,23 @@ fn arguments_that_make_no_sense() {
 }
 
 #[test]
+fn devices_that_are_unknown_not_built_or_not_there() {
+    let folder = shared().path();
+    let embed = "embed --run run --data prepared --out none.npz";
+    refused(folder, &format!("{embed} --device gpu"), &["`gpu`", "auto, cpu, vulkan[:N] or cuda"]);
+    refused(folder, &format!("{embed} --device cpu:1"), &["`cpu:1`"]);
+    for (api, built) in [("vulkan", cfg!(feature = "vulkan")), ("cuda", cfg!(feature = "cuda"))] {
+        let told = if built { "on this machine" } else { &format!("--features {api}") };
+        refused(folder, &format!("{embed} --device {api}:99"), &[told]);
+        refused(folder, &format!("quickstart --run new --device {api}:99"), &[told]);
+        let train = "train --data prepared --run new";
+        refused(folder, &format!("{train} --device {api}:99"), &[told]);
+    }
+    refused(folder, "train --data prepared --run new --set train.precision=f8", &["f8", "bf16"]);
+    assert!(!folder.join("new").exists() && !folder.join("none.npz").exists());
+}
+
+#[test]
 fn trees_that_are_missing_empty_or_of_another_depth() {
     let folder = shared().path();
     fs::create_dir_all(folder.join("empty")).unwrap();

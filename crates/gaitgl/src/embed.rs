@@ -73,7 +73,8 @@ pub fn embed(
         for (done, clip) in clips.iter().enumerate() {
             watch.check()?;
             let embedding = network.embed(to_tensor(clip?, device))?;
-            values.extend(embedding.into_data().try_into_vec::<f32>().unwrap_or_default());
+            let embedding = embedding.into_data().convert::<f32>();
+            values.extend(embedding.try_into_vec::<f32>().unwrap_or_default());
             watch.report(done as u64 + 1, indices.len() as u64);
         }
         Ok::<(), EmbedError>(())

@@ -1,6 +1,7 @@
 //! The GaitGL network, its losses, training and checkpoints.
 
 pub mod checkpoint;
+pub mod device;
 pub mod embed;
 pub mod exchange;
 pub mod files;
@@ -14,7 +15,4 @@ pub mod settings;
 pub mod train;
 pub mod weights;
 
-/// The processor, on which everything runs.
-pub fn cpu() -> burn::tensor::Device {
-    burn::tensor::Device::flex()
-}
+pub use device::cpu;

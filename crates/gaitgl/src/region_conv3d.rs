@@ -9,6 +9,7 @@ mod autodiff;
 pub(crate) mod elementwise;
 mod flex;
 pub mod plain;
+mod precision;
 #[cfg(test)]
 mod tests;
 

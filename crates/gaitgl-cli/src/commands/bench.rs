@@ -2,25 +2,25 @@
 
 mod distances;
 mod growth;
+mod networks;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Device;
 use clap::Args;
-use gait_data::Batch;
-use gaitgl::net::GaitGl;
+use gaitgl::device;
 use gaitgl::settings::Settings;
-use gaitgl::train::Trainer;
 use serde::{Deserialize, Serialize};
 
-use super::say;
+use super::{OnDevice, say};
 use crate::{Outcome, files};
+use networks::{Kind, Network};
 
-/// The networks that are timed: preset, test or training step, clips x frames, classes.
-const NETWORKS: [(&str, Kind, usize, usize, usize); 8] = [
+/// The networks that are timed: preset, test or training step, clips x frames, classes. The last two
+/// are the batches of published code, 8 subjects x 8 clips.
+const NETWORKS: [(&str, Kind, usize, usize, usize); 10] = [
     ("parts-small", Kind::Test, 1, 30, 74),
     ("parts-small", Kind::Test, 1, 90, 74),
     ("paper-small", Kind::Test, 1, 30, 74),
@@ -29,14 +29,19 @@ const NETWORKS: [(&str, Kind, usize, usize, usize); 8] = [
     ("paper-large", Kind::Test, 1, 30, 5153),
     ("parts-small", Kind::Train, 8, 30, 74),
     ("paper-small", Kind::Train, 8, 30, 74),
+    ("parts-small", Kind::Train, 64, 30, 74),
+    ("paper-small", Kind::Train, 64, 30, 74),
 ];
-/// The rankings that are timed: probes and gallery, 64 strips of 256 channels each.
+/// The rankings that are timed, always on the CPU: probes and gallery.
 const RANKINGS: [(usize, usize); 1] = [(5_000, 5_000)];
+/// Clips that are many for a CPU.
+const MANY: usize = 64;
 
 /// Time the networks on this machine, beside another program's figures
 ///
-/// Each case is run once to warm up, then --repeats times; the median counts. Silhouettes are
-/// random, at full width, 64 x 44. A training step is forward, both losses, backward and Adam. The
+/// Each case is run once to warm up, on a GPU three times, then --repeats times; the median counts.
+/// Silhouettes are random, at full width, 64 x 44. A training step is forward, both losses, backward
+/// and Adam. On the CPU the steps of 64 clips are timed only if --case gives their whole name. The
 /// distances are those of 5,000 sequences to 5,000 others, 64 strips of 256 channels.
 #[derive(Args)]
 pub struct Bench {
@@ -49,6 +54,11 @@ pub struct Bench {
     /// Threads; 0 for one per core
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    #[command(flatten)]
+    on: OnDevice,
+    /// What the convolutions of a training step compute in
+    #[arg(long, default_value = "f32", value_parser = ["f32", "f16", "bf16"])]
+    precision: String,
     /// Write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -60,27 +70,27 @@ pub struct Bench {
     growth: Option<String>,
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Test,
-    Train,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Test => "test",
-            Self::Train => "train",
-        })
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct Report {
     cases: Vec<Case>,
     /// The most memory that the process held at any time, where the system tells.
     peak_bytes: Option<u64>,
+    /// The memory of a GPU that the process held at the end, freed pages included.
+    #[serde(default)]
+    device_bytes: Option<u64>,
     threads: usize,
+    #[serde(default = "on_cpu")]
+    device: String,
+    #[serde(default = "in_f32")]
+    precision: String,
+}
+
+fn on_cpu() -> String {
+    "cpu".into()
+}
+
+fn in_f32() -> String {
+    "f32".into()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,23 +104,23 @@ impl Bench {
         let theirs = self.against.as_deref().map(read_report).transpose()?;
         rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global()?;
         let threads = rayon::current_num_threads();
-        if let Some(theirs) = theirs.as_ref().filter(|theirs| theirs.threads != threads) {
+        let device = self.on.open()?;
+        let on_cpu = device == gaitgl::cpu();
+        let other = |theirs: &&Report| on_cpu && theirs.threads != threads;
+        if let Some(theirs) = theirs.as_ref().filter(other) {
             let told = theirs.threads;
             bail!(
                 "the other figures are of {told} threads, ours of {threads}; give --threads {told}"
             );
         }
         if let Some(preset) = &self.growth {
-            growth::run(&self, preset)?;
+            growth::run(&self, preset, &device)?;
             return Ok(Outcome::Done);
         }
         say(format!("{:26} {:>9} {:>9} {:>7}", "case", "seconds", "theirs", "theirs/ours"));
         let mut cases = Vec::new();
-        for (name, prepare) in planned() {
-            if !self.case.is_empty() && !self.case.iter().any(|part| name.contains(part)) {
-                continue;
-            }
-            let seconds = self.median(&mut *prepare()?)?;
+        for (name, prepare) in self.planned(&device) {
+            let seconds = self.median(&mut *prepare()?, &device)?;
             let other = theirs.as_ref().and_then(|t| t.cases.iter().find(|c| c.name == name));
             let compared = other.map_or(String::new(), |other| {
                 format!("{:>9.3} {:>7.2}", other.seconds, other.seconds / seconds)
@@ -118,11 +128,21 @@ impl Bench {
             say(format!("{name:26} {seconds:>9.3} {compared}"));
             cases.push(Case { name, seconds });
         }
-        let report = Report { cases, peak_bytes: peak_bytes(), threads };
+        let report = Report {
+            cases,
+            peak_bytes: peak_bytes(),
+            device_bytes: device.memory_pool_usage().map(|usage| usage.bytes_reserved),
+            threads,
+            device: device::describe(&device),
+            precision: self.precision.clone(),
+        };
         if let Some(bytes) = report.peak_bytes {
             let other = theirs.and_then(|t| t.peak_bytes);
             let compared = other.map_or(String::new(), |other| format!(", theirs {}", mega(other)));
             say(format!("peak memory {}{compared}; {threads} threads", mega(bytes)));
+        }
+        if let Some(bytes) = report.device_bytes {
+            say(format!("memory of {} {}", report.device, mega(bytes)));
         }
         if let Some(path) = &self.json {
             files::write_json(path, &serde_json::to_value(&report)?)?;
@@ -130,8 +150,48 @@ impl Bench {
         Ok(Outcome::Done)
     }
 
-    fn median(&self, work: &mut Work) -> anyhow::Result<f64> {
-        work()?;
+    /// The cases that are asked for.
+    fn planned<'a>(&'a self, device: &'a Device) -> Vec<Planned<'a>> {
+        let on_cpu = *device == gaitgl::cpu();
+        let mut planned: Vec<Planned> = Vec::new();
+        for (preset, kind, clips, frames, classes) in NETWORKS {
+            let name = format!("{preset}/{kind}/{clips}x{frames}");
+            let prepare = move || {
+                let settings = self.settings(preset)?;
+                Network { settings, kind, clips, frames, classes }.work(device)
+            };
+            if self.wants(&name, on_cpu && clips >= MANY) {
+                planned.push((name, Box::new(prepare)));
+            }
+        }
+        for (probes, gallery) in RANKINGS {
+            let name = format!("distances/{probes}x{gallery}");
+            if self.wants(&name, false) {
+                planned.push((name, Box::new(move || distances::case(probes, gallery))));
+            }
+        }
+        planned
+    }
+
+    /// A preset in the precision that is asked for.
+    fn settings(&self, preset: &str) -> anyhow::Result<Settings> {
+        let precision = format!("train.precision={}", self.precision);
+        Ok(Settings::preset(preset)?.assign(&[precision])?)
+    }
+
+    /// Whether a case is asked for; one of `many` clips only by its whole name.
+    fn wants(&self, name: &str, many: bool) -> bool {
+        match many {
+            true => self.case.iter().any(|case| case == name),
+            false => self.case.is_empty() || self.case.iter().any(|part| name.contains(part)),
+        }
+    }
+
+    fn median(&self, work: &mut Work, device: &Device) -> anyhow::Result<f64> {
+        let warm_up = if *device == gaitgl::cpu() { 1 } else { 3 };
+        for _ in 0..warm_up {
+            work()?;
+        }
         let mut seconds = Vec::new();
         for _ in 0..self.repeats {
             let began = Instant::now();
@@ -147,80 +207,7 @@ impl Bench {
 
 type Work = dyn FnMut() -> anyhow::Result<()>;
 /// A case by its name, made when its turn comes.
-type Planned = (String, Box<dyn Fn() -> anyhow::Result<Box<Work>>>);
-
-fn planned() -> Vec<Planned> {
-    let network = |(preset, kind, clips, frames, classes): (&'static str, Kind, _, _, _)| {
-        let prepare = move || network_case(Settings::preset(preset)?, kind, clips, frames, classes);
-        (format!("{preset}/{kind}/{clips}x{frames}"), Box::new(prepare) as Box<dyn Fn() -> _>)
-    };
-    let ranking = |(probes, gallery)| {
-        let prepare = move || distances::case(probes, gallery);
-        (format!("distances/{probes}x{gallery}"), Box::new(prepare) as Box<dyn Fn() -> _>)
-    };
-    NETWORKS.into_iter().map(network).chain(RANKINGS.into_iter().map(ranking)).collect()
-}
-
-/// One pass of a network over random clips: an embedding, or a training step.
-fn network_case(
-    settings: Settings,
-    kind: Kind,
-    clips: usize,
-    frames: usize,
-    classes: usize,
-) -> anyhow::Result<Box<Work>> {
-    match kind {
-        Kind::Test => test_case(&settings, clips, frames),
-        Kind::Train => train_case(settings, clips, frames, classes),
-    }
-}
-
-fn test_case(settings: &Settings, clips: usize, frames: usize) -> anyhow::Result<Box<Work>> {
-    let device = gaitgl::cpu();
-    // The classifier plays no part at test, so it is made small.
-    let network = GaitGl::new(&settings.model, 1, 1, &device)?.evaluator();
-    let shape = [clips, 1, frames, settings.model.height, settings.model.width];
-    let values: Vec<f32> =
-        pixels(shape.iter().product()).iter().map(|&v| f32::from(v) / 255.0).collect();
-    let clips = Tensor::<5>::from_data(TensorData::new(values, shape), &device);
-    Ok(Box::new(move || {
-        network.embed(clips.clone())?.into_data();
-        Ok(())
-    }))
-}
-
-fn train_case(
-    mut settings: Settings,
-    clips: usize,
-    frames: usize,
-    classes: usize,
-) -> anyhow::Result<Box<Work>> {
-    settings.train.learning_rate = 1e-6;
-    let (height, width) = (settings.model.height, settings.model.width);
-    let subjects = (0..classes).map(|class| class.to_string()).collect();
-    let mut trainer = Trainer::new(settings, subjects, &gaitgl::cpu())?;
-    let batch = Batch {
-        subjects: (0..clips).map(|clip| clip / 2).collect(),
-        frames,
-        height,
-        width,
-        pixels: pixels(clips * frames * height * width),
-    };
-    Ok(Box::new(move || {
-        trainer.step(&batch)?;
-        Ok(())
-    }))
-}
-
-/// Bytes without a pattern, the same ones each time.
-fn pixels(count: usize) -> Vec<u8> {
-    let mut state = 1u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(count).collect()
-}
+type Planned<'a> = (String, Box<dyn Fn() -> anyhow::Result<Box<Work>> + 'a>);
 
 fn read_report(path: &Path) -> anyhow::Result<Report> {
     let text = std::fs::read_to_string(path)

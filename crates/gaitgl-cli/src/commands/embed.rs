@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gait_data::PreparedSet;
 
-use super::{Trained, say, test};
+use super::{OnDevice, Trained, say, test};
 use crate::{Outcome, embedding_file};
 
 /// Write the embeddings of a prepared set to a file
@@ -27,6 +27,8 @@ pub struct Embed {
     /// Whose sequences
     #[arg(long, value_enum, default_value_t = Subjects::All)]
     subjects: Subjects,
+    #[command(flatten)]
+    on: OnDevice,
 }
 
 /// Whose sequences are embedded.
@@ -53,7 +55,7 @@ impl Embed {
         if indices.is_empty() {
             bail!("{} holds no such sequences; try --subjects all", self.data.display());
         }
-        let embeddings = test::embed_set(&checkpoint, &set, &indices)?;
+        let embeddings = test::embed_set(&checkpoint, &set, &indices, &self.on.open()?)?;
         embedding_file::write(&self.out, &embeddings)?;
         say(format!(
             "{}: {} embeddings of {} channels x {} strips",

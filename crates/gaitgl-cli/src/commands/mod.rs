@@ -17,9 +17,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use burn::tensor::Device;
 use clap::{Args, Subcommand};
 use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
+use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
 
 use crate::Outcome;
@@ -83,6 +85,26 @@ impl Trained {
         };
         let checkpoint = Checkpoint::load(&path)?;
         Ok((path, checkpoint))
+    }
+}
+
+/// Where the network runs.
+#[derive(Args)]
+pub struct OnDevice {
+    /// Device: cpu, vulkan, cuda, one of several by its number (vulkan:1, cuda:1), or auto, the
+    /// first GPU that this build and the machine have, else the CPU
+    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Auto)]
+    device: DeviceChoice,
+}
+
+impl OnDevice {
+    /// Opens the device and says which one it is, if it is not the CPU.
+    pub fn open(&self) -> anyhow::Result<Device> {
+        let device = self.device.open()?;
+        if device != gaitgl::cpu() {
+            say(format!("on {}", device::describe(&device)));
+        }
+        Ok(device)
     }
 }
 

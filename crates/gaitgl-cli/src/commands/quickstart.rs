@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
+use burn::tensor::Device;
 use clap::Args;
 use gait_data::synth::{SynthOptions, write_tree};
 use gait_data::{Layout, PrepareOptions, PreparedSet, Watch, prepare};
@@ -14,7 +15,7 @@ use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
 use gaitgl::train::Session;
 
-use super::{say, test, train};
+use super::{OnDevice, say, test, train};
 use crate::{Outcome, files, progress};
 
 /// What differs from the preset: a network and a recipe for minutes on two cores.
@@ -37,6 +38,8 @@ pub struct Quickstart {
     /// Seed of the people and of the training
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    on: OnDevice,
 }
 
 impl Quickstart {
@@ -46,6 +49,7 @@ impl Quickstart {
         if run.exists() {
             bail!("{} exists already; remove it or name another folder with --run", run.display());
         }
+        let device = self.on.open()?;
         let walkers = run.join("walkers");
         say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
         make_walkers(&walkers, self.seed)?;
@@ -55,10 +59,10 @@ impl Quickstart {
         let (train, test) = (partition.train.len(), partition.test.len());
         say(format!("3 of 4: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
-        let checkpoint = learn(run, self.seed, set.clone(), protocol.clone())?;
+        let checkpoint = learn(run, self.seed, &device, set.clone(), protocol.clone())?;
         say(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
-        let embeddings = test::embed_set(&checkpoint, &set, &set.test())?;
+        let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
         let evaluation = test::evaluate(&embeddings, &protocol, Distance::Strips)?;
         let table = evaluation.to_string();
         say(format!("\n{table}"));
@@ -104,13 +108,14 @@ fn prepare_walkers(raw: &Path, folder: &Path) -> anyhow::Result<PreparedSet> {
 fn learn(
     run: &Path,
     seed: u64,
+    device: &Device,
     set: Arc<PreparedSet>,
     protocol: Protocol,
 ) -> anyhow::Result<Checkpoint> {
     let mut settings = Settings::from_partial(SETTINGS, "quickstart.toml")?;
     settings.train.seed = seed;
     let folder = RunFolder::new(run);
-    let trainer = train::begin(&folder, &set, settings)?;
+    let trainer = train::begin(&folder, &set, settings, device)?;
     train::train(Session::new(trainer, set, folder.clone(), protocol, None), run)?;
     Ok(Checkpoint::load(&folder.require_latest()?)?)
 }

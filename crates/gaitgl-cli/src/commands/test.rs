@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::bail;
+use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use serde_json::Value;
 
-use super::{Trained, protocol_for, say};
+use super::{OnDevice, Trained, protocol_for, say};
 use crate::{Outcome, embedding_file, files, progress};
 
 /// Test a network on the test subjects of a prepared set and print the table
@@ -22,6 +23,8 @@ use crate::{Outcome, embedding_file, files, progress};
 pub struct Test {
     #[command(flatten)]
     trained: Trained,
+    #[command(flatten)]
+    on: OnDevice,
     /// Test these embeddings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
     embeddings: Option<PathBuf>,
@@ -94,7 +97,7 @@ impl Test {
             indices.iter().map(|&i| set.entry(i).key.condition.clone()).collect();
         let protocol = protocol_for(name, &conditions, listed)?;
         let (_, checkpoint) = self.trained.load()?;
-        Ok((embed_set(&checkpoint, set, &indices)?, protocol))
+        Ok((embed_set(&checkpoint, set, &indices, &self.on.open()?)?, protocol))
     }
 
     fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {
@@ -125,19 +128,19 @@ pub fn evaluate(
     Ok(evaluation)
 }
 
-/// The embeddings of some sequences by the network of a checkpoint.
+/// The embeddings of some sequences by the network of a checkpoint, which runs on `device`.
 pub fn embed_set(
     checkpoint: &Checkpoint,
     set: &PreparedSet,
     indices: &[usize],
+    device: &Device,
 ) -> anyhow::Result<Embeddings> {
-    let device = gaitgl::cpu();
-    let network = checkpoint.evaluator(&device)?;
+    let network = checkpoint.evaluator(device)?;
     let bar = progress::bar("Embedding", "sequences");
     let stop = progress::watch_interrupts()?;
     let watch = gait_data::Watch { progress: &progress::shown(&bar), stop };
     let model = &checkpoint.settings.model;
-    let made = gaitgl::embed::embed(&network, model, set, indices, &device, &watch)?;
+    let made = gaitgl::embed::embed(&network, model, set, indices, device, &watch)?;
     bar.finish_and_clear();
     Ok(made)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
 use gaitgl::checkpoint::Checkpoint;
@@ -15,7 +16,7 @@ use gaitgl::settings::Settings;
 use gaitgl::train::{Ending, Observer, Pace, Session, StepReport, TestReport, Trainer, classes};
 use indicatif::{HumanDuration, ProgressBar};
 
-use super::{protocol_for, say};
+use super::{OnDevice, protocol_for, say};
 use crate::{Outcome, progress};
 
 /// Train a network on the training subjects of a prepared set
@@ -50,18 +51,21 @@ pub struct Train {
     /// Go on with the run from its last checkpoint
     #[arg(long, conflicts_with_all = ["preset", "config"])]
     resume: bool,
+    #[command(flatten)]
+    on: OnDevice,
 }
 
 impl Train {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let set = Arc::new(PreparedSet::open(&self.data)?);
         let folder = RunFolder::new(&self.run);
+        let device = self.on.open()?;
         let (trainer, best) = if self.resume {
-            resume(&folder, &set, &self.set)?
+            resume(&folder, &set, &self.set, &device)?
         } else {
             let preset = self.preset.as_deref();
             let settings = Settings::assemble(preset, self.config.as_deref(), &self.set)?;
-            (begin(&folder, &set, settings)?, None)
+            (begin(&folder, &set, settings, &device)?, None)
         };
         let partition = &set.about().partition;
         let tested = set.test().into_iter().map(|i| set.entry(i).key.condition.clone());
@@ -76,11 +80,12 @@ pub fn begin(
     folder: &RunFolder,
     set: &Arc<PreparedSet>,
     settings: Settings,
+    device: &Device,
 ) -> anyhow::Result<Trainer> {
     check_size(&settings.model, set)?;
     let subjects = classes(set, &settings.train)?;
     let config = settings.to_toml();
-    let trainer = Trainer::new(settings, subjects, &gaitgl::cpu())?;
+    let trainer = Trainer::new(settings, subjects, device)?;
     folder.begin(&config)?;
     Ok(trainer)
 }
@@ -89,6 +94,7 @@ fn resume(
     folder: &RunFolder,
     set: &Arc<PreparedSet>,
     assignments: &[String],
+    device: &Device,
 ) -> anyhow::Result<(Trainer, Option<f64>)> {
     let path = folder.require_latest()?;
     let checkpoint = Checkpoint::load(&path)?;
@@ -110,11 +116,12 @@ fn resume(
             subjects.len()
         );
     }
-    folder.rewind_metrics(checkpoint.iteration)?;
-    folder.write_config(&settings.to_toml())?;
-    say(format!("resuming from {}", path.display()));
     let best = checkpoint.score;
-    Ok((Trainer::resume(checkpoint, settings, &gaitgl::cpu())?, best))
+    let trainer = Trainer::resume(checkpoint, settings, device)?;
+    folder.rewind_metrics(trainer.iteration())?;
+    folder.write_config(&trainer.settings().to_toml())?;
+    say(format!("resuming from {}", path.display()));
+    Ok((trainer, best))
 }
 
 /// Runs a session to its end and says how it ended.

@@ -132,10 +132,11 @@ pub fn non_zero_mean(triplets: &StripTriplets) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Distribution};
+    use crate::device::{test_device, test_tolerance};
+    use burn::tensor::Distribution;
 
     fn embedding(values: &[f32], shape: [usize; 3]) -> Tensor<3> {
-        let device = Device::flex().autodiff();
+        let device = test_device().autodiff();
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &device).require_grad()
     }
 
@@ -151,7 +152,7 @@ mod tests {
         // Anchor 0: self -1.3, pair 1 - 1.5 + 0.2 < 0. Anchor 1: self 0 - 0.5 + 0.2 < 0,
         // pair 1 - 0.5 + 0.2 = 0.7. Anchor 2: self against 1.5 and 0.5, both far.
         assert_eq!((triplet.active, triplet.total), (1, 6));
-        assert!((triplet.loss.clone().into_scalar::<f32>() - 0.7).abs() < 1e-6);
+        assert!((triplet.loss.clone().into_scalar::<f32>() - 0.7).abs() < test_tolerance(1e-6));
         // d(1, 0) - d(1, 2) = (x1 - x0) - (x2 - x1)
         assert_eq!(gradient(&e, &triplet.loss), [-1.0, 2.0, -1.0]);
     }
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn loss_and_gradient_equal_plain_loops() {
         let (n, c, p) = (6, 3, 2);
-        let device = Device::flex();
+        let device = test_device();
         let values = Tensor::<3>::random([n, c, p], Distribution::Default, &device).into_data();
         let values: Vec<f32> = values.try_to_vec().unwrap();
         let labels = [0, 1, 0, 2, 1, 1];
@@ -186,7 +187,11 @@ mod tests {
         let e = embedding(&values, [n, c, p]);
         let triplet = triplet_batch_all(e.clone(), &labels, 0.2).unwrap();
         let got = f64::from(triplet.loss.clone().into_scalar::<f32>());
-        assert!((got - loss(&exact)).abs() < 1e-5, "{got} {}", loss(&exact));
+        assert!(
+            (got - loss(&exact)).abs() < f64::from(test_tolerance(1e-5)),
+            "{got} {}",
+            loss(&exact)
+        );
         for (i, got) in gradient(&e, &triplet.loss).into_iter().enumerate() {
             let moved = |step: f64| {
                 let mut exact = exact.clone();
@@ -194,7 +199,10 @@ mod tests {
                 loss(&exact)
             };
             let want = (moved(1e-6) - moved(-1e-6)) / 2e-6;
-            assert!((f64::from(got) - want).abs() < 1e-3, "{i}: {got} {want}");
+            assert!(
+                (f64::from(got) - want).abs() < f64::from(test_tolerance(1e-3)),
+                "{i}: {got} {want}"
+            );
         }
     }
 
@@ -207,7 +215,7 @@ mod tests {
         let equal = embedding(&[0.5; 8], [4, 2, 1]);
         let triplet = triplet_batch_all(equal.clone(), &[0, 0, 1, 1], 0.2).unwrap();
         assert_eq!((triplet.active, triplet.total), (16, 16));
-        assert!((triplet.loss.clone().into_scalar::<f32>() - 0.2).abs() < 1e-6);
+        assert!((triplet.loss.clone().into_scalar::<f32>() - 0.2).abs() < test_tolerance(1e-6));
         assert_eq!(gradient(&equal, &triplet.loss), [0.0; 8]);
     }
 

@@ -99,6 +99,7 @@ fn blend(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::{test_device, test_tolerance};
     use burn::tensor::{Device, TensorData};
 
     fn values(param: &Param<Tensor<1>>) -> Vec<f32> {
@@ -113,11 +114,14 @@ mod tests {
 
     #[test]
     fn running_statistics_take_the_unbiased_variance() {
-        let (mut layer, batch) = layer_and_batch(&Device::flex().autodiff());
+        let (mut layer, batch) = layer_and_batch(&test_device().autodiff());
         layer.forward_train(batch).unwrap();
         // Means 4 and 11, squared deviations 20 and 12 over 4 values.
         let near = |got: Vec<f32>, want: [f32; 2]| {
-            assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-5), "{got:?}");
+            assert!(
+                got.iter().zip(want).all(|(g, w)| (g - w).abs() < test_tolerance(1e-5)),
+                "{got:?}"
+            );
         };
         near(values(&layer.running_mean), [0.4, 1.1]);
         near(values(&layer.running_variance), [0.9 + 20.0 / 30.0, 0.9 + 12.0 / 30.0]);
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn training_normalises_and_test_leaves_statistics_frozen() {
-        let device = Device::flex().autodiff();
+        let device = test_device().autodiff();
         let (mut layer, batch) = layer_and_batch(&device);
         layer.scale = Param::initialized(layer.scale.id, Tensor::ones([2], &device));
         let normed = layer.forward_train(batch.clone()).unwrap();
@@ -140,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_single_value_per_feature_is_refused() {
-        let device = Device::flex().autodiff();
+        let device = test_device().autodiff();
         let (mut layer, _) = layer_and_batch(&device);
         let message =
             layer.forward_train(Tensor::<2>::zeros([1, 2], &device)).unwrap_err().to_string();

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::error::{ModelError, check_shape};
 use super::init::Init;
 use crate::region_conv3d::{RegionConv, region_conv3d};
+use crate::settings::Precision;
 
 /// What a [`Conv`] is made of.
 #[derive(Clone, Debug)]
@@ -57,13 +58,15 @@ pub struct Conv {
 }
 
 impl Conv {
+    /// Computes in `precision`.
+    ///
     /// # Shapes
     /// - x: `[n, ci, t, h, w]`
     /// - result: `[n, co, t', h, w]`, `t' = (t + 2 padding - kt) / stride + 1`
     ///
     /// # Errors
     /// Other channels, or fewer frames than the kernel has.
-    pub fn forward(&self, x: Tensor<5>) -> Result<Tensor<5>, ModelError> {
+    pub fn forward(&self, x: Tensor<5>, precision: Precision) -> Result<Tensor<5>, ModelError> {
         let [_, ci, kt, ..] = self.weight.dims();
         check_shape(&self.name, "n c t h w", [None, Some(ci), None, None, None], x.dims())?;
         if x.dims()[2] + 2 * self.padding < kt {
@@ -73,37 +76,40 @@ impl Conv {
         }
         let (stride, padding) = (self.stride, self.padding);
         let conv = RegionConv { stride, padding, regions: None, leaky: true };
-        Ok(region_conv3d(x, self.weight.val(), &conv))
+        Ok(precision.around([x, self.weight.val()], |[x, weight]| region_conv3d(x, weight, &conv)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use crate::device::{test_device, test_tolerance};
+    use burn::tensor::TensorData;
 
     #[test]
     fn lta_of_known_weights_sums_its_frames() {
-        let device = Device::flex();
+        let device = test_device();
         let mut lta = ConvConfig::lta([1, 1], [3, 1, 1], 3).init("lta", &mut Init::new(1, &device));
         let ones = Tensor::ones([1, 1, 3, 1, 1], &device);
         lta.weight = Param::initialized(lta.weight.id, ones);
         let frames: Vec<f32> = (0..8).map(|t| if t < 3 { -1.0 } else { t as f32 }).collect();
         let x = Tensor::from_data(TensorData::new(frames, [1, 1, 8, 1, 1]), &device);
-        let y = lta.forward(x).unwrap();
+        let y = lta.forward(x, Precision::F32).unwrap();
         // Frames 6 and 7 make no whole window; -3 passes the leaky ReLU.
         assert_eq!(y.dims(), [1, 1, 2, 1, 1]);
         let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
-        assert!((y[0] + 0.03).abs() < 1e-6 && (y[1] - 12.0).abs() < 1e-6, "{y:?}");
+        assert!((y[0] + 0.03).abs() < test_tolerance(1e-6));
+        assert!((y[1] - 12.0).abs() < test_tolerance(1e-6), "{y:?}");
     }
 
     #[test]
     fn wrong_channels_and_too_few_frames_name_the_layer() {
-        let device = Device::flex();
+        let device = test_device();
         let lta = ConvConfig::lta([2, 2], [3, 1, 1], 3);
         let lta = lta.init("stages.0.lta", &mut Init::new(1, &device));
         for (shape, wanted) in [([1, 3, 9, 4, 4], "c=2"), ([1, 2, 2, 4, 4], "3 frames or more")] {
-            let message = lta.forward(Tensor::zeros(shape, &device)).unwrap_err().to_string();
+            let x = Tensor::zeros(shape, &device);
+            let message = lta.forward(x, Precision::F32).unwrap_err().to_string();
             assert!(message.contains("stages.0.lta") && message.contains(wanted), "{message}");
         }
     }

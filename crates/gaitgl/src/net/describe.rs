@@ -79,10 +79,10 @@ fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::test_device;
     use crate::net::GaitGl;
     use crate::presets;
     use burn::module::Module;
-    use burn::tensor::Device;
 
     #[test]
     fn published_sizes_are_reproduced() {
@@ -101,7 +101,7 @@ mod tests {
         for name in presets::NAMES {
             let mut settings = presets::model(name).unwrap();
             settings.channels.iter_mut().for_each(|channels| *channels /= 16);
-            let net = GaitGl::new(&settings, 7, 1, &Device::flex()).unwrap();
+            let net = GaitGl::new(&settings, 7, 1, &test_device()).unwrap();
             let statistics = net.head.norm.as_ref().map_or(0, |norm| 2 * norm.scale.dims()[0]);
             let table = describe(&settings, 7, 30);
             let counted: usize = table.iter().map(|line| line.parameters).sum();

@@ -11,7 +11,7 @@ use super::windows::{BUDGET, Window, windows};
 use super::{GaitGl, Layer, layout};
 use crate::mask::{self, Regions};
 use crate::region_conv3d::max_over_time;
-use crate::settings::{AtTest, Reading};
+use crate::settings::{AtTest, Precision, Reading};
 
 /// See [`GaitGl::evaluator`].
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ impl Evaluator {
             let clips = clips.clone().narrow(2, frames.start, frames.len());
             let maps = match &draw.body {
                 Some(body) => body.forward(clips),
-                None => self.net.body(clips, &draw.masks)?,
+                None => self.net.body(clips, &draw.masks, Precision::F32)?,
             };
             let exact = max_over_time(maps.narrow(2, keep.start, keep.len()));
             highest = Some(match highest {

@@ -9,7 +9,7 @@ use super::init::Init;
 use super::layout::KERNEL;
 use crate::mask::Regions;
 use crate::region_conv3d::{self, Join, RegionConv, SLOPE, region_conv3d};
-use crate::settings::{Branches, Reading};
+use crate::settings::{Branches, Precision, Reading};
 
 /// What a [`GlobalLocal`] is made of.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub struct GlobalLocal {
 }
 
 impl GlobalLocal {
-    /// `regions` restricts the local branch; `None` is one region.
+    /// `regions` restricts the local branch; `None` is one region. Computes in `precision`.
     ///
     /// # Shapes
     /// - x: `[n, ci, t, h, w]`
@@ -71,6 +71,7 @@ impl GlobalLocal {
         &self,
         x: Tensor<5>,
         regions: Option<&Regions>,
+        precision: Precision,
     ) -> Result<Tensor<5>, ModelError> {
         let map = [regions.map(Regions::height), regions.map(Regions::width)];
         let expected = [None, Some(self.channels), None, map[0], map[1]];
@@ -79,36 +80,50 @@ impl GlobalLocal {
         let weight = |param: &Option<Param<Tensor<5>>>| param.as_ref().map(Param::val);
         Ok(match (weight(&self.global), weight(&self.local), regions) {
             (global, Some(local), Some(regions)) if self.reading == Reading::Activate => {
-                let local = activated(x.clone(), &local, &regions);
-                match (global.map(|weight| leaky_conv(x, weight, None)), self.join) {
+                let local = activated(x.clone(), &local, &regions, precision);
+                match (global.map(|weight| leaky_conv(x, weight, None, precision)), self.join) {
                     (None, _) => local,
                     (Some(global), Join::Sum) => global + local,
                     (Some(global), Join::Stack) => Tensor::cat(vec![global, local], 3),
                 }
             }
             (Some(global), Some(local), regions) => {
-                region_conv3d::global_local(x, global, local, regions, self.join)
+                precision.around([x, global, local], |[x, global, local]| {
+                    region_conv3d::global_local(x, global, local, regions, self.join)
+                })
             }
-            (Some(global), None, _) => leaky_conv(x, global, None),
-            (None, Some(local), regions) => leaky_conv(x, local, regions),
+            (Some(global), None, _) => leaky_conv(x, global, None, precision),
+            (None, Some(local), regions) => leaky_conv(x, local, regions, precision),
             (None, None, _) => x,
         })
     }
 }
 
-fn leaky_conv(x: Tensor<5>, weight: Tensor<5>, regions: Option<Regions>) -> Tensor<5> {
+fn leaky_conv(
+    x: Tensor<5>,
+    weight: Tensor<5>,
+    regions: Option<Regions>,
+    precision: Precision,
+) -> Tensor<5> {
     let conv = RegionConv { stride: 1, padding: KERNEL[0] / 2, regions, leaky: true };
-    region_conv3d(x, weight, &conv)
+    precision.around([x, weight], |[x, weight]| region_conv3d(x, weight, &conv))
 }
 
 /// The reading `activate`: a leaky ReLU on the convolution of each masked input, then the sum.
-fn activated(x: Tensor<5>, weight: &Tensor<5>, regions: &Regions) -> Tensor<5> {
+fn activated(
+    x: Tensor<5>,
+    weight: &Tensor<5>,
+    regions: &Regions,
+    precision: Precision,
+) -> Tensor<5> {
     let plain = RegionConv { stride: 1, padding: KERNEL[0] / 2, regions: None, leaky: false };
     let branches = regions.regions().into_iter().map(|region| {
         let shape = [1, 1, 1, regions.height(), regions.width()];
         let mask = TensorData::new(regions.indicator(region), shape);
         let masked = x.clone() * Tensor::from_data(mask, &x.device());
-        leaky_relu(region_conv3d(masked, weight.clone(), &plain), f64::from(SLOPE))
+        let convolved = precision
+            .around([masked, weight.clone()], |[x, weight]| region_conv3d(x, weight, &plain));
+        leaky_relu(convolved, f64::from(SLOPE))
     });
     branches.reduce(|a, b| a + b).unwrap_or(x)
 }
@@ -116,19 +131,20 @@ fn activated(x: Tensor<5>, weight: &Tensor<5>, regions: &Regions) -> Tensor<5> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Tolerance};
+    use crate::device::{test_device, test_tolerance};
+    use burn::tensor::Tolerance;
 
     const SHAPE: [usize; 5] = [2, 3, 4, 6, 5];
 
     fn x() -> Tensor<5> {
         let count = SHAPE.iter().product::<usize>();
         let values: Vec<f32> = (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
-        Tensor::from_data(TensorData::new(values, SHAPE), &Device::flex())
+        Tensor::from_data(TensorData::new(values, SHAPE), &test_device())
     }
 
     fn layer(branches: Branches, reading: Reading, join: Join) -> GlobalLocal {
         let config = GlobalLocalConfig { channels: [3, 4], join, branches, reading };
-        config.init("stages.1.layers.0", &mut Init::new(4, &Device::flex()))
+        config.init("stages.1.layers.0", &mut Init::new(4, &test_device()))
     }
 
     fn mask() -> Regions {
@@ -137,7 +153,8 @@ mod tests {
     }
 
     fn same(a: Tensor<5>, b: Tensor<5>) {
-        a.into_data().assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-5));
+        a.into_data()
+            .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(test_tolerance(1e-5)));
     }
 
     fn apart(a: Tensor<5>, b: Tensor<5>) {
@@ -153,7 +170,7 @@ mod tests {
             let both = both(join);
             layer.global = layer.global.and(both.global);
             layer.local = layer.local.and(both.local);
-            layer.forward(x(), Some(&regions)).unwrap()
+            layer.forward(x(), Some(&regions), Precision::F32).unwrap()
         };
         let stacked = run(Branches::Both, Join::Stack);
         assert_eq!(stacked.dims(), [2, 4, 4, 12, 5]);
@@ -167,7 +184,7 @@ mod tests {
     fn literal_reading_is_the_plain_convolution() {
         let literal = layer(Branches::Both, Reading::Literal, Join::Sum);
         let restrict = layer(Branches::Both, Reading::Restrict, Join::Sum);
-        let with = |layer: &GlobalLocal, mask| layer.forward(x(), mask).unwrap();
+        let with = |layer: &GlobalLocal, mask| layer.forward(x(), mask, Precision::F32).unwrap();
         let mask = mask();
         same(with(&literal, Some(&mask)), with(&restrict, None));
         apart(with(&restrict, Some(&mask)), with(&restrict, None));
@@ -179,16 +196,16 @@ mod tests {
     fn activate_reading_with_the_mean_masks_is_plain() {
         let activate = layer(Branches::Local, Reading::Activate, Join::Sum);
         let weight = activate.local.as_ref().unwrap().val();
-        let part = |share: f64| leaky_conv(x() * share, weight.clone(), None);
-        same(part(0.3) + part(0.7), activate.forward(x(), None).unwrap());
-        apart(activate.forward(x(), Some(&mask())).unwrap(), part(1.0));
+        let part = |share: f64| leaky_conv(x() * share, weight.clone(), None, Precision::F32);
+        same(part(0.3) + part(0.7), activate.forward(x(), None, Precision::F32).unwrap());
+        apart(activate.forward(x(), Some(&mask()), Precision::F32).unwrap(), part(1.0));
     }
 
     #[test]
     fn regions_of_another_map_name_the_layer() {
         let layer = layer(Branches::Both, Reading::Restrict, Join::Sum);
         let regions = Regions::bands(4, 5, 2);
-        let message = layer.forward(x(), Some(&regions)).unwrap_err().to_string();
+        let message = layer.forward(x(), Some(&regions), Precision::F32).unwrap_err().to_string();
         assert!(message.starts_with("stages.1.layers.0: expected [n, c=3, t, h=4"), "{message}");
     }
 }

@@ -124,10 +124,11 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Distribution};
+    use crate::device::test_device;
+    use burn::tensor::Distribution;
 
     fn shapes(neck: Neck) -> (Vec<usize>, Option<Vec<usize>>) {
-        let device = Device::flex().autodiff();
+        let device = test_device().autodiff();
         let config = HeadConfig { channels: 3, strips: 4, classes: 5, neck };
         let mut head = config.init(&mut Init::new(1, &device));
         let strips = Tensor::random([2, 3, 4], Distribution::Default, &device);

@@ -79,6 +79,7 @@ impl Init {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::test_device;
 
     fn values<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
         param.val().into_data().try_to_vec().unwrap()
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn same_seed_gives_same_values_and_numbers() {
         let make = |seed| {
-            let mut init = Init::new(seed, &Device::flex());
+            let mut init = Init::new(seed, &test_device());
             (init.xavier_uniform([4, 3, 3, 3, 3]), init.normal(1.0, 0.02, 5))
         };
         let (a, b) = (make(1), make(1));
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn xavier_fills_its_bound() {
         // torch.nn.init.xavier_uniform_ of [16, 8, 3, 3, 3]: sqrt(6 / (24 * 27)).
-        let drawn = values(&Init::new(3, &Device::flex()).xavier_uniform([16, 8, 3, 3, 3]));
+        let drawn = values(&Init::new(3, &test_device()).xavier_uniform([16, 8, 3, 3, 3]));
         let bound = (6.0f32 / (24.0 * 27.0)).sqrt();
         let largest = drawn.iter().fold(0.0f32, |m, v| m.max(v.abs()));
         assert!(largest <= bound && largest > 0.99 * bound);
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn normal_has_its_mean_and_deviation() {
-        let drawn = values(&Init::new(3, &Device::flex()).normal(1.0, 0.02, 20_000));
+        let drawn = values(&Init::new(3, &test_device()).normal(1.0, 0.02, 20_000));
         let mean = drawn.iter().sum::<f32>() / 20_000.0;
         let spread = drawn.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 20_000.0;
         assert!((mean - 1.0).abs() < 1e-3 && (spread.sqrt() - 0.02).abs() < 1e-3);
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn only_parameters_ask_for_gradients() {
-        let mut init = Init::new(1, &Device::flex().autodiff());
+        let mut init = Init::new(1, &test_device().autodiff());
         assert!(init.constant(6.5, 1).val().is_require_grad());
         assert!(!init.buffer(0.0, 4).val().is_require_grad());
     }

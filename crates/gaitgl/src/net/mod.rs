@@ -37,7 +37,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::mask::{self, Regions};
 use crate::region_conv3d::{max_over_time, spatial_max_pool};
-use crate::settings::{Branches, ModelSettings, Partition, Reading, invalid};
+use crate::settings::{Branches, ModelSettings, Partition, Precision, Reading, invalid};
 use error::check_shape;
 use layout::{LayerKind, LayerPlan};
 
@@ -123,7 +123,8 @@ impl GaitGl {
     }
 
     /// One training pass: embedding and logits, both with gradients. The batch norm takes up the
-    /// batch. `masks` holds the regions of each global-local layer, as [`GaitGl::draw_masks`] gives.
+    /// batch. `masks` holds the regions of each global-local layer, as [`GaitGl::draw_masks`] gives;
+    /// the convolutions compute in `precision`.
     ///
     /// # Shapes
     /// - clips: `[n, 1, t, h, w]`
@@ -135,8 +136,9 @@ impl GaitGl {
         &mut self,
         clips: Tensor<5>,
         masks: &[Option<Regions>],
+        precision: Precision,
     ) -> Result<Output, ModelError> {
-        let maps = self.body(self.entering(clips)?, masks)?;
+        let maps = self.body(self.entering(clips)?, masks, precision)?;
         let strips = self.pooling.forward(max_over_time(maps))?;
         self.head.forward_train(strips)
     }
@@ -156,20 +158,25 @@ impl GaitGl {
     }
 
     /// The stages in turn: `[n, 1, t, h, w]` to the final map.
-    fn body(&self, clips: Tensor<5>, masks: &[Option<Regions>]) -> Result<Tensor<5>, ModelError> {
+    fn body(
+        &self,
+        clips: Tensor<5>,
+        masks: &[Option<Regions>],
+        precision: Precision,
+    ) -> Result<Tensor<5>, ModelError> {
         let mut masks = masks.iter();
         let mut x = clips;
         for stage in &self.stages {
             for layer in &stage.layers {
                 x = match layer {
-                    Layer::Conv(conv) => conv.forward(x)?,
+                    Layer::Conv(conv) => conv.forward(x, precision)?,
                     Layer::GlobalLocal(layer) => {
-                        layer.forward(x, masks.next().and_then(Option::as_ref))?
+                        layer.forward(x, masks.next().and_then(Option::as_ref), precision)?
                     }
                 };
             }
             if let Some(lta) = &stage.lta {
-                x = lta.forward(x)?;
+                x = lta.forward(x, precision)?;
             }
             if stage.spatial_pool {
                 x = spatial_max_pool(x);
@@ -241,4 +248,4 @@ impl Stage {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -88,13 +88,13 @@ pub fn published_names(preset: &str) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::test_device;
     use crate::net::{GaitGl, tests::small};
-    use burn::tensor::Device;
 
     #[test]
     fn every_tensor_has_one_published_name() {
         for preset in ["parts-small", "parts-large", "parts-large-bnneck", "hid-2020"] {
-            let net = GaitGl::new(&small(preset), 5, 1, &Device::flex()).unwrap();
+            let net = GaitGl::new(&small(preset), 5, 1, &test_device()).unwrap();
             let mut ours: Vec<&str> = published_names(preset).iter().map(|name| name.1).collect();
             ours.sort_unstable();
             assert_eq!(ours, net.tensors().keys().collect::<Vec<_>>(), "{preset}");

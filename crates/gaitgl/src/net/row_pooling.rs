@@ -72,6 +72,7 @@ fn gem(x: Tensor<4>, exponent: Tensor<1>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::{test_device, test_tolerance};
     use burn::tensor::{Device, TensorData, Tolerance};
 
     fn pooling(kind: SpatialPooling, gem_start: f64, device: &Device) -> RowPooling {
@@ -85,11 +86,12 @@ mod tests {
 
     #[test]
     fn each_pooling_is_its_formula() {
-        let device = Device::flex();
+        let device = test_device();
         let check = |kind, want: [f32; 4]| {
             let got = pooling(kind, 2.0, &device).forward(rows(&device)).unwrap();
             let want = TensorData::new(want.to_vec(), [1, 2, 2]);
-            got.into_data().assert_approx_eq::<f32>(&want, Tolerance::absolute(1e-5));
+            got.into_data()
+                .assert_approx_eq::<f32>(&want, Tolerance::absolute(test_tolerance(1e-5)));
         };
         check(SpatialPooling::Max, [2.0, 0.0, 3.0, 7.0]);
         check(SpatialPooling::Mean, [3.5 / 3.0, 0.0, 0.75, 7.0]);
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn gem_of_empty_rows_and_large_exponents_has_finite_gradients() {
-        let device = Device::flex().autodiff();
+        let device = test_device().autodiff();
         for exponent in [1.0, 6.5, 8.0, 40.0] {
             let layer = pooling(SpatialPooling::Gem, exponent, &device);
             let x = rows(&device).require_grad();
@@ -109,7 +111,10 @@ mod tests {
             let by_p = layer.exponent.unwrap().val().grad(&grads).unwrap().into_scalar::<f32>();
             assert!(by_p.is_finite() && by_x.iter().all(|g| g.is_finite()), "{exponent}: {by_x:?}");
             // A row of equal values passes its gradient on in equal parts.
-            assert!(by_x[9..].iter().all(|g| (g - 1.0 / 3.0).abs() < 1e-5), "{exponent}: {by_x:?}");
+            assert!(
+                by_x[9..].iter().all(|g| (g - 1.0 / 3.0).abs() < test_tolerance(1e-5)),
+                "{exponent}: {by_x:?}"
+            );
         }
     }
 }

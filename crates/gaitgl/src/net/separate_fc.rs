@@ -67,16 +67,17 @@ fn unit_length(x: Tensor<3>) -> Tensor<3> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData, Tolerance};
+    use crate::device::{test_device, test_tolerance};
+    use burn::tensor::{TensorData, Tolerance};
 
     fn tensor(values: &[f32], shape: [usize; 3]) -> Tensor<3> {
-        Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
+        Tensor::from_data(TensorData::new(values.to_vec(), shape), &test_device())
     }
 
     #[test]
     fn each_strip_has_its_own_map() {
         let config = SeparateFcConfig { strips: 2, channels: [2, 1] };
-        let mut fc = config.init("fc", &mut Init::new(1, &Device::flex()));
+        let mut fc = config.init("fc", &mut Init::new(1, &test_device()));
         let weight = tensor(&[1.0, 10.0, 100.0, 1000.0], [2, 2, 1]);
         fc.weight = Param::initialized(fc.weight.id, weight);
         // x[n, c, p]: strip 0 is (1, 3), strip 1 is (2, 4).
@@ -84,13 +85,15 @@ mod tests {
         y.into_data().assert_eq(&TensorData::new(vec![31.0f32, 4200.0], [1, 1, 2]), true);
         let cosines = fc.forward_normalised(tensor(&[1.0, 0.0, 10.0, 0.0], [1, 2, 2])).unwrap();
         let want = TensorData::new(vec![1.0f32, 0.0], [1, 1, 2]);
-        cosines.into_data().assert_approx_eq::<f32>(&want, Tolerance::absolute(1e-6));
+        cosines
+            .into_data()
+            .assert_approx_eq::<f32>(&want, Tolerance::absolute(test_tolerance(1e-6)));
     }
 
     #[test]
     fn another_number_of_strips_names_the_layer() {
         let config = SeparateFcConfig { strips: 64, channels: [2, 1] };
-        let fc = config.init("classifier", &mut Init::new(1, &Device::flex()));
+        let fc = config.init("classifier", &mut Init::new(1, &test_device()));
         let message = fc.forward(tensor(&[0.0; 64], [1, 2, 32])).unwrap_err().to_string();
         assert_eq!(message, "classifier: expected [n, c=2, p=64], got 1x2x32");
     }

@@ -143,11 +143,11 @@ impl ModuleMapper for Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::test_device;
     use crate::net::tests::small;
-    use burn::tensor::Device;
 
     fn net(seed: u64) -> GaitGl {
-        GaitGl::new(&small("parts-small"), 5, seed, &Device::flex().autodiff()).unwrap()
+        GaitGl::new(&small("parts-small"), 5, seed, &test_device().autodiff()).unwrap()
     }
 
     #[test]

@@ -3,6 +3,7 @@ use burn::tensor::{Device, TensorData, Tolerance};
 
 use super::layout;
 use super::*;
+use crate::device::{cpu, test_device, test_tolerance};
 use crate::presets;
 use crate::settings::{AtTest, Neck, Pool, SpatialPooling};
 
@@ -22,12 +23,12 @@ pub(crate) fn clips(n: usize, frames: usize, device: &Device) -> Tensor<5> {
 }
 
 fn net(settings: &ModelSettings) -> GaitGl {
-    let mut net = GaitGl::new(settings, 5, 3, &Device::flex().autodiff()).unwrap();
+    let mut net = GaitGl::new(settings, 5, 3, &test_device().autodiff()).unwrap();
     // Statistics of a few batches, so that tests see them used.
     for iteration in 0..3 {
         let masks = net.draw_masks(1, iteration);
-        net.forward_train(clips(2, 4 + iteration as usize, &Device::flex().autodiff()), &masks)
-            .unwrap();
+        let clips = clips(2, 4 + iteration as usize, &test_device().autodiff());
+        net.forward_train(clips, &masks, Precision::F32).unwrap();
     }
     net
 }
@@ -35,17 +36,17 @@ fn net(settings: &ModelSettings) -> GaitGl {
 fn close(a: &Tensor<3>, b: &Tensor<3>) {
     let scale = a.clone().abs().max().into_scalar::<f32>();
     let (a, b) = (a.clone().into_data(), b.clone().into_data());
-    a.assert_approx_eq::<f32>(&b, Tolerance::absolute(2e-5 * scale.max(1e-3)));
+    a.assert_approx_eq::<f32>(&b, Tolerance::absolute(test_tolerance(2e-5) * scale.max(1e-3)));
 }
 
 #[test]
 fn every_preset_trains_all_its_parameters() {
     for name in presets::NAMES {
         let settings = small(name);
-        let device = Device::flex().autodiff();
+        let device = test_device().autodiff();
         let mut net = GaitGl::new(&settings, 5, 1, &device).unwrap();
         let masks = net.draw_masks(1, 0);
-        let output = net.forward_train(clips(2, 7, &device), &masks).unwrap();
+        let output = net.forward_train(clips(2, 7, &device), &masks, Precision::F32).unwrap();
         let [channels, strips] = net.embedding_shape();
         assert_eq!(output.embedding.dims(), [2, channels, strips], "{name}");
         let mut loss = output.embedding.powi_scalar(2).sum();
@@ -64,7 +65,7 @@ fn sequences_of_any_length_embed() {
     for name in presets::NAMES {
         let evaluator = net(&small(name)).evaluator();
         for frames in [1, 2, 3, 4, 5, 17] {
-            let embedding = evaluator.embed(clips(1, frames, &Device::flex())).unwrap();
+            let embedding = evaluator.embed(clips(1, frames, &test_device())).unwrap();
             let values: Vec<f32> = embedding.into_data().try_to_vec().unwrap();
             assert!(values.iter().all(|v| v.is_finite()), "{name} {frames}");
         }
@@ -74,7 +75,7 @@ fn sequences_of_any_length_embed() {
 #[test]
 fn a_short_sequence_equals_its_repetition() {
     let evaluator = net(&small("parts-small")).evaluator();
-    let one = clips(1, 1, &Device::flex());
+    let one = clips(1, 1, &test_device());
     let three = one.clone().repeat_dim(2, 3);
     close(&evaluator.embed(one).unwrap(), &evaluator.embed(three).unwrap());
 }
@@ -84,7 +85,7 @@ fn statistics_are_frozen_and_sequences_independent_at_test() {
     let net = net(&small("paper-small"));
     let before = net.tensors();
     let evaluator = net.evaluator();
-    let both = clips(2, 6, &Device::flex());
+    let both = clips(2, 6, &test_device());
     let together = evaluator.embed(both.clone()).unwrap();
     let alone = evaluator.embed(both.narrow(0, 1, 1)).unwrap();
     close(&together.narrow(0, 1, 1), &alone);
@@ -100,18 +101,20 @@ fn windows_equal_the_whole_sequence() {
     for settings in [small("parts-small"), small("paper-large"), two_ltas] {
         let net = net(&settings).valid();
         let masks = vec![None; layout::global_local_layers(&settings).len()];
-        let x = clips(1, 41, &Device::flex());
-        let whole = net.body(x.clone(), &masks).unwrap();
+        let x = clips(1, 41, &test_device());
+        let whole = net.body(x.clone(), &masks, Precision::F32).unwrap();
         for each in [1, 2, 5] {
             for window in windows::split(&layout::layers(&settings), 41, each) {
                 let part = x.clone().narrow(2, window.frames.start, window.frames.len());
-                let part = net.body(part, &masks).unwrap();
+                let part = net.body(part, &masks, Precision::F32).unwrap();
                 let stride = windows::stride(&layout::layers(&settings));
                 let at = window.frames.start / stride + window.keep.start;
                 let part = part.narrow(2, window.keep.start, window.keep.len());
                 let want = whole.clone().narrow(2, at, window.keep.len());
-                part.into_data()
-                    .assert_approx_eq::<f32>(&want.into_data(), Tolerance::absolute(1e-5));
+                part.into_data().assert_approx_eq::<f32>(
+                    &want.into_data(),
+                    Tolerance::absolute(test_tolerance(1e-5)),
+                );
             }
         }
     }
@@ -122,7 +125,7 @@ fn long_sequences_embed_in_pieces_as_they_would_whole() {
     for name in ["parts-small", "paper-large", "hid-2020"] {
         let evaluator = net(&small(name)).evaluator();
         let mut bounded = evaluator.clone();
-        let long = clips(1, 50, &Device::flex());
+        let long = clips(1, 50, &test_device());
         let whole = evaluator.embed(long.clone()).unwrap();
         for budget in [1, 1 << 19] {
             bounded.budget = budget;
@@ -131,7 +134,7 @@ fn long_sequences_embed_in_pieces_as_they_would_whole() {
     }
 }
 
-/// The body that the CPU runs for use, against the layers of training.
+/// The body that the CPU, and no other device, runs for use, against the layers of training.
 #[test]
 fn prepared_bodies_equal_the_layers() {
     let mut stripped = small("paper-small");
@@ -139,9 +142,11 @@ fn prepared_bodies_equal_the_layers() {
     for settings in [small("parts-small"), small("paper-large"), small("hid-2020"), stripped] {
         let net = net(&settings).valid();
         let masks = net.draw_masks(4, 2);
-        let body = prepared::PreparedBody::new(&net, &masks).unwrap();
-        let x = clips(2, 9, &Device::flex());
-        let (got, want) = (body.forward(x.clone()), net.body(x, &masks).unwrap());
+        let body = prepared::PreparedBody::new(&net, &masks);
+        assert_eq!(body.is_some(), test_device() == cpu());
+        let Some(body) = body else { continue };
+        let x = clips(2, 9, &test_device());
+        let (got, want) = (body.forward(x.clone()), net.body(x, &masks, Precision::F32).unwrap());
         got.into_data().assert_approx_eq::<f32>(&want.into_data(), Tolerance::absolute(1e-5));
     }
     let mut activated = small("paper-small");
@@ -156,7 +161,7 @@ fn at_test(partition: Partition, reading: Reading, at_test: AtTest) -> Tensor<3>
     settings.local.reading = reading;
     let mut net = net(&settings);
     net.settings.local.at_test = at_test;
-    net.evaluator().embed(clips(2, 5, &Device::flex())).unwrap()
+    net.evaluator().embed(clips(2, 5, &test_device())).unwrap()
 }
 
 #[test]
@@ -211,14 +216,14 @@ fn ablations_build_train_and_embed() {
     for settings in variants {
         let net = net(&settings);
         let [channels, strips] = net.embedding_shape();
-        let embedding = net.embed(clips(1, 10, &Device::flex())).unwrap();
+        let embedding = net.embed(clips(1, 10, &test_device())).unwrap();
         assert_eq!(embedding.dims(), [1, channels, strips], "{settings:?}");
     }
 }
 
 #[test]
 fn same_seed_gives_the_same_network_to_the_bit() {
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     let make = |seed| GaitGl::new(&small("paper-small"), 5, seed, &device).unwrap();
     assert_eq!(make(1).tensors(), make(1).tensors());
     assert_ne!(make(1).tensors(), make(2).tensors());
@@ -228,7 +233,7 @@ fn same_seed_gives_the_same_network_to_the_bit() {
 fn clips_of_another_size_are_refused_before_any_layer() {
     let net = net(&small("parts-small"));
     for shape in [[1, 1, 5, 16, 16], [1, 2, 5, 16, 20], [1, 1, 0, 16, 20]] {
-        let message = net.embed(Tensor::zeros(shape, &Device::flex())).unwrap_err().to_string();
+        let message = net.embed(Tensor::zeros(shape, &test_device())).unwrap_err().to_string();
         assert!(message.starts_with("clips: expected [n, c=1, t, h=16, w=20]"), "{message}");
     }
 }

@@ -1,6 +1,7 @@
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 
 use super::*;
+use crate::device::{cpu, test_device, test_tolerance};
 use crate::mask::Regions;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
@@ -18,16 +19,17 @@ fn masks(h: usize, w: usize) -> Vec<Option<Regions>> {
     vec![None, Some(Regions::bands(h, w, 3)), map(&columns), map(&pixels)]
 }
 
+/// On the CPU, whatever the device of the tests is.
 fn plain(tensor: &Tensor<5>) -> FlexTensor {
-    let device = Device::flex();
     let data = tensor.clone().into_data();
-    Tensor::<5>::from_data(data, &device).try_into_primitive::<Flex>().unwrap()
+    Tensor::<5>::from_data(data, &cpu()).try_into_primitive::<Flex>().unwrap()
 }
 
 fn same(a: Tensor<5>, b: FlexTensor) {
     let b = Tensor::<5>::from_primitive::<Flex>(b);
     assert_eq!(a.dims(), b.dims());
-    a.into_data().assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(2e-5));
+    a.into_data()
+        .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(test_tolerance(2e-5)));
 }
 
 fn problems() -> Vec<([usize; 5], [usize; 5], RegionConv)> {
@@ -49,7 +51,7 @@ fn problems() -> Vec<([usize; 5], [usize; 5], RegionConv)> {
 
 #[test]
 fn kernels_equal_plain_operations_forward_and_backward() {
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     for (input, kernel, conv) in problems() {
         let x = random(input, &device).require_grad();
         let weight = random(kernel, &device).require_grad();
@@ -71,7 +73,7 @@ fn kernels_equal_plain_operations_forward_and_backward() {
 
 #[test]
 fn global_local_equals_its_parts_forward_and_backward() {
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     for (regions, join) in
         masks(6, 5).into_iter().flat_map(|m| [(m.clone(), Join::Sum), (m, Join::Stack)])
     {
@@ -102,7 +104,7 @@ fn global_local_equals_its_parts_forward_and_backward() {
 /// The bodies that other devices run, against the ones of this device.
 #[test]
 fn default_bodies_equal_the_fused_ones() {
-    let device = Device::flex();
+    let device = test_device();
     for (regions, join) in
         masks(6, 5).into_iter().flat_map(|m| [(m.clone(), Join::Sum), (m, Join::Stack)])
     {
@@ -146,7 +148,7 @@ fn default_bodies_equal_the_fused_ones() {
 
 #[test]
 fn leaky_slope_at_zero_is_the_small_one_as_in_pytorch() {
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     let x = Tensor::<5>::zeros([1, 1, 1, 1, 1], &device).require_grad();
     let weight = Tensor::ones([1, 1, 1, 1, 1], &device);
     let conv = RegionConv { stride: 1, padding: 0, regions: None, leaky: true };
@@ -156,7 +158,7 @@ fn leaky_slope_at_zero_is_the_small_one_as_in_pytorch() {
 
 #[test]
 fn pool_gives_ties_to_the_first_of_the_block() {
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     let x = Tensor::<5>::ones([1, 1, 1, 2, 2], &device).require_grad();
     let grads = spatial_max_pool(x.clone()).sum().backward();
     let grad: Vec<f32> = x.grad(&grads).unwrap().into_data().try_to_vec().unwrap();
@@ -165,7 +167,7 @@ fn pool_gives_ties_to_the_first_of_the_block() {
 
 #[test]
 fn max_over_time_equals_the_plain_operation_and_gives_ties_to_the_first_frame() {
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     // Rounded values tie often.
     let x = (random([2, 3, 9, 4, 5], &device) * 2.0).round().require_grad();
     let y = max_over_time(x.clone());
@@ -178,7 +180,7 @@ fn max_over_time_equals_the_plain_operation_and_gives_ties_to_the_first_frame() 
     assert_eq!(got.to_data(), want.to_data());
 
     let shape = [2, 3, 9, 4, 5];
-    let by_y = plain(&random([2, 3, 1, 4, 5], &Device::flex()));
+    let by_y = plain(&random([2, 3, 1, 4, 5], &test_device()));
     let (_, frames) = plain::max_over_time::<Flex>(plain(&x));
     let defaults = plain::max_over_time_backward::<Flex>(by_y.clone(), frames, shape);
     let (_, frames) = Flex::max_over_time_with_frames(plain(&x));

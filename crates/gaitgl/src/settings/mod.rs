@@ -332,6 +332,15 @@ mod tests {
     }
 
     #[test]
+    fn settings_from_before_there_was_a_precision_are_f32() {
+        let text = set(&[]).unwrap().to_toml();
+        let older = text.replace("precision = \"f32\"\n", "");
+        assert_ne!(older, text);
+        let settings = Settings::from_toml(&older, "test").unwrap();
+        assert_eq!(settings.train.precision, Precision::F32);
+    }
+
+    #[test]
     fn a_file_names_its_preset_and_assignments_win_over_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.toml");

@@ -1,5 +1,7 @@
 //! A training recipe as configuration (section 4.2 of the paper).
 
+use std::fmt;
+
 pub use gait_data::BatchSettings;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,9 @@ pub struct TrainSettings {
     pub iterations: u64,
     /// Seed of everything random: the start, the batches, the masks.
     pub seed: u64,
+    /// What the convolutions compute in.
+    #[serde(default)]
+    pub precision: Precision,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// Learning rate of the first iteration.
@@ -37,6 +42,29 @@ pub struct TrainSettings {
     pub batch: BatchSettings,
     /// The loss.
     pub loss: LossSettings,
+}
+
+/// What the convolutions of a training step compute in; all else is f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, of which 5 for the exponent.
+    F16,
+    /// 16 bits, of which 8 for the exponent, as many as f32 has.
+    Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 /// The optimiser.
@@ -67,6 +95,7 @@ impl Default for TrainSettings {
         Self {
             iterations: 80_000,
             seed: 1,
+            precision: Precision::F32,
             optimizer: Optimizer::Adam,
             learning_rate: 1e-4,
             milestones: Vec::new(),

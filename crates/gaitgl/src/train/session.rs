@@ -171,7 +171,7 @@ impl Session {
         let watch = gait_data::Watch { progress: &|_, _| {}, stop };
         let network = self.trainer.evaluator();
         let model = &self.trainer.settings().model;
-        let device = crate::cpu();
+        let device = self.trainer.device();
         let indices = self.set.test();
         let embeddings = embed::embed(&network, model, &self.set, &indices, &device, &watch)?;
         let watch = gait_eval::Watch { progress: &|_, _| {}, stop };

@@ -1,3 +1,4 @@
+use gaitgl::device::test_device;
 use gaitgl::exchange::{export, import};
 use gaitgl::net::GaitGl;
 use gaitgl::settings::Settings;
@@ -9,7 +10,7 @@ fn paper() -> Checkpoint {
     let mut settings = Settings::preset("paper-small").unwrap();
     settings.model.channels = vec![3, 4, 5];
     (settings.model.height, settings.model.width) = (16, 11);
-    let net = GaitGl::new(&settings.model, 2, 7, &gaitgl::cpu()).unwrap();
+    let net = GaitGl::new(&settings.model, 2, 7, &test_device()).unwrap();
     let subjects = vec!["0".into(), "1".into()];
     let weights = net.tensors();
     Checkpoint { settings, subjects, iteration: 9, score: None, weights, optimizer: None }

@@ -1,6 +1,7 @@
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Tensor};
+use gaitgl::device::test_device;
 use gaitgl::exchange::import;
 use gaitgl::net::published_names;
 use gaitgl::settings::{Optimizer, Settings};
@@ -74,7 +75,7 @@ fn training_goes_on_from_an_imported_checkpoint() {
         let settings: Settings = checkpoint.settings.clone();
         assert_eq!(settings.train.optimizer, optimizer);
         let again = checkpoint.clone();
-        let trainer = Trainer::resume(checkpoint, settings, &gaitgl::cpu()).unwrap();
+        let trainer = Trainer::resume(checkpoint, settings, &test_device()).unwrap();
         assert_eq!(trainer.iteration(), 3);
         // What is kept is what was read.
         let kept = trainer.checkpoint(None).unwrap();
@@ -91,7 +92,7 @@ fn state_tensors(checkpoint: Checkpoint) -> usize {
 #[test]
 fn a_step_of_the_imported_adam_is_pytorchs() {
     let checkpoint = imported("parts-small-adam.pt").checkpoint;
-    let device = gaitgl::cpu().autodiff();
+    let device = test_device().autodiff();
     let (model, recipe) = (&checkpoint.settings.model, &checkpoint.settings.train);
     let net = gaitgl::net::GaitGl::new(model, 5, 0, &device).unwrap();
     let net = net.with_tensors(&checkpoint.weights).unwrap();

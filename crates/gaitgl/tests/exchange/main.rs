@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
 use gaitgl::checkpoint::Checkpoint;
+use gaitgl::device::test_device;
 use gaitgl::exchange::{Imported, import};
 use safetensors::SafeTensors;
 
@@ -41,7 +42,7 @@ fn golden(name: &str) -> (Vec<usize>, Vec<f32>) {
 /// Embeddings of the first `frames` frames of the golden clip.
 fn embedded(checkpoint: &Checkpoint, frames: usize) -> Vec<f32> {
     let (shape, values) = golden("clip");
-    let device = gaitgl::cpu();
+    let device = test_device();
     let clip: Tensor<5> = Tensor::from_data(TensorData::new(values, shape), &device);
     let network = checkpoint.evaluator(&device).unwrap();
     network.embed(clip.narrow(2, 0, frames)).unwrap().into_data().try_into_vec().unwrap()

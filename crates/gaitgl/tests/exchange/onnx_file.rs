@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gaitgl::device::test_device;
 use gaitgl::exchange::export;
 use gaitgl::net::GaitGl;
 use gaitgl::presets;
@@ -15,7 +16,7 @@ fn checkpoint(preset: &str, change: impl Fn(&mut Settings)) -> Checkpoint {
     settings.model.channels = (3..).take(settings.model.channels.len()).collect();
     (settings.model.height, settings.model.width) = (16, 20);
     change(&mut settings);
-    let net = GaitGl::new(&settings.model, 2, 7, &gaitgl::cpu()).unwrap();
+    let net = GaitGl::new(&settings.model, 2, 7, &test_device()).unwrap();
     let subjects = vec!["0".into(), "1".into()];
     let weights = net.tensors();
     Checkpoint { settings, subjects, iteration: 9, score: None, weights, optimizer: None }

@@ -1,11 +1,12 @@
 //! Golden tensors and their comparison.
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use gaitgl::device::{test_device, test_tolerance};
 use gaitgl::mask::Regions;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
-/// Largest difference in the forward direction, relative to the largest golden value.
+/// Largest difference on the CPU in the forward direction, relative to the largest golden value.
 pub const FORWARD: f32 = 1e-4;
 /// The same for gradients, which sum more roundings.
 pub const BACKWARD: f32 = 1e-3;
@@ -63,7 +64,7 @@ impl Fixture {
 
     /// A tensor that asks for its gradient.
     pub fn leaf<const D: usize>(&self, name: &str) -> Tensor<D> {
-        self.tensor(name, &Device::flex().autodiff()).require_grad()
+        self.tensor(name, &test_device().autodiff()).require_grad()
     }
 
     pub fn regions(&self, name: &str) -> Regions {
@@ -89,7 +90,10 @@ impl Fixture {
         assert!(largest > 0.0, "{name} is all zero and would hide a missing value");
         for (i, (got, want)) in got.iter().zip(&want).enumerate() {
             let apart = (got - want).abs();
-            assert!(apart <= tolerance * largest, "{name}[{i}]: {got}, golden {want}");
+            assert!(
+                apart <= test_tolerance(tolerance) * largest,
+                "{name}[{i}]: {got}, golden {want}"
+            );
         }
     }
 

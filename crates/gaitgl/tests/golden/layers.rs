@@ -1,15 +1,16 @@
 use burn::module::Param;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
+use gaitgl::device::test_device;
 use gaitgl::net::{
     BatchNormConfig, ConvConfig, GlobalLocalConfig, Init, RowPoolingConfig, SeparateFcConfig,
 };
 use gaitgl::region_conv3d::{Join, RegionConv, region_conv3d, spatial_max_pool};
-use gaitgl::settings::{Branches, Reading, SpatialPooling};
+use gaitgl::settings::{Branches, Precision, Reading, SpatialPooling};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
 
 fn init() -> Init {
-    Init::new(1, &Device::flex().autodiff())
+    Init::new(1, &test_device().autodiff())
 }
 
 fn put<const D: usize>(param: &mut Param<Tensor<D>>, tensor: &Tensor<D>) {
@@ -38,7 +39,7 @@ fn local_temporal_aggregation() {
         let (x, weight) =
             (golden.leaf(&format!("{name}.x")), golden.leaf(&format!("{name}.weight")));
         put(&mut lta.weight, &weight);
-        let y = lta.forward(x.clone()).unwrap();
+        let y = lta.forward(x.clone(), Precision::F32).unwrap();
         golden.check_layer(name, &y, &[("x", &x), ("weight", &weight)]);
     }
 }
@@ -55,7 +56,7 @@ fn global_local_layers() {
         put(layer.global.as_mut().unwrap(), &global);
         put(layer.local.as_mut().unwrap(), &local);
         let regions = golden.regions(&format!("{name}.labels"));
-        let y = layer.forward(x.clone(), Some(&regions)).unwrap();
+        let y = layer.forward(x.clone(), Some(&regions), Precision::F32).unwrap();
         golden.check_layer(name, &y, &[("x", &x), ("global", &global), ("local", &local)]);
     }
 }
@@ -69,7 +70,7 @@ fn the_reading_activate() {
     let (x, local) = (golden.leaf("activate.x"), golden.leaf("activate.local"));
     put(layer.local.as_mut().unwrap(), &local);
     let regions = golden.regions("activate.labels");
-    let y = layer.forward(x.clone(), Some(&regions)).unwrap();
+    let y = layer.forward(x.clone(), Some(&regions), Precision::F32).unwrap();
     golden.check_layer("activate", &y, &[("x", &x), ("local", &local)]);
 }
 
@@ -120,7 +121,7 @@ fn separate_fcs() {
 #[test]
 fn batch_norm_in_training_and_at_test() {
     let golden = Fixture::open("layers");
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     let mut norm = BatchNormConfig { features: 3 }.init(&mut init());
     let (x, scale, shift) = (
         golden.leaf::<3>("batch_norm.x"),

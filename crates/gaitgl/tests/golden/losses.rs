@@ -1,4 +1,5 @@
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
+use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, strip_distances, triplet_batch_all};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
@@ -37,6 +38,6 @@ fn cross_entropies() {
 #[test]
 fn distances() {
     let golden = Fixture::open("losses");
-    let e = golden.tensor("embedding", &Device::flex());
+    let e = golden.tensor("embedding", &test_device());
     golden.check("distances", &strip_distances(e), FORWARD);
 }

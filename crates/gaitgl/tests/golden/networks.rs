@@ -1,11 +1,11 @@
 use burn::module::ParamId;
 use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, triplet_batch_all};
 use gaitgl::mask::Regions;
 use gaitgl::net::{GaitGl, published_names};
 use gaitgl::presets;
-use gaitgl::settings::ModelSettings;
+use gaitgl::settings::{ModelSettings, Precision};
 use gaitgl::weights::{Weight, Weights};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture, frames};
@@ -55,7 +55,7 @@ fn settings(preset: &str) -> ModelSettings {
 
 fn check(preset: &str, scale: f64, smoothing: f64) {
     let golden = Fixture::open(preset);
-    let device = Device::flex().autodiff();
+    let device = test_device().autodiff();
     let net = GaitGl::new(&settings(preset), 5, 1, &device).unwrap();
     let mut net = net.with_tensors(&weights(&golden, preset)).unwrap();
     let clips = golden.tensor::<5>("clips", &device) / 255.0;
@@ -66,7 +66,7 @@ fn check(preset: &str, scale: f64, smoothing: f64) {
         0 => masks,
         _ => (0..masks.len()).map(|i| Some(golden.regions(&format!("mask.{i}")))).collect(),
     };
-    let output = net.forward_train(clips.clone(), &masks).unwrap();
+    let output = net.forward_train(clips.clone(), &masks, Precision::F32).unwrap();
     golden.check("embedding", &output.embedding, FORWARD);
     let labels = golden.labels("labels");
     let mut loss = triplet_batch_all(output.embedding, &labels, 0.2).unwrap().loss;
