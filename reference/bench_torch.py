@@ -1,16 +1,19 @@
-"""Times GaitGL in PyTorch on the CPU, case by case as `gaitgl bench` does, and writes the same JSON.
+"""Times GaitGL in PyTorch, case by case as `gaitgl bench` does, and writes the same JSON.
 
     python bench_torch.py --threads 2 --json theirs.json
+    python bench_torch.py --device cuda --amp f16 --case train/64x30 --json theirs.json
 
 Bands are convolved one by one and joined, as the published code does; a mask pair is two
-convolutions. Training is forward, both losses, backward and Adam on 8 clips of 30 frames. Distances
-are those of 5,000 embeddings to 5,000 others.
+convolutions. Training is forward, both losses, backward and Adam. On a GPU cuDNN chooses its
+algorithms by trial, and computes f32 convolutions as TF32, which is PyTorch's default. Distances are
+those of 5,000 embeddings to 5,000 others, on the CPU.
 """
 import argparse
 import json
 import resource
 import statistics
 import sys
+from contextlib import nullcontext
 import time
 
 import torch
@@ -37,7 +40,11 @@ CASES = [
     "parts-small/train/8x30",
     "paper-small/train/8x30",
     "distances/5000x5000",
+    # The batches of published code, 8 subjects x 8 clips. On the CPU only by their whole name.
+    "parts-small/train/64x30",
+    "paper-small/train/64x30",
 ]
+HALF = {"f16": torch.float16, "bf16": torch.bfloat16}
 
 
 def banded_forward(self, x):
@@ -60,43 +67,51 @@ def build(preset):
     return model
 
 
-def draw_masks(model, generator):
+def draw_masks(model, generator, device):
     """A fresh mask pair for each global-local layer of the paper's network."""
     if not isinstance(model, net.Paper):
         return None
     (h, w), masks = (64, 44), []
     for stage, pool in zip(model.stages, model.pools):
-        masks += [net.mask("strip-v", h, w, 0.3, generator) for _ in stage["layers"]]
+        masks += [net.mask("strip-v", h, w, 0.3, generator).to(device) for _ in stage["layers"]]
         if pool == "sp":
             h, w = h // 2, w // 2
     return masks
 
 
-def test_case(model, clips, frames):
+def autocast(device, amp):
+    return torch.autocast(device, dtype=HALF[amp]) if amp else nullcontext()
+
+
+def test_case(model, clips, frames, device, amp):
     model.eval()
-    x = torch.rand(clips, 1, frames, 64, 44)
-    masks = draw_masks(model, torch.Generator().manual_seed(1))
+    x = torch.rand(clips, 1, frames, 64, 44, device=device)
+    masks = draw_masks(model, torch.Generator().manual_seed(1), device)
 
     def run():
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(device, amp):
             model(x, masks)[0]
 
     return run
 
 
-def train_case(model, clips, frames):
+def train_case(model, clips, frames, device, amp):
     model.train()
-    x = torch.rand(clips, 1, frames, 64, 44)
-    labels = torch.arange(clips) // 2
+    x = torch.rand(clips, 1, frames, 64, 44, device=device)
+    labels = torch.arange(clips, device=device) // (8 if clips >= 64 else 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     generator = torch.Generator().manual_seed(1)
+    # The range of bf16 is that of f32: only f16 has its loss scaled.
+    scaler = torch.amp.GradScaler(device, enabled=amp == "f16")
 
     def run():
-        embedding, logits = model(x, draw_masks(model, generator))
-        loss = net.triplet(embedding, labels) + net.cross_entropy(logits, labels)
+        with autocast(device, amp):
+            embedding, logits = model(x, draw_masks(model, generator, device))
+            loss = net.triplet(embedding.float(), labels) + net.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
 
     return run
 
@@ -115,14 +130,57 @@ def distance_case(probes, gallery):
     return run
 
 
-def make_case(name):
+def make_case(name, device, amp):
     """The work of a case by its name, for instance `parts-small/test/1x30`."""
     *what, size = name.split("/")
     first, second = map(int, size.split("x"))
     if what == ["distances"]:
         return distance_case(first, second)
     preset, kind = what
-    return (test_case if kind == "test" else train_case)(build(preset), first, second)
+    make = test_case if kind == "test" else train_case
+    return make(build(preset).to(device), first, second, device, amp)
+
+
+def synchronise(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def kernels(run, device, count=12):
+    """The kernels (on the CPU: operations) that take most of one run: [(name, ms, share)]."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if device == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as profile:
+        run()
+        synchronise(device)
+    if device == "cuda":
+        on_gpu = torch.autograd.DeviceType.CUDA
+        rows = [
+            (e.key, e.self_device_time_total / 1e3)
+            for e in profile.key_averages()
+            if e.device_type == on_gpu
+        ]
+    else:
+        rows = [(e.key, e.self_cpu_time_total / 1e3) for e in profile.key_averages()]
+    total = sum(ms for _, ms in rows) or 1.0
+    rows.sort(key=lambda row: -row[1])
+    return [(name, ms, ms / total) for name, ms in rows[:count]]
+
+
+def write_kernels(path, tables):
+    with open(path, "w") as file:
+        for case, rows in tables.items():
+            file.write(f"{case}\n\n| kernel | ms | share |\n|---|---|---|\n")
+            for name, ms, share in rows:
+                file.write(f"| `{name[:90]}` | {ms:.3f} | {100 * share:.1f}% |\n")
+            file.write("\n")
+
+
+def wanted(case, parts, device):
+    if device == "cpu" and "64x" in case:
+        return case in (parts or [])
+    return not parts or any(part in case for part in parts)
 
 
 def main():
@@ -130,26 +188,43 @@ def main():
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--case", action="append", help="part of a case's name; all by default")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--amp", nargs="?", const="f16", choices=list(HALF), help="mixed precision")
     parser.add_argument("--json")
+    parser.add_argument("--kernels", help="write what takes most of a run of each case")
     arguments = parser.parse_args()
+    device, amp = arguments.device, arguments.amp
     torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.benchmark = True
     torch.manual_seed(1)
-    wanted = arguments.case or [""]
-    results = []
+    results, tables = [], {}
     for case in CASES:
-        if not any(part in case for part in wanted):
+        if not wanted(case, arguments.case, device):
             continue
-        run = make_case(case)
-        run()
+        run = make_case(case, device, amp)
+        for _ in range(3 if device == "cuda" else 1):
+            run()
         seconds = []
         for _ in range(arguments.repeats):
+            synchronise(device)
             began = time.perf_counter()
             run()
+            synchronise(device)
             seconds.append(time.perf_counter() - began)
         results.append({"name": case, "seconds": statistics.median(seconds)})
         print(f"{case:26} {results[-1]['seconds']:8.3f} s", file=sys.stderr)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    report = {"cases": results, "peak_bytes": peak, "threads": arguments.threads}
+        if arguments.kernels:
+            tables[case] = kernels(run, device)
+    if arguments.kernels:
+        write_kernels(arguments.kernels, tables)
+    report = {
+        "cases": results,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "device_bytes": torch.cuda.max_memory_reserved() if device == "cuda" else None,
+        "threads": arguments.threads,
+        "device": f"cuda ({torch.cuda.get_device_name()})" if device == "cuda" else "cpu",
+        "precision": amp or "f32",
+    }
     text = json.dumps(report, indent=2)
     if arguments.json:
         open(arguments.json, "w").write(text + "\n")

@@ -290,7 +290,7 @@ def triplet(embedding, labels, margin=0.2):
     distance = torch.where(squares > 0, squares, torch.ones_like(squares)).sqrt() * (squares > 0)
     loss = F.relu(distance[:, :, :, None] - distance[:, :, None, :] + margin)[:, allowed]
     active = (loss > 0).sum(1)
-    mean = torch.where(active > 0, loss.sum(1) / active.clamp(min=1), torch.zeros(()))
+    mean = torch.where(active > 0, loss.sum(1) / active.clamp(min=1), loss.new_zeros(()))
     return mean.mean()
 
 

@@ -1,0 +1,249 @@
+#!/usr/bin/env bash
+# A first look at a GPU, in one run: the tests on it through Vulkan, quickstart trained on it, training
+# steps timed against PyTorch on the same card, their memory, the kernels that dominate. All of it goes
+# to OUT/report.md, with the raw figures and logs beside it. What a machine lacks is skipped and named.
+#
+#     reference/gpu.sh OUT              on a machine with a GPU
+#     reference/gpu.sh --rehearse OUT   the same path on the CPU with small cases, to try the script
+#
+# Needs Rust and python3, for PyTorch's side with torch (PYTHON=...), for CUDA the internet once (its
+# build fetches LLVM). Environment: STEPS (test quickstart bench kernels), CASES, REPEATS.
+set -euo pipefail
+
+rehearse=
+if [ "${1:-}" = --rehearse ]; then rehearse=yes && shift; fi
+[ $# = 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-python3}
+steps=${STEPS:-test quickstart bench kernels}
+if [ "$rehearse" ]; then
+    cases=${CASES:-parts-small/test/1x30 parts-small/train/8x30}
+    repeats=${REPEATS:-1}
+    precisions="f32"
+    target=target
+else
+    cases=${CASES:-parts-small/train/64x30 paper-small/train/64x30}
+    repeats=${REPEATS:-10}
+    precisions="f32 f16 bf16"
+    # Of its own, so that the ordinary build stays as it is.
+    target=target/gpu
+fi
+report=$out/report.md
+gaitgl=$PWD/$target/release/gaitgl
+features=()
+: > "$report"
+
+say() { printf '%s\n' "$*" >&2; }
+tell() { printf '%s\n' "$@" >> "$report"; }
+section() { say "== $1 (${SECONDS}s)" && tell "" "## $1" ""; }
+skip() { say "skipped: $*" && tell "- skipped: $*"; }
+wants() { case " $steps " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# ---------------------------------------------------------------------------- the machine
+
+tell "# A look at a GPU, $(date -u +%Y-%m-%d)"
+section "the machine"
+{
+    git log -1 --format='- gaitgl: commit %h, %cd' --date=short || true
+    printf -- '- %s, %s cores\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)" "$(nproc)"
+    rustc --version | sed 's/^/- /'
+} >> "$report"
+nvidia=
+if command -v nvidia-smi > /dev/null && nvidia-smi > "$out/nvidia-smi.txt" 2>&1; then
+    nvidia=yes
+    nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | sed 's/^/- /' >> "$report"
+else
+    skip "nvidia-smi is not here, so memory is what each program says of itself"
+fi
+if command -v vulkaninfo > /dev/null; then
+    vulkaninfo --summary > "$out/vulkaninfo.txt" 2>&1 || skip "vulkaninfo found nothing"
+fi
+torch=
+if "$python" -c 'import torch' 2> /dev/null; then
+    torch=yes
+    "$python" -c 'import torch; print("- PyTorch", torch.__version__, "cuDNN", torch.backends.cudnn.version())' >> "$report"
+else
+    skip "$python has no torch, so there is nothing to compare with"
+fi
+
+# ------------------------------------------------------------------------------ the build
+
+# The program and its tests are built as the same two packages, so that Burn is built once for both.
+packages=(-p gaitgl -p gaitgl-cli --release --locked --target-dir "$target")
+build() {
+    features=("$@")
+    cargo build "${packages[@]}" "$@" > "$out/build.log" 2>&1
+}
+
+section "build"
+if [ "$rehearse" ]; then
+    build
+    tell "- without features"
+elif [ "$nvidia" ] && build --features gaitgl-cli/vulkan,gaitgl-cli/cuda; then
+    tell "- with the features vulkan and cuda"
+else
+    if [ "$nvidia" ]; then
+        cp "$out/build.log" "$out/build-cuda.log"
+        skip "cuda does not build here: $(grep -m1 -E '^error|panicked' "$out/build-cuda.log" || true)"
+    fi
+    build --features gaitgl-cli/vulkan
+    tell "- with the feature vulkan"
+fi
+
+# Opening a device without timing anything says whether it is there.
+devices=
+candidates="vulkan cuda"
+if [ "$rehearse" ]; then candidates="cpu"; fi
+for device in $candidates; do
+    if told=$("$gaitgl" bench --device "$device" --case none 2>&1); then
+        devices="$devices $device"
+        tell "- $device: $(printf '%s\n' "$told" | grep -m1 '^on ' || echo "$device")"
+    else
+        skip "${told#gaitgl: }"
+    fi
+done
+[ "$devices" ] || { say "no device to look at; see $report"; exit 2; }
+
+# ------------------------------------------------------------------- tests and quickstart
+
+if wants test; then
+    section "tests of the crate gaitgl"
+    for device in $devices; do
+        log=$out/test-$device.log
+        outcome=passed
+        GAITGL_TEST_DEVICE=$device cargo test "${packages[@]}" "${features[@]}" --no-fail-fast \
+            --lib --test golden --test exchange > "$log" 2>&1 || outcome=failed
+        passed=$(awk '/^test result/ { n += $4 } END { print n + 0 }' "$log")
+        failed=$(awk '/^test result/ { n += $6 } END { print n + 0 }' "$log")
+        tell "- $device: $outcome; $passed tests pass, $failed fail ($(basename "$log"))"
+        sed -n 's/^test \(.*\) \.\.\. FAILED$/    - \1/p' "$log" >> "$report"
+    done
+fi
+
+if wants quickstart; then
+    section "quickstart"
+    for device in $devices; do
+        rm -rf "$out/quickstart-$device"
+        log=$out/quickstart-$device.log
+        began=$SECONDS
+        if "$gaitgl" quickstart --device "$device" --run "$out/quickstart-$device" > "$log" 2>&1; then
+            tell "- $device: $((SECONDS - began)) s"
+            sed 's/^/    /' "$out/quickstart-$device/table.txt" >> "$report"
+        else
+            tell "- $device: failed after $((SECONDS - began)) s: $(tail -1 "$log")"
+        fi
+    done
+fi
+
+# ----------------------------------------------------------------------- times and memory
+
+# The most memory that the first card had in use while a command ran, in MiB, goes to a file.
+watched() {
+    local file=$1 watcher=
+    shift
+    if [ "$nvidia" ]; then
+        (
+            most=0
+            while used=$(nvidia-smi -i 0 --query-gpu=memory.used --format=csv,noheader,nounits); do
+                if [ "$used" -gt "$most" ]; then most=$used && echo "$most" > "$file"; fi
+                sleep 0.2
+            done
+        ) &
+        watcher=$!
+    fi
+    local code=0
+    "$@" || code=$?
+    if [ "$watcher" ]; then
+        kill "$watcher" 2> /dev/null || true
+        wait "$watcher" 2> /dev/null || true
+    fi
+    return $code
+}
+
+# bench WHO DEVICE PRECISION CASE: one case in a process of its own, so that the memory is its own.
+bench() {
+    local who=$1 device=$2 precision=$3 case=$4
+    local name=$who-$device-$precision-${case//\//-}
+    local command=()
+    if [ "$who" = gaitgl ]; then
+        command=("$gaitgl" bench --device "$device" --precision "$precision")
+    else
+        command=("$python" reference/bench_torch.py --device "$device")
+        if [ "$precision" != f32 ]; then command+=(--amp "$precision"); fi
+    fi
+    command+=(--case "$case" --repeats "$repeats" --json "$out/bench-$name.json")
+    say "$who $device $precision $case"
+    rm -f "$out/bench-$name.json"
+    watched "$out/bench-$name.mib" "${command[@]}" > "$out/bench-$name.log" 2>&1 ||
+        skip "$who $device $precision $case: $(tail -1 "$out/bench-$name.log")"
+}
+
+torch_device=
+if [ "$torch" ]; then
+    if [ "$rehearse" ]; then
+        torch_device=cpu
+    elif "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
+        torch_device=cuda
+    else
+        skip "PyTorch finds no CUDA device"
+    fi
+fi
+
+if wants bench; then
+    section "times"
+    if [ "$nvidia" ]; then
+        tell "- in use on the card before: $(nvidia-smi -i 0 --query-gpu=memory.used --format=csv,noheader)"
+    fi
+    for case in $cases; do
+        for precision in $precisions; do
+            if [ "$torch_device" ]; then bench pytorch "$torch_device" "$precision" "$case"; fi
+            for device in $devices; do bench gaitgl "$device" "$precision" "$case"; done
+        done
+    done
+    tell ""
+    "$python" reference/gpu_report.py times "$out"/bench-*.json >> "$report" ||
+        skip "the table; the figures are in $out/bench-*.json"
+fi
+
+# ------------------------------------------------------------------------------- kernels
+
+if wants kernels; then
+    section "kernels that dominate, one training step in f32"
+    for case in $cases; do
+        name=${case//\//-}
+        if [ "$torch_device" ]; then
+            kernels=$out/kernels-pytorch-$name.md
+            if "$python" reference/bench_torch.py --device "$torch_device" --case "$case" --repeats 1 \
+                --kernels "$kernels" > "$out/kernels-pytorch-$name.log" 2>&1; then
+                tell "PyTorch, $torch_device" && cat "$kernels" >> "$report"
+            else
+                skip "PyTorch's profiler: $(tail -1 "$out/kernels-pytorch-$name.log")"
+            fi
+        fi
+        for device in $devices; do
+            if [ "$device" = cpu ]; then
+                skip "gaitgl on the CPU has no kernels of a GPU to list"
+                continue
+            fi
+            # CubeCL, which runs Burn's kernels, logs the time of each where this file asks for it.
+            folder=$out/kernels-$device-$name
+            rm -rf "$folder" && mkdir -p "$folder"
+            printf '[profiling]\nlogger = { level = "basic", file = "kernels.log" }\n' > "$folder/cubecl.toml"
+            if (cd "$folder" && "$gaitgl" bench --device "$device" --case "$case" --repeats 5) > "$folder/log" 2>&1; then
+                tell "gaitgl, $device, $case: warm-up and tuning included" ""
+                "$python" reference/gpu_report.py kernels "$folder/kernels.log" >> "$report" ||
+                    skip "the list; the log is $folder/kernels.log"
+                tell ""
+            else
+                skip "kernels of $device: $(tail -1 "$folder/log")"
+            fi
+        done
+    done
+    command -v nsys > /dev/null || skip "nsys is not here; it would show the same with gaps between kernels"
+fi
+
+section "done"
+say "$report"
