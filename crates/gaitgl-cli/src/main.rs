@@ -6,6 +6,7 @@
 mod commands;
 mod embedding_file;
 mod files;
+mod plot;
 mod progress;
 
 use std::process::ExitCode;

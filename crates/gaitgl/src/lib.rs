@@ -1,5 +1,6 @@
 //! The GaitGL network, its losses, training and checkpoints.
 
+pub mod ablation;
 pub mod checkpoint;
 pub mod device;
 pub mod embed;

@@ -70,6 +70,23 @@ impl RunFolder {
         self.write_config(config)
     }
 
+    /// Forgets a run that was stopped before its first checkpoint, so that it can begin again. A run
+    /// with a checkpoint is left as it is.
+    ///
+    /// # Errors
+    /// A folder that cannot be written to.
+    pub fn forget_start(&self) -> Result<(), RunError> {
+        if self.latest()?.is_some() {
+            return Ok(());
+        }
+        for path in [self.config_path(), self.metrics_path()] {
+            if path.exists() {
+                fs::remove_file(&path).map_err(failed(&path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Replaces `config.toml`.
     ///
     /// # Errors
@@ -216,6 +233,18 @@ mod tests {
         let run = RunFolder::new(folder.path().join("run"));
         run.begin("").unwrap();
         assert!(run.begin("").unwrap_err().to_string().contains("--resume"));
+    }
+
+    #[test]
+    fn a_start_without_checkpoint_is_forgotten_and_a_run_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::new(folder.path().join("run"));
+        run.begin("").unwrap();
+        run.forget_start().unwrap();
+        run.begin("").unwrap();
+        run.save(&at(5), 1).unwrap();
+        run.forget_start().unwrap();
+        assert!(run.begin("").is_err());
     }
 
     #[test]

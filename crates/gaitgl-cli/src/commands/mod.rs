@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod ablate;
 mod bench;
 mod completions;
 mod convert;
@@ -19,10 +20,12 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use burn::tensor::Device;
 use clap::{Args, Subcommand};
+use gait_data::PreparedSet;
 use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
+use gaitgl::settings::Settings;
 
 use crate::Outcome;
 
@@ -35,6 +38,7 @@ pub enum Command {
     Convert(convert::Convert),
     Train(train::Train),
     Test(test::Test),
+    Ablate(ablate::Ablate),
     Embed(embed::Embed),
     Import(import::Import),
     Export(export::Export),
@@ -53,6 +57,7 @@ impl Command {
             Self::Convert(command) => command.run(),
             Self::Train(command) => command.run(),
             Self::Test(command) => command.run(),
+            Self::Ablate(command) => command.run(),
             Self::Embed(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
@@ -106,6 +111,35 @@ impl OnDevice {
         }
         Ok(device)
     }
+}
+
+/// The settings of a training, each source over the one before.
+#[derive(Args)]
+pub struct Recipe {
+    /// Preset to start from: paper-small, paper-large, parts-small, parts-large,
+    /// parts-large-bnneck or hid-2020 [default: what the file says, else paper-small]
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Change a setting by its dotted name; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl Recipe {
+    /// The settings, checked.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings::assemble(self.preset.as_deref(), self.config.as_deref(), &self.set)?)
+    }
+}
+
+/// The protocol for the test subjects of a set, as [`protocol_for`].
+pub fn protocol_for_set(name: Option<&str>, set: &PreparedSet) -> anyhow::Result<Protocol> {
+    let conditions = set.test().into_iter().map(|i| set.entry(i).key.condition.clone());
+    let conditions: Vec<String> = conditions.collect();
+    protocol_for(name, &conditions, set.about().partition.probe.clone())
 }
 
 /// The named protocol (built in, or a file), else the one that fits the conditions of the data:

@@ -11,7 +11,7 @@ use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use serde_json::Value;
 
-use super::{OnDevice, Trained, protocol_for, say};
+use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
 use crate::{Outcome, embedding_file, files, progress};
 
 /// Test a network on the test subjects of a prepared set and print the table
@@ -85,19 +85,16 @@ impl Test {
     /// The embeddings to test and the protocol for them.
     fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<(Embeddings, Protocol)> {
         let name = self.protocol.as_deref();
-        let listed = set.and_then(|set| set.about().partition.probe.clone());
         if let Some(path) = &self.embeddings {
             let embeddings = embedding_file::read(path)?;
+            let listed = set.and_then(|set| set.about().partition.probe.clone());
             let protocol = protocol_for(name, &embeddings.conditions, listed)?;
             return Ok((embeddings, protocol));
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
-        let indices = set.test();
-        let conditions: Vec<String> =
-            indices.iter().map(|&i| set.entry(i).key.condition.clone()).collect();
-        let protocol = protocol_for(name, &conditions, listed)?;
+        let protocol = protocol_for_set(name, set)?;
         let (_, checkpoint) = self.trained.load()?;
-        Ok((embed_set(&checkpoint, set, &indices, &self.on.open()?)?, protocol))
+        Ok((embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?, protocol))
     }
 
     fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {

@@ -16,7 +16,7 @@ use gaitgl::settings::Settings;
 use gaitgl::train::{Ending, Observer, Pace, Session, StepReport, TestReport, Trainer, classes};
 use indicatif::{HumanDuration, ProgressBar};
 
-use super::{OnDevice, protocol_for, say};
+use super::{OnDevice, Recipe, protocol_for_set, say};
 use crate::{Outcome, progress};
 
 /// Train a network on the training subjects of a prepared set
@@ -29,22 +29,14 @@ use crate::{Outcome, progress};
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Train {
-    /// Preset to start from: paper-small, paper-large, parts-small, parts-large,
-    /// parts-large-bnneck or hid-2020 [default: what the file says, else paper-small]
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// Configuration file
-    #[arg(long, value_name = "FILE.toml")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    recipe: Recipe,
     /// Prepared set that `gaitgl prepare` wrote
     #[arg(long, value_name = "PREPARED")]
     data: PathBuf,
     /// Run folder to write
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
-    /// Change a setting by its dotted name; may be given more than once
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
     /// Protocol of the tests during training [default: what fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
@@ -61,16 +53,11 @@ impl Train {
         let folder = RunFolder::new(&self.run);
         let device = self.on.open()?;
         let (trainer, best) = if self.resume {
-            resume(&folder, &set, &self.set, &device)?
+            resume(&folder, &set, &self.recipe.set, &device)?
         } else {
-            let preset = self.preset.as_deref();
-            let settings = Settings::assemble(preset, self.config.as_deref(), &self.set)?;
-            (begin(&folder, &set, settings, &device)?, None)
+            (begin(&folder, &set, self.recipe.settings()?, &device)?, None)
         };
-        let partition = &set.about().partition;
-        let tested = set.test().into_iter().map(|i| set.entry(i).key.condition.clone());
-        let tested: Vec<String> = tested.collect();
-        let protocol = protocol_for(self.protocol.as_deref(), &tested, partition.probe.clone())?;
+        let protocol = protocol_for_set(self.protocol.as_deref(), &set)?;
         train(Session::new(trainer, set, folder.clone(), protocol, best), &self.run)
     }
 }
@@ -90,7 +77,8 @@ pub fn begin(
     Ok(trainer)
 }
 
-fn resume(
+/// The training of a run folder at its last checkpoint, with its best score so far.
+pub fn resume(
     folder: &RunFolder,
     set: &Arc<PreparedSet>,
     assignments: &[String],
@@ -125,12 +113,8 @@ fn resume(
 }
 
 /// Runs a session to its end and says how it ended.
-pub fn train(mut session: Session, run: &Path) -> anyhow::Result<Outcome> {
-    let stop = progress::watch_interrupts()?;
-    let mut console = Console::new(session.iterations());
-    let ending = session.run(&mut console, stop)?;
-    console.bar.finish_and_clear();
-    match ending {
+pub fn train(session: Session, run: &Path) -> anyhow::Result<Outcome> {
+    match run_session(session)? {
         Ending::Finished(path) => {
             say(format!("trained: {}", path.display()));
             Ok(Outcome::Done)
@@ -141,6 +125,15 @@ pub fn train(mut session: Session, run: &Path) -> anyhow::Result<Outcome> {
             run.display()
         ),
     }
+}
+
+/// Runs a session to its end, or to Ctrl-C, and shows its progress.
+pub fn run_session(mut session: Session) -> anyhow::Result<Ending> {
+    let stop = progress::watch_interrupts()?;
+    let mut console = Console::new(session.iterations());
+    let ending = session.run(&mut console, stop)?;
+    console.bar.finish_and_clear();
+    Ok(ending)
 }
 
 /// Progress on the terminal, or plain lines where there is none.

@@ -174,7 +174,8 @@ impl Settings {
         self.train.check()
     }
 
-    fn overlay(&self, table: &Table, place: &str) -> Result<Self, SettingsError> {
+    /// These settings with those of a table over them, unchecked; `place` names it in messages.
+    pub(crate) fn overlay(&self, table: &Table, place: &str) -> Result<Self, SettingsError> {
         let mut whole = Table::try_from(self).map_err(|e| syntax(place, &e.to_string()))?;
         let known = dotted_keys(&whole, "");
         merge(&mut whole, table, "", &known)?;

@@ -1,0 +1,198 @@
+//! Which network a row needs: rows that differ only at test share one training.
+
+use toml::{Table, Value};
+
+use gait_data::PreparedSet;
+use gait_eval::{Distance, Protocol};
+
+use crate::settings::{AtTest, Branches, LocalSettings, Partition, Pool, Settings, SpatialPooling};
+
+/// A training and the name of its run folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// The settings, with one checkpoint kept and no tests on the way.
+    pub settings: Settings,
+    /// A readable name that ends in a hash of everything that the weights depend on.
+    pub name: String,
+}
+
+impl Training {
+    /// The training of some settings on a set.
+    pub fn new(settings: &Settings, set: &PreparedSet) -> Self {
+        Self::on(settings, &data_key(set))
+    }
+
+    fn on(settings: &Settings, data: &str) -> Self {
+        let hash = short_hash(&format!("{}\n{data}", weights_key(settings)));
+        let name = format!("{}-{hash}", summary(settings));
+        let mut settings = settings.clone();
+        (settings.train.keep, settings.train.test_every) = (1, 0);
+        Self { settings, name }
+    }
+
+    /// Whether settings lead to the same weights on the same data.
+    pub fn agrees(&self, settings: &Settings) -> bool {
+        weights_key(&self.settings) == weights_key(settings)
+    }
+}
+
+/// The name of one way to test a network.
+pub fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -> String {
+    let local = test_key(settings);
+    let hash = short_hash(&format!("{local:?}\n{protocol:?}\n{distance}"));
+    let how = local.first().map_or_else(String::new, |how| format!("-{how}"));
+    format!("test-{}{how}-{hash}", protocol.name)
+}
+
+/// The settings that the weights depend on, as TOML: those that only matter at test, to the log or
+/// to the disk are left out, and those of a local branch that does not run.
+fn weights_key(settings: &Settings) -> String {
+    let mut whole = Table::try_from(settings).unwrap_or_default();
+    whole.remove("preset");
+    for key in ["keep", "test_every", "log_every", "checkpoint_every"] {
+        inner(&mut whole, "train").map(|train| train.remove(key));
+    }
+    let Some(model) = inner(&mut whole, "model") else { return String::new() };
+    if settings.model.branches == Branches::Global {
+        model.remove("local");
+    }
+    if let Some(local) = inner(model, "local") {
+        for key in ["at_test", "draws", "seed"] {
+            local.remove(key);
+        }
+        let bands = settings.model.local.partition == Partition::Bands;
+        local.remove(if bands { "ratio" } else { "bands" });
+    }
+    toml::to_string(&whole).unwrap_or_default()
+}
+
+fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
+    table.get_mut(key).and_then(Value::as_table_mut)
+}
+
+/// What of the settings matters at test alone: nothing where no mask is random.
+fn test_key(settings: &Settings) -> Vec<String> {
+    let LocalSettings { partition, at_test, draws, seed, .. } = settings.model.local;
+    if settings.model.branches == Branches::Global || partition == Partition::Bands {
+        return Vec::new();
+    }
+    match at_test {
+        AtTest::Expected => vec!["expected".into()],
+        AtTest::Plain => vec!["plain".into()],
+        AtTest::Seeded => vec!["seeded".into(), seed.to_string()],
+        AtTest::MeanOfK => vec![format!("mean-of-{draws}"), seed.to_string()],
+    }
+}
+
+/// What a set is, wherever it lies.
+fn data_key(set: &PreparedSet) -> String {
+    let about = set.about();
+    let parts = (&about.settings, &about.counts, &about.partition, about.bytes);
+    serde_json::to_string(&parts).unwrap_or_default()
+}
+
+/// `both-strip-v-0.3-gem-lta-sp-seed-1`: what ablations mostly change.
+fn summary(settings: &Settings) -> String {
+    let model = &settings.model;
+    let local = &model.local;
+    let mut parts = vec![name_of(model.branches)];
+    if model.branches != Branches::Global {
+        parts.push(name_of(local.partition));
+        parts.push(match local.partition {
+            Partition::Bands => local.bands.to_string(),
+            _ => local.ratio.to_string(),
+        });
+        parts.push(name_of(local.reading));
+    }
+    parts.push(name_of::<SpatialPooling>(model.spatial_pooling));
+    parts.extend(model.pools.iter().filter(|p| **p != Pool::None).map(|p| name_of(*p)));
+    parts.push(format!("seed-{}", settings.train.seed));
+    parts.join("-")
+}
+
+/// The name of a choice as files write it.
+fn name_of<T: serde::Serialize>(choice: T) -> String {
+    let value = Value::try_from(choice).ok();
+    value.as_ref().and_then(Value::as_str).unwrap_or_default().to_string()
+}
+
+/// Eight digits: enough to tell a folder's trainings apart, and who reuses one compares settings.
+fn short_hash(text: &str) -> String {
+    format!("{:08x}", crc32fast::hash(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ablation::Sweep;
+
+    fn names(sweep: &str, assignments: &[&str]) -> Vec<String> {
+        let assignments: Vec<String> = assignments.iter().map(|a| a.to_string()).collect();
+        let base = Settings::assemble(Some("paper-small"), None, &assignments).unwrap();
+        let sweep = Sweep::load(sweep).unwrap();
+        let rows = sweep.rows.iter();
+        rows.map(|row| Training::on(&sweep.settings(row, &base).unwrap(), "a set").name).collect()
+    }
+
+    fn distinct(mut names: Vec<String>) -> usize {
+        names.sort();
+        names.dedup();
+        names.len()
+    }
+
+    #[test]
+    fn rows_that_differ_at_test_share_a_training() {
+        assert_eq!(distinct(names("at-test", &[])), 1);
+        assert_eq!(distinct(names("readings", &[])), 3);
+        assert_eq!(distinct(names("fig4", &[])), 33);
+    }
+
+    #[test]
+    fn tables_share_the_full_network() {
+        let full = &names("table5", &[])[6];
+        assert_eq!(&names("table6", &[])[3], full);
+        assert_eq!(&names("table7", &[])[2], full);
+        assert_eq!(&names("at-test", &[])[0], full);
+        assert!(names("fig4", &[]).contains(full));
+    }
+
+    #[test]
+    fn another_budget_or_seed_or_set_is_another_training() {
+        let plain = &names("at-test", &[])[0];
+        for other in ["train.iterations=7", "train.seed=2", "train.batch.frames=20"] {
+            assert_ne!(&names("at-test", &[other])[0], plain, "{other}");
+        }
+        for same in ["train.log_every=7", "train.keep=9", "train.checkpoint_every=7"] {
+            assert_eq!(&names("at-test", &[same])[0], plain, "{same}");
+        }
+        let settings = Settings::preset("paper-small").unwrap();
+        assert_ne!(Training::on(&settings, "a").name, Training::on(&settings, "b").name);
+    }
+
+    #[test]
+    fn a_branch_that_does_not_run_is_no_difference() {
+        let globals = |ratio: &str| names("table5", &[ratio])[0].clone();
+        assert_eq!(globals("model.local.ratio=0.2"), globals("model.local.ratio=0.4"));
+        let bands = |ratio: &str| names("table5", &[ratio])[2].clone();
+        assert_eq!(bands("model.local.ratio=0.2"), bands("model.local.ratio=0.4"));
+    }
+
+    #[test]
+    fn ways_to_test_are_told_apart_where_masks_are_random() {
+        let protocol = Protocol::builtin("casia-b").unwrap();
+        let name = |sweep: &str, row: usize, set: &str| {
+            let sweep = Sweep::load(sweep).unwrap();
+            let base = Settings::assemble(None, None, &[set.to_string()]).unwrap();
+            let settings = sweep.settings(&sweep.rows[row], &base).unwrap();
+            test_name(&settings, &protocol, Distance::Strips)
+        };
+        let ways = (0..4).map(|row| name("at-test", row, "model.local.draws=3")).collect();
+        assert_eq!(distinct(ways), 4);
+        let (one, two) = ("model.local.seed=1", "model.local.seed=2");
+        assert_eq!(name("at-test", 0, one), name("at-test", 0, two));
+        assert_ne!(name("at-test", 1, one), name("at-test", 1, two));
+        let plain = "model.local.at_test=plain";
+        assert_eq!(name("table5", 0, plain), name("table5", 0, one));
+        assert_eq!(name("table5", 2, plain), name("table5", 2, one));
+    }
+}
