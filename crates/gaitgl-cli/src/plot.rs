@@ -9,8 +9,9 @@ use std::ops::Range;
 use anyhow::{Context, anyhow};
 use gaitgl::ablation::{Figure, ResultTable};
 use image::{ImageFormat, RgbImage};
-use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
+use plotters::coord::{CoordTranslate, Shift};
+use plotters::element::PointCollection;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontTransform, register_font};
@@ -84,7 +85,10 @@ fn grid(panels: usize, most: usize) -> [usize; 2] {
     [lines, panels.div_ceil(lines).max(1)]
 }
 
-fn draw_on<B: DrawingBackend>(root: &DrawingArea<B, Shift>, table: &ResultTable) -> anyhow::Result<()>
+fn draw_on<B: DrawingBackend>(
+    root: &DrawingArea<B, Shift>,
+    table: &ResultTable,
+) -> anyhow::Result<()>
 where
     B::ErrorType: 'static,
 {
@@ -140,15 +144,16 @@ where
     B::ErrorType: 'static,
 {
     let (mut x, y) = (MARK, HEAD - TEXT - MARK);
-    let mut entries = vec![("ours, with the range over seeds", COLOURS[3].filled())];
+    let several = (0..table.sweep().rows.len())
+        .any(|row| table.ours(row, 0).is_some_and(|figure| figure.deviation.is_some()));
+    let ours = if several { "ours, with the range over seeds" } else { "ours" };
+    head.draw(&Circle::new((x, y), MARK, COLOURS[3].filled()))?;
+    head.draw(&Text::new(ours, (x + 2 * MARK, y), text(TEXT, HPos::Left, VPos::Center)))?;
     if table.shows_published() {
-        entries.push(("the paper's", COLOURS[3].stroke_width(3)));
-    }
-    for (label, style) in entries {
-        head.draw(&Circle::new((x, y), MARK, style))?;
-        x += 2 * MARK;
-        head.draw(&Text::new(label, (x, y), text(TEXT, HPos::Left, VPos::Center)))?;
-        x += width(label, TEXT) + 4 * MARK;
+        x += 6 * MARK + width(ours, TEXT);
+        ring(head, (x, y), COLOURS[3])?;
+        let style = text(TEXT, HPos::Left, VPos::Center);
+        head.draw(&Text::new("the paper's", (x + 2 * MARK, y), style))?;
     }
     Ok(())
 }
@@ -193,16 +198,18 @@ where
     let place = |row: usize| (rows - 1 - row) as f64;
     let mut panel = ChartBuilder::on(area)
         .caption(&table.columns()[column], text(TEXT, HPos::Center, VPos::Top))
-        .margin_right(MARGIN)
+        .margin_right(2 * MARGIN)
         .x_label_area_size(2 * TEXT)
         .build_cartesian_2d(across.clone(), -0.7..rows as f64 - 0.3)?;
     axes(&mut panel, "", 0)?;
     let colour = COLOURS[column % COLOURS.len()];
     for row in 0..rows {
         let y = place(row);
-        panel.plotting_area().draw(&PathElement::new([(across.start, y), (across.end, y)], FAINT))?;
+        panel
+            .plotting_area()
+            .draw(&PathElement::new([(across.start, y), (across.end, y)], FAINT))?;
         if let Some(value) = table.published(row, column) {
-            panel.plotting_area().draw(&Circle::new((value, y), MARK, colour.stroke_width(3)))?;
+            ring(panel.plotting_area(), (value, y), colour)?;
         }
         if let Some(Figure { mean, range: (least, most), .. }) = table.ours(row, column) {
             let bar = PathElement::new([(least, y), (most, y)], colour.stroke_width(4));
@@ -213,6 +220,21 @@ where
     Ok((0..rows).map(|row| panel.backend_coord(&(across.start, place(row))).1).collect())
 }
 
+/// A hollow mark: plotters draws the outlines of circles in steps, but not their areas.
+fn ring<B: DrawingBackend, T: CoordTranslate<From = P>, P: Clone>(
+    area: &DrawingArea<B, T>,
+    place: P,
+    colour: RGBColor,
+) -> anyhow::Result<()>
+where
+    B::ErrorType: 'static,
+    for<'a> &'a Circle<P, i32>: PointCollection<'a, P>,
+{
+    area.draw(&Circle::new(place.clone(), MARK, colour.filled()))?;
+    area.draw(&Circle::new(place, MARK - 3, WHITE.filled()))?;
+    Ok(())
+}
+
 fn axes<B: DrawingBackend>(panel: &mut Panel<'_, B>, x: &str, y_labels: usize) -> anyhow::Result<()>
 where
     B::ErrorType: 'static,
@@ -221,7 +243,7 @@ where
     if y_labels == 0 {
         mesh.disable_y_mesh();
     }
-    mesh.disable_axes()
+    mesh.axis_style(FAINT)
         .bold_line_style(FAINT)
         .light_line_style(TRANSPARENT)
         .x_labels(5)
@@ -269,7 +291,10 @@ where
 }
 
 /// A panel for each series, all of one height of accuracy.
-fn curves<B: DrawingBackend>(body: &DrawingArea<B, Shift>, table: &ResultTable) -> anyhow::Result<()>
+fn curves<B: DrawingBackend>(
+    body: &DrawingArea<B, Shift>,
+    table: &ResultTable,
+) -> anyhow::Result<()>
 where
     B::ErrorType: 'static,
 {
@@ -322,4 +347,56 @@ where
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use gait_eval::Protocol;
+    use gaitgl::ablation::{Run, Sweep};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A table whose rows have the given figures, some of them none.
+    fn table(sweep: &str, figures: impl Fn(usize) -> Option<f64>) -> ResultTable {
+        let sweep = Sweep::load(sweep).unwrap();
+        let rows = sweep.rows.len();
+        let mut table = ResultTable::new(sweep, &Protocol::builtin("casia-b").unwrap());
+        for (row, seed) in (0..rows).flat_map(|row| [(row, 1), (row, 2)]) {
+            let nm = figures(row).map(|v| v + seed as f64);
+            let figures = json!({ "NM": nm, "BG": 20.0, "CL": 10.0 * row as f64, "mean": null });
+            let score = table.score(&json!({ "rank1": figures })).unwrap();
+            table.add(Run { row, seed, score });
+        }
+        table
+    }
+
+    #[test]
+    fn both_forms_hold_every_row_and_every_group() {
+        let Pictures { svg, png } = draw(&table("table5", |row| Some(row as f64))).unwrap();
+        for part in ["local strip-v", "pixel", "NM", "Mean", "the paper"] {
+            assert!(svg.contains(part), "no {part}");
+        }
+        let image = image::load_from_memory(&png).unwrap().into_rgb8();
+        assert_eq!(image.width(), WIDTH);
+        let inked =
+            |colour: RGBColor| image.pixels().any(|p| p.0 == [colour.0, colour.1, colour.2]);
+        assert!(inked(COLOURS[0]) && inked(COLOURS[2]), "no marks");
+    }
+
+    #[test]
+    fn curves_have_a_panel_for_each_series() {
+        let svg = draw(&table("fig4", |row| Some(row as f64))).unwrap().svg;
+        for part in ["part-h", "part-v", "strip-h", "strip-v", "pixel", "dropping ratio", "0.8"] {
+            assert!(svg.contains(part), "no {part}");
+        }
+    }
+
+    #[test]
+    fn a_table_without_figures_can_be_drawn() {
+        draw(&table("fig4", |_| None)).unwrap();
+        draw(&table("readings", |row| (row > 0).then_some(50.0))).unwrap();
+        assert_eq!(range(std::iter::empty(), 2.0), 0.0..100.0);
+        assert_eq!(range([50.0].into_iter(), 2.0), 48.8..51.2);
+    }
 }

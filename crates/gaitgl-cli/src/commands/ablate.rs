@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Protocol};
@@ -16,7 +17,7 @@ use gaitgl::settings::Settings;
 use gaitgl::train::{Ending, Session};
 use indicatif::HumanDuration;
 
-use super::{Recipe, protocol_for_set, say, test, train};
+use super::{OnDevice, Recipe, protocol_for_set, say, test, train};
 use crate::{Outcome, files, plot, progress};
 
 /// Train and test the networks of an ablation and print the table, ours beside the published one
@@ -34,6 +35,8 @@ pub struct Ablate {
     sweep: String,
     #[command(flatten)]
     recipe: Recipe,
+    #[command(flatten)]
+    on: OnDevice,
     /// Prepared set that `gaitgl prepare` wrote
     #[arg(long, value_name = "PREPARED")]
     data: PathBuf,
@@ -57,8 +60,12 @@ impl Ablate {
         let protocol = protocol_for_set(self.protocol.as_deref(), &set)?;
         let seeds = if self.seeds.is_empty() { vec![base.train.seed] } else { self.seeds.clone() };
         let jobs = jobs(&sweep, &base, &seeds)?;
+        for job in &jobs {
+            train::learnable(&set, &job.settings)?;
+        }
         let table = ResultTable::new(sweep, &protocol);
-        let bench = Bench { set, protocol, runs: self.out.join("runs") };
+        let device = self.on.open()?;
+        let bench = Bench { set, protocol, device, runs: self.out.join("runs") };
         let mut report = Report { table, failures: Vec::new() };
         let stop = progress::watch_interrupts()?;
         bench.work(&jobs, &mut report, stop);
@@ -101,6 +108,7 @@ fn jobs(sweep: &Sweep, base: &Settings, seeds: &[u64]) -> anyhow::Result<Vec<Job
 struct Bench {
     set: Arc<PreparedSet>,
     protocol: Protocol,
+    device: Device,
     runs: PathBuf,
 }
 
@@ -127,9 +135,14 @@ impl Bench {
                     seconds += began.elapsed().as_secs_f64();
                     let open = jobs[at + 1..].iter().filter(|job| !self.knows(job)).count();
                     let left = seconds / f64::from(worked) * open as f64;
-                    let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-                    let took = HumanDuration(began.elapsed());
-                    say(format!("{place}: {figures}, took {took}, {left} left"));
+                    let left = match open {
+                        0 => String::new(),
+                        _ => format!(", {} left", HumanDuration(Duration::from_secs_f64(left))),
+                    };
+                    say(format!(
+                        "{place}: {figures}, took {}{left}",
+                        HumanDuration(began.elapsed())
+                    ));
                 }
                 Err(error) => {
                     say(format!("{place}: failed, the other rows go on: {error:#}"));
@@ -150,7 +163,7 @@ impl Bench {
         checkpoint.settings.model.local = job.settings.model.local.clone();
         say(format!("{place}: testing"));
         let began = Instant::now();
-        let embeddings = test::embed_set(&checkpoint, &self.set, &self.set.test())?;
+        let embeddings = test::embed_set(&checkpoint, &self.set, &self.set.test(), &self.device)?;
         let evaluation = test::evaluate(&embeddings, &self.protocol, Distance::Strips)?;
         files::write_json(&result, &evaluation.to_json(began.elapsed().as_secs_f64()))?;
         let score = read_score(&result, table);
@@ -180,9 +193,9 @@ impl Bench {
             if checkpoint.iteration >= training.settings.train.iterations {
                 return for_use(&path);
             }
-            train::resume(&folder, &self.set, &[])?
+            train::resume(&folder, &self.set, &[], &self.device)?
         } else {
-            (train::begin(&folder, &self.set, training.settings.clone())?, None)
+            (train::begin(&folder, &self.set, training.settings.clone(), &self.device)?, None)
         };
         say(format!("{place}: training"));
         let session = Session::new(trainer, self.set.clone(), folder, self.protocol.clone(), best);

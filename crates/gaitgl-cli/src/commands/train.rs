@@ -62,6 +62,12 @@ impl Train {
     }
 }
 
+/// The subjects that settings train on, if the set serves their network and their batches.
+pub fn learnable(set: &Arc<PreparedSet>, settings: &Settings) -> anyhow::Result<Vec<String>> {
+    check_size(&settings.model, set)?;
+    Ok(classes(set, &settings.train)?)
+}
+
 /// Checks everything, then makes the run folder.
 pub fn begin(
     folder: &RunFolder,
@@ -69,8 +75,7 @@ pub fn begin(
     settings: Settings,
     device: &Device,
 ) -> anyhow::Result<Trainer> {
-    check_size(&settings.model, set)?;
-    let subjects = classes(set, &settings.train)?;
+    let subjects = learnable(set, &settings)?;
     let config = settings.to_toml();
     let trainer = Trainer::new(settings, subjects, device)?;
     folder.begin(&config)?;
@@ -92,8 +97,7 @@ pub fn resume(
     if settings.model != saved.model {
         bail!("--resume cannot change the network (model.*); start a new run for that");
     }
-    check_size(&settings.model, set)?;
-    let subjects = classes(set, &settings.train)?;
+    let subjects = learnable(set, &settings)?;
     if !checkpoint.trained_on(&subjects) {
         bail!(
             "{} has {} classes, the training subjects of {} are {} or others; give the set of the \

@@ -90,7 +90,7 @@ pub enum AblationError {
         /// The row's name.
         row: String,
         /// What is wrong with its settings.
-        source: SettingsError,
+        source: Box<SettingsError>,
     },
     /// No sweep has this name.
     #[error(
@@ -206,7 +206,9 @@ impl Sweep {
     fn row_problem(&self, row: &Row) -> Option<String> {
         let (labels, columns) = (row.labels.len(), self.columns.len());
         if labels != columns {
-            return Some(format!("it has {labels} labels for {columns} columns; give one for each"));
+            return Some(format!(
+                "it has {labels} labels for {columns} columns; give one for each"
+            ));
         }
         for set in [&self.set, &row.set] {
             if set.contains_key("preset") {
@@ -242,7 +244,7 @@ impl Sweep {
         checked.map_err(|source| AblationError::Row {
             sweep: self.name.clone(),
             row: row.name.clone(),
-            source,
+            source: Box::new(source),
         })
     }
 }

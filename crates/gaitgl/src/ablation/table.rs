@@ -225,7 +225,7 @@ impl fmt::Display for ResultTable {
                 text += &format!("{:w$}  ", cells[line], w = width(cells));
             }
             for cells in &figures {
-                text += &format!("{:>w$} ", cells[line], w = width(cells));
+                text += &format!("{:>w$}  ", cells[line], w = width(cells));
             }
             writeln!(f, "{}", text.trim_end())?;
         }
@@ -275,7 +275,8 @@ mod tests {
         for row in 0..2 {
             for &seed in seeds {
                 let nm = 50.0 + 10.0 * row as f64 + seed as f64;
-                let figures = json!({ "NM": nm, "BG": 20.0, "CL": null, "mean": 35.04, "ALL": 7.5 });
+                let figures =
+                    json!({ "NM": nm, "BG": 20.0, "CL": null, "mean": 35.04, "ALL": 7.5 });
                 let score = table.score(&json!({ "rank1": figures })).unwrap();
                 table.add(Run { row, seed, score });
             }
@@ -293,10 +294,10 @@ mod tests {
             &table("casia-b", &[1]).to_string(),
             "\
 mine: two networks, rank-1 accuracy (%)
-            NM            BG            CL          Mean
-A  B      ours  paper   ours  paper   ours  paper   ours  paper
-✓         51.0  90.0*  20.0*     -       -     -   35.0*  80.0
-   x, y  61.0*  89.0   20.0*     -       -     -   35.0*  81.0*
+           NM             BG             CL           Mean
+A  B     ours   paper   ours   paper   ours   paper   ours   paper
+✓        51.0    90.0*  20.0*      -      -       -   35.0*   80.0
+   x, y  61.0*   89.0   20.0*      -      -       -   35.0*   81.0*
 * best of its column
 paper: a paper
 ",
