@@ -18,10 +18,10 @@ OUT = pathlib.Path(__file__).parent.parent / "crates/gaitgl/tests/fixtures"
 HEIGHT, WIDTH, CLASSES = 16, 20, 5
 
 
-def write(name, tensors):
-    """A safetensors file: length of the header, header, raw tensors in order."""
+def write(name, tensors, texts=None):
+    """A safetensors file: length of the header, header with `texts`, raw tensors in order."""
     kinds = {np.dtype("float32"): "F32", np.dtype("int64"): "I64", np.dtype("uint8"): "U8"}
-    header, blobs, offset = {}, [], 0
+    header, blobs, offset = {"__metadata__": texts} if texts else {}, [], 0
     for key, value in tensors.items():
         array = np.ascontiguousarray(torch.as_tensor(value).detach().numpy())
         blob = array.tobytes()

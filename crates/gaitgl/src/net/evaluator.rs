@@ -154,3 +154,90 @@ impl GaitGl {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::ModuleMapper;
+    use burn::tensor::DType;
+    use gait_data::Batch;
+    use gait_kernels::Path;
+
+    use crate::net::prepared::problem;
+    use crate::settings::Settings;
+    use crate::train::Trainer;
+
+    const FRAMES: usize = 9;
+
+    /// Two clips each of two walkers at 64 x 44: a leaning trunk over a stride that opens and closes.
+    fn walkers() -> Batch {
+        let pixel = |clip: usize, frame: usize, row: usize, column: usize| {
+            let (person, phase) = (clip / 2, frame as f32 + 3.0 * (clip % 2) as f32);
+            let swing = (phase * 0.7).sin() * (row as f32 / 64.0) * (6.0 + 3.0 * person as f32);
+            let centre = 22.0 + 0.05 * (person as f32 + 1.0) * (32.0 - row as f32);
+            let beside = (column as f32 - centre).abs() - swing.abs();
+            let inside = beside.abs() < 3.0 + (row * (person + 2) % 7) as f32;
+            if inside { 255 } else { 0 }
+        };
+        let clip =
+            |clip| (0..FRAMES * 64 * 44).map(move |i| pixel(clip, i / 2816, i / 44 % 64, i % 44));
+        let (height, width) = (64, 44);
+        let subjects = vec![0, 0, 1, 1];
+        Batch { subjects, frames: FRAMES, height, width, pixels: (0..4).flat_map(clip).collect() }
+    }
+
+    struct Double;
+
+    impl ModuleMapper for Double {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| value.cast(DType::F64))
+        }
+    }
+
+    /// Largest difference of the embeddings of a network of a preset from those of the same network
+    /// in float64, where every convolution runs by plain Burn operations, relative to the largest
+    /// value; and the layers whose convolutions take a Winograd path.
+    fn error(preset: &str, channels: [usize; 3], steps: usize) -> (f64, usize) {
+        let mut settings = Settings::preset(preset).unwrap();
+        settings.model.channels = channels.to_vec();
+        settings.train.learning_rate = 1e-3;
+        let people = vec!["a".into(), "b".into()];
+        let mut trainer = Trainer::new(settings, people, &crate::cpu()).unwrap();
+        let batch = walkers();
+        let reports: Vec<_> = (0..steps).map(|_| trainer.step(&batch).unwrap()).collect();
+        println!("{preset}: loss {} to {}", reports[0].loss, reports[steps - 1].loss);
+
+        let evaluator = trainer.evaluator();
+        let mut exact = evaluator.clone();
+        exact.net = exact.net.map(&mut Double);
+        exact.draws.iter_mut().for_each(|draw| draw.body = None);
+        assert!(evaluator.draws.iter().all(|draw| draw.body.is_some()));
+        let pixels: Vec<f32> = batch.pixels.iter().map(|&v| f32::from(v) / 255.0).collect();
+        let clips = TensorData::new(pixels, [4, 1, FRAMES, 64, 44]);
+        let clips = Tensor::<5>::from_data(clips, &crate::cpu());
+        let want = exact.embed(clips.clone().cast(DType::F64)).unwrap();
+        assert_eq!(want.dtype(), DType::F64);
+        let got = evaluator.embed(clips).unwrap().cast(DType::F64);
+        let largest = |x: Tensor<3>| x.abs().max().into_scalar::<f64>();
+        let plans = layout::layers(&evaluator.net.settings);
+        let path = |plan| problem(plan, None).map(|problem| Path::of(&problem));
+        let winograd = plans
+            .iter()
+            .filter_map(path)
+            .filter(|path| matches!(path, Path::Winograd | Path::WinogradPair));
+        (largest(got - want.clone()) / largest(want), winograd.count())
+    }
+
+    /// The kernels by themselves are checked in gait-kernels; here are all layers one after the other.
+    #[test]
+    fn embeddings_by_winograd_are_those_of_plain_convolutions() {
+        for (preset, channels, layers) in
+            [("paper-small", [8, 16, 32], 2), ("parts-small", [16, 24, 32], 3)]
+        {
+            let (error, winograd) = error(preset, channels, 20);
+            println!("{preset}: {error:.1e}");
+            assert_eq!(winograd, layers, "{preset}");
+            assert!(error < 1e-4, "{preset}: {error:e}");
+        }
+    }
+}

@@ -116,7 +116,11 @@ fn two(
     Some(PreparedLayer::new(&problem(plan, regions)?, branches, SLOPE))
 }
 
-fn problem<'a>(plan: &LayerPlan, regions: Option<&'a Regions>) -> Option<RegionConv3d<'a>> {
+/// The convolution of a layer.
+pub(super) fn problem<'a>(
+    plan: &LayerPlan,
+    regions: Option<&'a Regions>,
+) -> Option<RegionConv3d<'a>> {
     let kernel = plan.kernel()?;
     let (before, _, temporal_stride) = plan.reach();
     Some(RegionConv3d {

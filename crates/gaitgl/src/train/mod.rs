@@ -16,9 +16,11 @@ use crate::checkpoint::Checkpoint;
 use crate::device;
 use crate::embed::EmbedError;
 use crate::loss::{self, LossError};
+use crate::mask::Regions;
 use crate::net::{Evaluator, GaitGl, ModelError, Output};
 use crate::run::RunError;
 use crate::settings::{LossSettings, Settings, invalid};
+use crate::weights::Weights;
 
 /// Training that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -118,8 +120,8 @@ impl Trainer {
         settings: Settings,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let mut trainer = Self::new(settings, checkpoint.subjects, device)?;
-        trainer.network = trainer.network.with_tensors(&checkpoint.weights)?;
+        let trainer = Self::new(settings, checkpoint.subjects, device)?;
+        let mut trainer = trainer.with_weights(&checkpoint.weights)?;
         let state = checkpoint.optimizer.ok_or_else(|| {
             TrainError::Optimizer("it was written without the optimiser's state".into())
         })?;
@@ -127,6 +129,15 @@ impl Trainer {
             optimizer::restore(&trainer.settings.train, &state).map_err(TrainError::Optimizer)?;
         trainer.iteration = checkpoint.iteration;
         Ok(trainer)
+    }
+
+    /// The same training from these weights, batch-norm statistics included, instead of a drawn start.
+    ///
+    /// # Errors
+    /// Lists every tensor that is missing, unused, or of another shape.
+    pub fn with_weights(mut self, weights: &Weights) -> Result<Self, TrainError> {
+        self.network = self.network.with_tensors(weights)?;
+        Ok(self)
     }
 
     /// Iterations done.
@@ -149,15 +160,28 @@ impl Trainer {
         self.network.evaluator()
     }
 
-    /// One iteration: forward, loss, backward, optimiser.
+    /// One iteration: masks, forward, loss, backward, optimiser.
     ///
     /// # Errors
     /// A batch of the wrong size, a loss that is no number; the network is then as it was before.
     pub fn step(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
-        let recipe = &self.settings.train;
+        let masks = self.network.draw_masks(self.settings.train.seed, self.iteration);
+        self.step_with_masks(batch, &masks)
+    }
+
+    /// [`Trainer::step`] under given masks, the regions of each global-local layer as
+    /// [`GaitGl::draw_masks`] gives them: to repeat a training of another program.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`], and masks that do not fit the maps.
+    pub fn step_with_masks(
+        &mut self,
+        batch: &Batch,
+        masks: &[Option<Regions>],
+    ) -> Result<StepReport, TrainError> {
         let mut network = self.network.clone();
-        let masks = network.draw_masks(recipe.seed, self.iteration);
-        let output = network.forward_train(self.clips(batch), &masks, recipe.precision)?;
+        let precision = self.settings.train.precision;
+        let output = network.forward_train(self.clips(batch), masks, precision)?;
         let (loss, report) = self.judge(output, &batch.subjects)?;
         if !report.loss.is_finite() {
             return Err(TrainError::NonFinite {
@@ -166,7 +190,7 @@ impl Trainer {
                 learning_rate: report.learning_rate,
             });
         }
-        let scale = loss_scale::of(recipe.precision);
+        let scale = loss_scale::of(precision);
         let gradients = GradientsParams::from_grads((loss * scale).backward(), &network);
         let gradients = loss_scale::undo(gradients, &network, scale);
         self.network = self.optimizer.step(report.learning_rate, network, gradients);

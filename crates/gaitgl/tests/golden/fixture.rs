@@ -32,6 +32,12 @@ impl Fixture {
         names
     }
 
+    /// A text beside the tensors.
+    pub fn text(&self, name: &str) -> String {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).unwrap();
+        header.metadata().as_ref().unwrap()[name].clone()
+    }
+
     pub fn shape(&self, name: &str) -> Vec<usize> {
         self.file().tensor(name).unwrap_or_else(|_| panic!("{name}")).shape().to_vec()
     }

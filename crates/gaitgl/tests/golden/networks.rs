@@ -3,48 +3,13 @@ use burn::optim::GradientsParams;
 use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, triplet_batch_all};
 use gaitgl::mask::Regions;
-use gaitgl::net::{GaitGl, published_names};
+use gaitgl::net::GaitGl;
 use gaitgl::presets;
 use gaitgl::settings::{ModelSettings, Precision};
 use gaitgl::weights::{Weight, Weights};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture, frames};
-
-/// The oracle's names of the paper's network, where they differ from ours.
-const PAPER: [(&str, &str); 6] = [
-    ("fc.fc_bin", "head.fc.weight"),
-    ("norm.weight", "head.norm.scale"),
-    ("norm.bias", "head.norm.shift"),
-    ("norm.running_mean", "head.norm.running_mean"),
-    ("norm.running_var", "head.norm.running_variance"),
-    ("classifier.fc_bin", "head.classifier.weight"),
-];
-
-/// Our name of a golden tensor; PyTorch counts batches, we do not.
-fn our_name(preset: &str, golden: &str) -> Option<String> {
-    if golden.ends_with("num_batches_tracked") {
-        return None;
-    }
-    let published = published_names(preset);
-    let names = if published.is_empty() { PAPER.to_vec() } else { published };
-    let found = names.iter().find(|(theirs, _)| *theirs == golden);
-    Some(found.map_or(golden, |(_, ours)| ours).into())
-}
-
-/// Golden names of a kind (`net`, `grad`, `after`) beside ours.
-fn named(golden: &Fixture, preset: &str, kind: &str) -> Vec<(String, String)> {
-    let prefix = format!("{kind}.");
-    let names = golden.names().into_iter().filter(|name| name.starts_with(&prefix));
-    let pairs = names.filter_map(|name| Some((our_name(preset, &name[prefix.len()..])?, name)));
-    pairs.collect()
-}
-
-fn weights(golden: &Fixture, preset: &str) -> Weights {
-    let weight = |(ours, name): (String, String)| {
-        (ours, Weight { shape: golden.shape(&name), values: golden.floats(&name) })
-    };
-    named(golden, preset, "net").into_iter().map(weight).collect()
-}
+use crate::names::{named, weights};
 
 fn settings(preset: &str) -> ModelSettings {
     let mut settings = presets::model(preset).unwrap();
@@ -57,7 +22,7 @@ fn check(preset: &str, scale: f64, smoothing: f64) {
     let golden = Fixture::open(preset);
     let device = test_device().autodiff();
     let net = GaitGl::new(&settings(preset), 5, 1, &device).unwrap();
-    let mut net = net.with_tensors(&weights(&golden, preset)).unwrap();
+    let mut net = net.with_tensors(&weights(&golden, preset, "net")).unwrap();
     let clips = golden.tensor::<5>("clips", &device) / 255.0;
 
     let masks = net.draw_masks(1, 0);
