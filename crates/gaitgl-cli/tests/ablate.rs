@@ -84,7 +84,9 @@ fn what_cannot_be_compared_is_refused() {
     let folder = shared().path();
     refused(folder, &line("tabel5", "no", ""), &["did you mean `table5`", "at-test"]);
     refused(folder, &line("table5", "no", "--seeds 1,1"), &["--seeds", "twice"]);
-    refused(folder, &line("table5", "no", "--set model.local.ratio=0.01"), &["local strip-v"]);
+    let stages =
+        "--set model.channels=[2,3] --set model.layers=[1,1] --set model.pools=[\"lta\",\"sp\"]";
+    refused(folder, &line("table7", "no", stages), &["table7", "`SP+SP`", "model.pools"]);
     refused(folder, &line("table5", "no", "--set model.height=128"), &["128", "64"]);
     let broken = "name = \"broken\"\nabout = \"x\"\ncolumns = [\"A\"]\nrows = 1\n";
     fs::write(folder.join("broken.toml"), broken).unwrap();
