@@ -1,6 +1,6 @@
 """Writes the trainings that crates/gaitgl/tests/golden/training.rs repeats step by step.
 
-    python reference/export_training.py    # PyTorch 2.x, numpy
+    python reference/export_training.py    # PyTorch 2.x, numpy; minutes
 
 A file per network: its start, and for each recipe the masks, the losses and rates of all steps and
 all tensors after the last one. The recipes are written as `gaitgl --set` takes them, so that both
@@ -81,7 +81,7 @@ TRAININGS = {
     ),
     "paper-small-wide": (
         "paper-small", paper_wide, [FULL, FULL, HALF], shape((3, 16, 17), (1, 1, 1)), WINOGRAD,
-        {"adam": ADAM | SMOOTH | SLOW | {"loss.margin": 2.0}},
+        {"sgd": SGD | SMOOTH | SLOW | {"loss.margin": 2.0}},
     ),
 }
 
