@@ -22,6 +22,10 @@ pub struct Grey {
 /// file that lies about its size cannot exhaust the memory.
 const LARGEST_BYTES: u64 = 128 << 20;
 
+/// The most decoded bytes that one byte of a file can stand for: deflate makes 1032 bytes of one,
+/// and the palette of a PNG 32 of each of these; the others pack less. What claims more lies.
+const MOST_DECODED: u64 = 1 << 16;
+
 /// How three colours become one grey value: weights of red, green and blue in units of
 /// 2^-`shift`, and what is added before the shift.
 struct GreyWeights {
@@ -69,18 +73,18 @@ pub fn decode_grey(bytes: &[u8]) -> Result<Grey, String> {
     if bytes.is_empty() {
         return Err("zero bytes".into());
     }
+    let most = (bytes.len() as u64).saturating_mul(MOST_DECODED).min(LARGEST_BYTES);
     let grey = match bytes {
-        [0x89, b'P', b'N', b'G', ..] => {
-            PngDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &PNG_WEIGHTS))
-        }
+        [0x89, b'P', b'N', b'G', ..] => PngDecoder::with_limits(Cursor::new(bytes), limits(most))
+            .and_then(|d| grey_of(d, &PNG_WEIGHTS, most)),
         [b'B', b'M', ..] => {
-            BmpDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS))
+            BmpDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS, most))
         }
         [0xFF, 0xD8, ..] => {
             if !ends_as_jpeg(bytes) {
                 return Err("truncated".into());
             }
-            JpegDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS))
+            JpegDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS, most))
         }
         _ => return Err("neither PNG nor BMP nor JPEG inside".into()),
     };
@@ -103,11 +107,19 @@ fn reason(error: &ImageError) -> String {
     text.lines().next().unwrap_or("unreadable").to_string()
 }
 
-fn grey_of(mut decoder: impl ImageDecoder, weights: &GreyWeights) -> ImageResult<Grey> {
+/// Room for `most` decoded bytes, and for the tables of a decoder.
+fn limits(most: u64) -> Limits {
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(LARGEST_BYTES);
-    limits.reserve(decoder.total_bytes())?;
-    decoder.set_limits(limits)?;
+    limits.max_alloc = Some(most + (1 << 20));
+    limits
+}
+
+fn grey_of(mut decoder: impl ImageDecoder, weights: &GreyWeights, most: u64) -> ImageResult<Grey> {
+    if decoder.total_bytes() > most {
+        let what = std::io::Error::other("claims more pixels than a file of its size can hold");
+        return Err(ImageError::IoError(what));
+    }
+    decoder.set_limits(limits(most))?;
     let (width, height) = decoder.dimensions();
     let color = decoder.color_type();
     // `total_bytes` is within the limit, so it fits.
@@ -186,6 +198,30 @@ mod tests {
         }
         assert_eq!(decode_grey(&[]).unwrap_err(), "zero bytes");
         assert!(decode_grey(b"GIF89a").unwrap_err().contains("neither"));
+    }
+
+    #[test]
+    fn more_pixels_than_the_file_can_hold_are_refused_before_they_cost_memory() {
+        // 10000 x 10000 bytes are within the absolute limit.
+        let mut png = encoded(ImageFormat::Png);
+        png[16..24].copy_from_slice(&[0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10]);
+        let crc = crc32(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        png.truncate(1000);
+        assert!(decode_grey(&png).unwrap_err().contains("than a file of its size can hold"));
+        // A black image packs best, and is read.
+        let mut bytes = Cursor::new(Vec::new());
+        let black = GrayImage::new(4000, 4000);
+        DynamicImage::from(black).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        assert_eq!(decode_grey(&bytes.into_inner()).unwrap().width, 4000);
+    }
+
+    /// The checksum of a PNG's chunk.
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |sum, &byte| {
+            let shift = |sum: u32, _| (sum >> 1) ^ (0xEDB8_8320 * (sum & 1));
+            (0..8).fold(sum ^ u32::from(byte), shift)
+        })
     }
 
     #[test]

@@ -63,12 +63,20 @@ impl PartitionFile {
     /// If the file cannot be read, is not JSON of that form, or names a subject on both sides.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let text = fs::read(path).map_err(|e| DataError::io("read", path, e))?;
+        Self::decode(path, &text)
+    }
+
+    /// [`PartitionFile::read`] of a file's bytes; `path` names it in messages.
+    ///
+    /// # Errors
+    /// As [`PartitionFile::read`].
+    pub fn decode(path: &Path, text: &[u8]) -> Result<Self, DataError> {
         let wrong = |what: String, mend: &str| DataError::Partition {
             path: path.to_path_buf(),
             what,
             mend: mend.into(),
         };
-        let mut lists: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&text)
+        let mut lists: BTreeMap<String, serde_json::Value> = serde_json::from_slice(text)
             .map_err(|e| wrong(format!("it is not a JSON object ({e})"), FORM))?;
         let mut take = |key: &str| match lists.remove(key) {
             None => Ok(None),

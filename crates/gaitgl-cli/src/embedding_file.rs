@@ -1,11 +1,15 @@
 //! Embeddings as files for other programs: numpy's `.npz`, and `.parquet`.
 
+mod claims;
 mod npz;
 mod parquet;
+mod thrift;
 
+use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use gait_eval::Embeddings;
 use gaitgl::files::write_beside_with;
 
@@ -59,14 +63,29 @@ pub fn read(path: &Path) -> anyhow::Result<Embeddings> {
     let format = check_format(path)?;
     let read = || {
         let file = std::fs::File::open(path)?;
-        let embeddings = match format {
+        checked(match format {
             Format::Npz => npz::read(file),
             Format::Parquet => parquet::read(file),
-        }?;
-        embeddings.check()?;
-        anyhow::Ok(embeddings)
+        })
     };
     read().with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// [`read`] of a file's bytes.
+///
+/// # Errors
+/// As [`read`], without the file's name.
+pub fn decode(format: Format, bytes: Vec<u8>) -> anyhow::Result<Embeddings> {
+    checked(match format {
+        Format::Npz => npz::read(Cursor::new(bytes)),
+        Format::Parquet => parquet::read(Bytes::from(bytes)),
+    })
+}
+
+fn checked(embeddings: anyhow::Result<Embeddings>) -> anyhow::Result<Embeddings> {
+    let embeddings = embeddings?;
+    embeddings.check()?;
+    Ok(embeddings)
 }
 
 /// The three names of each sequence, in the order of [`NAMES`].

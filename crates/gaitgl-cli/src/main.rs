@@ -4,7 +4,6 @@
 //! command under `commands`. Exit codes: 0 done, 1 done but inputs were skipped, 2 failed.
 
 mod commands;
-mod embedding_file;
 mod files;
 mod plot;
 mod progress;

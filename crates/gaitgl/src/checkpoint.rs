@@ -109,9 +109,17 @@ impl Checkpoint {
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = std::fs::read(path)
             .map_err(|source| CheckpointError::Read { path: path.into(), source })?;
+        Self::decode(path, &bytes)
+    }
+
+    /// [`Checkpoint::load`] of a file's bytes; `path` names it in messages.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| malformed(describe(&e)))?;
-        let about = read_about(&bytes).map_err(malformed)?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(describe(&e)))?;
+        let about = read_about(bytes).map_err(malformed)?;
         let settings = Settings::from_toml(&about.settings, &path.display().to_string())?;
         let (mut weights, mut optimizer) = (Weights::new(), None);
         for (name, view) in file.tensors() {
@@ -132,9 +140,8 @@ impl Checkpoint {
     /// # Errors
     /// Tensors that do not fit the settings, each of them named.
     pub fn evaluator(&self, device: &Device) -> Result<Evaluator, ModelError> {
-        let model = &self.settings.model;
-        let network = GaitGl::new(model, self.subjects.len(), 0, device)?;
-        Ok(network.with_tensors(&self.weights)?.evaluator())
+        let (model, classes) = (&self.settings.model, self.subjects.len());
+        Ok(GaitGl::of_tensors(model, classes, device, &self.weights)?.evaluator())
     }
 
     fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
@@ -229,6 +236,18 @@ mod tests {
             let message = Checkpoint::load(&path).unwrap_err().to_string();
             assert!(message.contains("a.safetensors") && !message.contains('\n'), "{message}");
         }
+    }
+
+    #[test]
+    fn a_network_that_the_tensors_are_not_is_refused_before_it_is_made() {
+        let mut claims = example();
+        // Gigabytes, and still no more than a network may have.
+        claims.settings.model.channels = vec![1500, 1500, 1500];
+        let message = claims.evaluator(&crate::cpu()).map(drop).unwrap_err().to_string();
+        assert!(
+            message.contains("stages.0.layers.0.global (1500x1x3x3x3) is missing"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod report;
 mod sequence;
 mod shard;
 
+pub use pickled::decode_pickled;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZero;

@@ -39,8 +39,8 @@ pub(super) fn length(path: &Path) -> Result<usize, String> {
         .ok_or_else(|| format!("larger than any sequence ({} MB and more)", LARGEST_BYTES >> 20))
 }
 
-/// Reads the silhouettes of the file at `path` and hands them, with their rows and columns, to
-/// `take`. They must have `height` rows, and as many columns or those that trimming leaves.
+/// [`decode_pickled`] of the file at `path`; hands the silhouettes, with their rows and columns, to
+/// `take`.
 ///
 /// # Errors
 /// The reason, for a report that already names the file.
@@ -53,10 +53,21 @@ pub(super) fn read<T>(
     let file = File::open(path).map_err(|e| e.to_string())?;
     let limit = LARGEST_BYTES as u64;
     file.take(limit).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    let (size, pixels) = decode_pickled(&bytes, height)?;
+    take(size, &pixels)
+}
+
+/// The silhouettes in the bytes of a pickle, as OpenGait's scripts write it: an array of uint8
+/// `[t, h, w]`, or a list of arrays `[h, w]`. Gives their rows and columns, and the pixels. They
+/// must have `height` rows, and as many columns or those that trimming leaves.
+///
+/// # Errors
+/// The reason, for a report that already names the file.
+pub fn decode_pickled(bytes: &[u8], height: usize) -> Result<([usize; 2], Cow<'_, [u8]>), String> {
     if bytes.is_empty() {
         return Err("zero bytes".into());
     }
-    let pickle = Pickle::read(&bytes, &NUMPY_RULES).map_err(|e| e.to_string())?;
+    let pickle = Pickle::read(bytes, &NUMPY_RULES).map_err(|e| e.to_string())?;
     let (size, pixels) = silhouettes(pickle.root(), bytes.len()).map_err(|e| e.to_string())?;
     let [rows, columns] = size;
     if rows != height {
@@ -68,7 +79,7 @@ pub(super) fn read<T>(
             "its frames are {rows}x{columns}, not {height}x{height} or {height}x{narrow}"
         ));
     }
-    take(size, &pixels)
+    Ok((size, pixels))
 }
 
 /// The frames of an array [t, h, w], or of a list of arrays [h, w]: h and w, and the pixels.

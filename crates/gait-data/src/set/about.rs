@@ -1,10 +1,11 @@
 //! `prepared.json`: where a prepared set came from, how it was made, what was dropped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Partition, Tally};
+use super::PREPARE_AGAIN;
+use crate::{DataError, Partition, Tally};
 
 /// Version of the prepared set's form; raised when older programs could not read it.
 pub const FORM: u32 = 1;
@@ -29,6 +30,27 @@ pub struct About {
     pub bytes: u64,
     /// Hash of the tree's listing and the settings, by which a rerun knows its own work.
     pub fingerprint: String,
+}
+
+impl About {
+    /// What the bytes of a `prepared.json` say; `path` names it in messages.
+    ///
+    /// # Errors
+    /// If it is not one of this program's.
+    pub fn decode(path: &Path, text: &[u8]) -> Result<Self, DataError> {
+        // The form is read first: another form may have other fields.
+        let damaged = |e: serde_json::Error| {
+            DataError::set(path, format!("it is damaged ({e})"), PREPARE_AGAIN)
+        };
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
+        match value.get("form").and_then(serde_json::Value::as_u64) {
+            Some(form) if form != u64::from(FORM) => {
+                let what = format!("it is of form {form}, this program reads form {FORM}");
+                Err(DataError::set(path, what, "run `gaitgl prepare` again"))
+            }
+            _ => serde_json::from_value(value).map_err(damaged),
+        }
+    }
 }
 
 /// How a raw tree was read and aligned.

@@ -161,28 +161,58 @@ pub(crate) fn read_batches(file: &Buffer) -> Result<Vec<RecordBatch>, String> {
     let start = tail.checked_sub(footer_length).ok_or("its footer is damaged")?;
     let footer = root_as_footer(&file[start..tail]).map_err(|_| "its footer is damaged")?;
     let stored = footer.schema().ok_or("its footer is damaged")?;
+    if !is_flat(&stored) {
+        return Err("its columns are not those of a prepared set".into());
+    }
     let stored = try_fb_to_schema(stored).map_err(|_| "its schema is damaged")?;
     if stored.fields() != schema().fields() {
         return Err("its columns are not those of a prepared set".into());
     }
     let decoder = FileDecoder::new(schema(), footer.version());
     let blocks = footer.recordBatches().ok_or("its footer is damaged")?;
-    blocks.iter().map(|block| read_block(file, &decoder, block)).collect()
+    // One after the other: a batch that is named twice would be more than its file holds.
+    let mut end = 0;
+    let mut read = |block: &Block| {
+        let (start, length) = extent(block).filter(|(start, _)| *start >= end).ok_or(DAMAGED)?;
+        end = start.saturating_add(length);
+        read_block(file, &decoder, block)
+    };
+    blocks.iter().map(&mut read).collect()
+}
+
+/// Whether a schema has as many columns as ours and nothing below them. Parts of a flat buffer can
+/// be shared without end, so that one of a few kilobytes becomes gigabytes when it is copied.
+fn is_flat(stored: &arrow_ipc::Schema) -> bool {
+    const MOST_NOTES: usize = 64;
+    let fields = stored.fields();
+    let flat = |field: arrow_ipc::Field| {
+        field.children().is_none_or(|children| children.is_empty())
+            && field.custom_metadata().is_none_or(|notes| notes.is_empty())
+    };
+    fields.is_some_and(|fields| fields.len() == schema().fields().len() && fields.iter().all(flat))
+        && stored.custom_metadata().is_none_or(|notes| notes.len() <= MOST_NOTES)
+}
+
+const DAMAGED: &str = "a batch is damaged";
+
+/// Where a block starts, and its bytes.
+fn extent(block: &Block) -> Option<(usize, usize)> {
+    let number = |n: i64| usize::try_from(n).ok();
+    let length = number(block.metaDataLength().into())?.checked_add(number(block.bodyLength())?)?;
+    Some((number(block.offset())?, length))
 }
 
 /// Every part of an Arrow file starts at a multiple of this.
 const ALIGNMENT: usize = 8;
 
 fn read_block(file: &Buffer, decoder: &FileDecoder, block: &Block) -> Result<RecordBatch, String> {
-    let damaged = || "a batch is damaged".to_string();
-    let number = |n: i64| usize::try_from(n).map_err(|_| damaged());
-    let start = number(block.offset())?;
-    let head = number(block.metaDataLength().into())?;
-    let body = number(block.bodyLength())?;
+    let damaged = || DAMAGED.to_string();
+    let (start, length) = extent(block).ok_or_else(damaged)?;
+    let head = usize::try_from(block.metaDataLength()).map_err(|_| damaged())?;
+    let body = length - head;
     if start % ALIGNMENT != 0 || head % ALIGNMENT != 0 {
         return Err(damaged());
     }
-    let length = head.checked_add(body).ok_or_else(damaged)?;
     let end = start.checked_add(length).filter(|end| *end <= file.len()).ok_or_else(damaged)?;
     check_message(&file[start..end], head, body).ok_or_else(damaged)?;
     let data = file.slice_with_length(start, length);
@@ -260,5 +290,23 @@ mod tests {
         }
         let inside = mapped.as_ptr_range().contains(&batches[1].clip.value(0).as_ptr());
         assert!(inside, "the clip was copied");
+    }
+
+    #[test]
+    fn a_batch_that_is_named_twice_is_refused() {
+        // A file of a megabyte could name one of its batches a million times.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut arrow = ArrowFile::create(file.path()).unwrap();
+        arrow.write(&rows()).unwrap();
+        arrow.write(&rows()).unwrap();
+        arrow.finish().unwrap();
+        let mut bytes = std::fs::read(file.path()).unwrap();
+        let tail = bytes.len() - 10;
+        let start = tail - read_footer_length(bytes[tail..].try_into().unwrap()).unwrap();
+        let footer = root_as_footer(&bytes[start..tail]).unwrap();
+        let blocks: Vec<i64> = footer.recordBatches().unwrap().iter().map(Block::offset).collect();
+        let second = bytes[start..].windows(8).position(|w| w == blocks[1].to_le_bytes()).unwrap();
+        bytes[start + second..][..8].copy_from_slice(&blocks[0].to_le_bytes());
+        assert_eq!(read_columns(&Buffer::from_vec(bytes)).unwrap_err(), DAMAGED);
     }
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub use about::{About, Counts, Dropped, FORM, PrepareSettings};
 pub(crate) use map::map;
 
+use arrow_buffer::Buffer;
+
 use crate::{Clip, DataError, SequenceKey};
 use arrow_file::{Columns, read_columns};
 
@@ -58,14 +60,26 @@ impl PreparedSet {
     /// If there is none, or its files are truncated, damaged or do not belong together.
     pub fn open(folder: &Path) -> Result<Self, DataError> {
         let about = read_about(folder)?;
+        Self::of(folder, about, &map(&folder.join(CLIPS_FILE))?)
+    }
+
+    /// The set of a description and the bytes of its `clips.arrow`, as [`PreparedSet::open`] finds
+    /// them in `folder`, which names it in messages.
+    ///
+    /// # Errors
+    /// As [`PreparedSet::open`].
+    pub fn decode(folder: &Path, about: About, clips: Vec<u8>) -> Result<Self, DataError> {
+        Self::of(folder, about, &Buffer::from_vec(clips))
+    }
+
+    fn of(folder: &Path, about: About, file: &Buffer) -> Result<Self, DataError> {
         let path = folder.join(CLIPS_FILE);
         let damaged = |what: String| DataError::set(&path, what, PREPARE_AGAIN);
-        let file = map(&path)?;
         if file.len() as u64 != about.bytes {
             let what = format!("it has {} bytes where {} were written", file.len(), about.bytes);
             return Err(damaged(what));
         }
-        let batches = read_columns(&file).map_err(damaged)?;
+        let batches = read_columns(file).map_err(damaged)?;
         let mut starts = vec![0];
         let mut entries: Vec<SequenceEntry> = Vec::new();
         for batch in &batches {
@@ -140,13 +154,15 @@ impl PreparedSet {
         let batch = self.starts.partition_point(|start| *start <= index) - 1;
         let stored = self.batches[batch].clip.value(index - self.starts[batch]);
         let size = frames * height * width;
+        // What the sizes promise is compared before it is allocated, with what zstd can pack too:
+        // any number may stand in the file.
+        let most = stored.len().saturating_mul(MOST_INFLATED);
         let damaged = || {
             let path = self.folder.join(CLIPS_FILE);
             DataError::set(path, format!("sequence {key} is damaged"), PREPARE_AGAIN)
         };
-        // The size is compared before it is allocated.
         let promised = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
-        if promised != Some(size as u64) {
+        if promised != Some(size as u64) || size > most {
             return Err(damaged());
         }
         let pixels = zstd::bulk::decompress(stored, size).map_err(|_| damaged())?;
@@ -156,6 +172,9 @@ impl PreparedSet {
         Ok(Clip { frames: *frames, height: *height, width: *width, pixels })
     }
 }
+
+/// The most that one byte of zstd becomes: its densest block repeats one byte 2^17 times, in four.
+const MOST_INFLATED: usize = 1 << 15;
 
 const PREPARE_AGAIN: &str = "delete the folder and run `gaitgl prepare` again";
 
@@ -190,15 +209,46 @@ pub fn read_about(folder: &Path) -> Result<About, DataError> {
         });
     }
     let text = fs::read(&path).map_err(|e| DataError::io("read", &path, e))?;
-    // The form is read first: another form may have other fields.
-    let damaged =
-        |e: serde_json::Error| DataError::set(&path, format!("it is damaged ({e})"), PREPARE_AGAIN);
-    let value: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
-    match value.get("form").and_then(serde_json::Value::as_u64) {
-        Some(form) if form != u64::from(FORM) => {
-            let what = format!("it is of form {form}, this program reads form {FORM}");
-            Err(DataError::set(&path, what, "run `gaitgl prepare` again"))
-        }
-        _ => serde_json::from_value(value).map_err(damaged),
+    About::decode(&path, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partition_subjects;
+    use arrow_file::{ArrowFile, Row};
+
+    #[test]
+    fn a_clip_that_promises_more_than_it_can_hold_costs_no_memory() {
+        let frames = 1 << 30;
+        let size = (u64::from(frames) * 64 * 64).to_le_bytes();
+        // A frame of zstd with its size in eight bytes, and one empty block.
+        let clip = [&[0x28, 0xB5, 0x2F, 0xFD, 0xE0], &size[..], &[1, 0, 0]].concat();
+        let key = SequenceKey::new("001", "nm-01", "090");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(CLIPS_FILE);
+        let mut file = ArrowFile::create(&path).unwrap();
+        file.write(&[Row { key, frames, height: 64, width: 64, clip }]).unwrap();
+        let bytes = file.finish().unwrap();
+        let about = About {
+            form: FORM,
+            source: PathBuf::new(),
+            settings: PrepareSettings {
+                layout: String::new(),
+                pattern: String::new(),
+                height: 64,
+                aligned_source: false,
+                faintest_sum: 0,
+            },
+            counts: Counts { subjects: 1, sequences: 1, frames: u64::from(frames) },
+            partition: partition_subjects(&BTreeSet::new(), None, false).unwrap(),
+            dropped: Dropped::default(),
+            bytes,
+            fingerprint: String::new(),
+        };
+        let clips = fs::read(folder.path().join(CLIPS_FILE)).unwrap();
+        let set = PreparedSet::decode(folder.path(), about, clips).unwrap();
+        let error = set.clip(0).unwrap_err().to_string();
+        assert!(error.contains("sequence 001/nm-01/090 is damaged"), "{error}");
     }
 }

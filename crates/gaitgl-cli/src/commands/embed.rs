@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gait_data::PreparedSet;
+use gaitgl_cli::embedding_file;
 
 use super::{OnDevice, Trained, say, test};
-use crate::{Outcome, embedding_file};
+use crate::Outcome;
 
 /// Write the embeddings of a prepared set to a file
 ///

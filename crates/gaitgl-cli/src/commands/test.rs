@@ -9,10 +9,11 @@ use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
 use gaitgl::checkpoint::Checkpoint;
+use gaitgl_cli::embedding_file;
 use serde_json::Value;
 
 use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
-use crate::{Outcome, embedding_file, files, progress};
+use crate::{Outcome, files, progress};
 
 /// Test a network on the test subjects of a prepared set and print the table
 ///

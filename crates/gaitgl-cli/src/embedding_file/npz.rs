@@ -1,7 +1,7 @@
 //! numpy's `.npz`: a zip archive of `.npy` arrays (numpy's format description, version 1.0).
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, bail, ensure};
 use gait_eval::Embeddings;
@@ -70,8 +70,8 @@ fn start<W: Write + Seek>(
 
 /// Reads `embeddings` of float32 or float64, `[n, c, p]` or `[n, c]` (one strip), and the names as
 /// unicode, bytes or integers.
-pub fn read(file: File) -> anyhow::Result<Embeddings> {
-    let length = file.metadata()?.len();
+pub fn read(mut file: impl Read + Seek) -> anyhow::Result<Embeddings> {
+    let length = file.seek(SeekFrom::End(0))?;
     let mut zip = ZipArchive::new(BufReader::new(file))
         .context("this is no .npz file, or it is cut short")?;
     let array = Array::open(&mut zip, "embeddings", length)?;

@@ -11,12 +11,15 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use gait_eval::Embeddings;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
 
-use super::{NAMES, columns};
+use super::{NAMES, claims, columns};
 
 /// Values of one row group, so that neither program needs the whole file in memory (64 MiB).
 const GROUP: usize = 16 << 20;
@@ -60,11 +63,23 @@ pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Rows that are read at a time: a text of a dictionary may be long and stand in every row.
+const READ_ROWS: usize = 64;
+
 /// Reads the columns whatever their order; `embeddings` may be any list of float32 or float64, the
 /// names any text.
-pub fn read(file: File) -> anyhow::Result<Embeddings> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+pub fn read(file: impl ChunkReader + 'static) -> anyhow::Result<Embeddings> {
+    let length = file.len();
+    claims::check_columns(&file)?;
+    // The schema of Parquet is enough; that of Arrow beside it could be as large as it likes.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = ArrowReaderMetadata::load(&file, options)
         .context("this is no .parquet file, or it is cut short")?;
+    for column in metadata.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+        claims::check_pages(&file, column, length)
+            .with_context(|| format!("column `{}` cannot be read", column.column_path()))?;
+    }
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     let number = |name: &str| -> anyhow::Result<usize> {
         let pairs = builder.metadata().file_metadata().key_value_metadata();
         let pair = pairs.into_iter().flatten().find(|pair| pair.key == name);
@@ -74,8 +89,9 @@ pub fn read(file: File) -> anyhow::Result<Embeddings> {
         value.parse().with_context(|| format!("`{name}` is {value} in the key-value metadata"))
     };
     let (channels, strips) = (number("channels")?, number("strips")?);
-    let width = channels.checked_mul(strips).unwrap_or(0);
-    let reader = builder.build()?;
+    let width = channels.checked_mul(strips).filter(|width| *width > 0);
+    let width = width.context("`channels` x `strips` in the key-value metadata make no size")?;
+    let reader = builder.with_batch_size(READ_ROWS).build()?;
     let names: Vec<String> =
         reader.schema().fields().iter().map(|field| field.name().clone()).collect();
     let find = |name: &str| {
@@ -84,14 +100,21 @@ pub fn read(file: File) -> anyhow::Result<Embeddings> {
             .position(|held| held == name)
             .with_context(|| format!("there is no column `{name}`, only: {}", names.join(", ")))
     };
-    let texts = [find(NAMES[0])?, find(NAMES[1])?, find(NAMES[2])?];
+    let text_columns = [find(NAMES[0])?, find(NAMES[1])?, find(NAMES[2])?];
     let embeddings = find("embeddings")?;
     let mut read: [Vec<String>; 3] = Default::default();
     let mut values = Vec::new();
+    let mut texts = 0u64;
     for batch in reader {
         let batch = batch.context("its data cannot be read")?;
-        for ((into, at), name) in read.iter_mut().zip(texts).zip(NAMES) {
+        for ((into, at), name) in read.iter_mut().zip(text_columns).zip(NAMES) {
+            let before = into.len();
             append_texts(into, batch.column(at), name)?;
+            texts += into[before..].iter().map(|text| text.len() as u64).sum::<u64>();
+            ensure!(
+                texts <= length.saturating_mul(claims::MOST_UNPACKED),
+                "column `{name}` has more text than a file of its size can hold"
+            );
         }
         append_rows(&mut values, batch.column(embeddings), width)?;
     }

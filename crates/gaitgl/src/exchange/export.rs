@@ -8,10 +8,11 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::ExchangeError;
 use super::onnx;
-use super::recognise::{BATCHES, names, shapes};
+use super::recognise::{BATCHES, names};
 use super::torch::{self, Entry, Values};
 use crate::checkpoint::Checkpoint;
 use crate::files::write_beside;
+use crate::net::layout::shapes;
 use crate::net::{GaitGl, ModelError};
 use crate::presets;
 use crate::settings::ModelSettings;
@@ -66,7 +67,7 @@ pub fn export(checkpoint: &Checkpoint, path: &Path) -> Result<(), ExchangeError>
 /// The tensors are those of the settings.
 fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
     let (model, classes) = (&checkpoint.settings.model, checkpoint.subjects.len());
-    GaitGl::new(model, classes, 0, &crate::cpu())?.with_tensors(&checkpoint.weights).map(drop)
+    GaitGl::of_tensors(model, classes, &crate::cpu(), &checkpoint.weights).map(drop)
 }
 
 /// The tensors by the names of published code, which also counts the batches of a batch norm; by

@@ -3,12 +3,17 @@
 use std::path::Path;
 
 use super::optimizer::{self, Training};
-use super::recognise::{Candidate, Shapes, recognise};
+use super::recognise::{Candidate, recognise};
 use super::state_dict::StateDict;
 use super::torch::TorchFile;
 use super::{ExchangeError, torch::TensorRef};
 use crate::checkpoint::Checkpoint;
+use crate::net::layout::Shapes;
 use crate::weights::{Weight, Weights};
+
+/// The most values for each byte of a file. PyTorch packs nothing and stores half a value in each
+/// at most; the rest is for files that were packed afterwards.
+const MOST_VALUES: usize = 16;
 
 /// What an import gave.
 #[derive(Debug)]
@@ -36,10 +41,24 @@ pub fn import(
 ) -> Result<Imported, ExchangeError> {
     let bytes =
         std::fs::read(path).map_err(|source| ExchangeError::Read { path: path.into(), source })?;
+    import_bytes(path, bytes, preset, subjects)
+}
+
+/// [`import`] of a file's bytes; `path` names it in messages.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    preset: Option<&str>,
+    subjects: Option<Vec<String>>,
+) -> Result<Imported, ExchangeError> {
     let malformed = |problem: String| {
         let (path, problem) = (path.into(), printable(&problem));
         ExchangeError::Malformed { path, problem }
     };
+    let length = bytes.len();
     let file = TorchFile::open(bytes).map_err(malformed)?;
     let pickle = file.pickle().map_err(malformed)?;
     let state = StateDict::of(pickle.root()).map_err(malformed)?;
@@ -57,6 +76,12 @@ pub fn import(
             subjects
         }
     };
+    // A storage may serve many tensors, and be packed: what they come to is known before it is read.
+    let used = state.tensors.iter().filter(|(name, _)| names.contains_key(name));
+    let values = used.map(|(_, tensor)| tensor.len()).fold(0, usize::saturating_add);
+    if values > length.saturating_mul(MOST_VALUES) {
+        return Err(malformed("its tensors have more values than a file of its size holds".into()));
+    }
     let mut weights = Weights::new();
     for (name, tensor) in &state.tensors {
         let Some(ours) = names.get(name) else { continue };

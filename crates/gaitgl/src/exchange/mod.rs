@@ -12,4 +12,4 @@ mod torch;
 
 pub use error::ExchangeError;
 pub use export::{Format, export};
-pub use import::{Imported, import};
+pub use import::{Imported, import, import_bytes};

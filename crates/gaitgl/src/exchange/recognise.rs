@@ -2,16 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::layout::{self, LayerKind};
+use crate::net::layout::{self, LARGEST, Shapes, shapes};
 use crate::net::published_names;
 use crate::presets;
-use crate::settings::{Branches, ModelSettings, Neck, Settings, SettingsError, SpatialPooling};
-
-/// Named shapes, in no order.
-pub type Shapes = BTreeMap<String, Vec<usize>>;
-
-/// Sizes above this are left to the preset, and so reported as wrong: no network has them.
-const LARGEST: usize = 1 << 16;
+use crate::settings::{ModelSettings, Settings, SettingsError};
 
 /// A network that a file may hold.
 pub struct Candidate {
@@ -119,7 +113,8 @@ fn compare(found: &Shapes, preset: &str) -> Result<Candidate, SettingsError> {
 /// What PyTorch's batch norms count and nothing here needs.
 pub const BATCHES: &str = "num_batches_tracked";
 
-/// Takes the sizes that the shapes tell into the settings: channels, rows (one per strip, as in
+/// Takes the sizes that the shapes tell (those above [`LARGEST`] are left to the preset, and so
+/// reported as wrong) into the settings: channels, rows (one per strip, as in
 /// the preset) and columns (11 for 16 rows, as in all published networks). Gives the classes.
 fn fit<'s>(model: &mut ModelSettings, shape: impl Fn(&str) -> Option<&'s Vec<usize>>) -> usize {
     let size = |name: &str, axis: usize| {
@@ -137,41 +132,6 @@ fn fit<'s>(model: &mut ModelSettings, shape: impl Fn(&str) -> Option<&'s Vec<usi
         model.width = (model.height * 11 / 16).max(1);
     }
     size("head.classifier.weight", 2).unwrap_or(1)
-}
-
-/// The shapes of all tensors of a network, without building it.
-pub fn shapes(model: &ModelSettings, classes: usize) -> Shapes {
-    let mut shapes = Shapes::new();
-    for plan in layout::layers(model) {
-        let Some([kt, kh, kw]) = plan.kernel() else { continue };
-        let shape = vec![plan.channels_out, plan.channels_in, kt, kh, kw];
-        let name = &plan.name;
-        if let LayerKind::GlobalLocal(_) = plan.kind {
-            if model.branches != Branches::Local {
-                shapes.insert(format!("{name}.global"), shape.clone());
-            }
-            if model.branches != Branches::Global {
-                shapes.insert(format!("{name}.local"), shape);
-            }
-        } else {
-            shapes.insert(format!("{name}.weight"), shape);
-        }
-    }
-    if model.spatial_pooling == SpatialPooling::Gem {
-        shapes.insert("pooling.exponent".into(), vec![1]);
-    }
-    let [channels, strips, _] = layout::final_map(model);
-    shapes.insert("head.fc.weight".into(), vec![strips, channels, channels]);
-    let features = match model.neck {
-        Neck::BatchNorm => channels,
-        Neck::Bnneck => channels * strips,
-        Neck::None => return shapes,
-    };
-    for name in ["scale", "shift", "running_mean", "running_variance"] {
-        shapes.insert(format!("head.norm.{name}"), vec![features]);
-    }
-    shapes.insert("head.classifier.weight".into(), vec![strips, channels, classes]);
-    shapes
 }
 
 fn axes(shape: &[usize]) -> String {

@@ -4,6 +4,18 @@ use super::layout::{self, LayerKind};
 use crate::mask::mask_size;
 use crate::settings::{AtTest, Branches, ModelSettings, Partition, SettingsError, Stem, invalid};
 
+/// The largest sizes that are taken, far beyond any published network: a wrong digit in a file
+/// should end in a message, not in all the memory.
+const MOST_STAGES: usize = 32;
+const MOST_LAYERS: usize = 1024;
+const MOST_CHANNELS: usize = layout::LARGEST;
+const MOST_PIXELS: usize = 4096;
+const LONGEST_KERNEL: usize = 255;
+const MOST_FRAMES: usize = 4096;
+const MOST_DRAWS: usize = 1024;
+/// Ten times the largest published network.
+const MOST_PARAMETERS: f64 = 1e9;
+
 impl ModelSettings {
     /// Checks that the settings make a network.
     ///
@@ -16,7 +28,22 @@ impl ModelSettings {
         if self.branches != Branches::Global {
             self.check_local()?;
         }
-        Ok(())
+        self.check_size(1)
+    }
+
+    /// Checks that the network is no larger than memories are.
+    ///
+    /// # Errors
+    /// Names the channels.
+    pub(super) fn check_size(&self, classes: usize) -> Result<(), SettingsError> {
+        let product = |shape: &Vec<usize>| shape.iter().map(|&size| size as f64).product::<f64>();
+        let parameters: f64 = layout::shapes(self, classes).values().map(product).sum();
+        if parameters <= MOST_PARAMETERS {
+            return Ok(());
+        }
+        let mend =
+            format!("the network would have {parameters:.1e} parameters; give fewer channels");
+        Err(invalid("model.channels", format!("{:?}", self.channels), &mend))
     }
 
     fn check_lists(&self) -> Result<(), SettingsError> {
@@ -24,6 +51,10 @@ impl ModelSettings {
             return Err(invalid("model.channels", "[]", "give the channels of at least one stage"));
         }
         let stages = self.channels.len();
+        if stages > MOST_STAGES {
+            let mend = format!("give at most {MOST_STAGES}");
+            return Err(invalid("model.channels", format!("a list of {stages}"), &mend));
+        }
         let mend = format!("give one per stage; model.channels has {stages}");
         for (key, length) in
             [("model.layers", self.layers.len()), ("model.pools", self.pools.len())]
@@ -32,9 +63,14 @@ impl ModelSettings {
                 return Err(invalid(key, format!("a list of {length}"), &mend));
             }
         }
-        for (key, list) in [("model.channels", &self.channels), ("model.layers", &self.layers)] {
-            if list.contains(&0) {
-                return Err(invalid(key, format!("{list:?}"), "give 1 or more for every stage"));
+        let lists = [
+            ("model.channels", &self.channels, MOST_CHANNELS),
+            ("model.layers", &self.layers, MOST_LAYERS / MOST_STAGES),
+        ];
+        for (key, list, most) in lists {
+            if !list.iter().all(|size| (1..=most).contains(size)) {
+                let mend = format!("give 1 to {most} for every stage");
+                return Err(invalid(key, format!("{list:?}"), &mend));
             }
         }
         if self.stem == Stem::Conv && stages < 2 {
@@ -45,19 +81,26 @@ impl ModelSettings {
     }
 
     fn check_numbers(&self) -> Result<(), SettingsError> {
-        for (key, value) in [
-            ("model.height", self.height),
-            ("model.width", self.width),
-            ("model.lta_stride", self.lta_stride),
+        for (key, value, most) in [
+            ("model.height", self.height, MOST_PIXELS),
+            ("model.width", self.width, MOST_PIXELS),
+            ("model.lta_stride", self.lta_stride, LONGEST_KERNEL),
         ] {
-            if value == 0 {
-                return Err(invalid(key, 0, "give 1 or more"));
+            if !(1..=most).contains(&value) {
+                return Err(invalid(key, value, &format!("give 1 to {most}")));
             }
         }
-        let [frames, rows, columns] = self.lta_kernel;
-        if frames == 0 || rows % 2 == 0 || columns % 2 == 0 {
-            let mend = "give 1 or more frames, and odd numbers of rows and columns";
-            return Err(invalid("model.lta_kernel", format!("{:?}", self.lta_kernel), mend));
+        let [_, rows, columns] = self.lta_kernel;
+        let whole = self.lta_kernel.iter().all(|size| (1..=LONGEST_KERNEL).contains(size));
+        if !whole || rows % 2 == 0 || columns % 2 == 0 {
+            let mend =
+                format!("give 1 to {LONGEST_KERNEL} frames, and odd numbers of rows and columns");
+            return Err(invalid("model.lta_kernel", format!("{:?}", self.lta_kernel), &mend));
+        }
+        let fewest = layout::fewest_frames(self);
+        if fewest > MOST_FRAMES {
+            let mend = format!("the network would need {fewest} frames; give a smaller stride");
+            return Err(invalid("model.lta_stride", self.lta_stride, &mend));
         }
         if !(self.gem_start.is_finite() && self.gem_start > 0.0) {
             return Err(invalid("model.gem_start", self.gem_start, "give a number above 0"));
@@ -89,8 +132,9 @@ impl ModelSettings {
         if !(local.ratio > 0.0 && local.ratio < 1.0) {
             return Err(invalid("model.local.ratio", local.ratio, "give more than 0, less than 1"));
         }
-        if local.at_test == AtTest::MeanOfK && local.draws == 0 {
-            return Err(invalid("model.local.draws", 0, "give 1 or more"));
+        if local.at_test == AtTest::MeanOfK && !(1..=MOST_DRAWS).contains(&local.draws) {
+            let mend = format!("give 1 to {MOST_DRAWS}");
+            return Err(invalid("model.local.draws", local.draws, &mend));
         }
         for plan in layout::global_local_layers(self) {
             let (height, width) = (plan.height, plan.width);
@@ -134,7 +178,7 @@ mod tests {
         refused(|s| s.layers = vec![1, 1], "model.layers", "has 3");
         refused(|s| s.pools.push(Pool::None), "model.pools", "has 3");
         refused(|s| s.channels.clear(), "model.channels", "at least one");
-        refused(|s| s.channels[1] = 0, "model.channels", "1 or more");
+        refused(|s| s.channels[1] = 0, "model.channels", "give 1 to 65536");
         refused(
             |s| {
                 s.stem = Stem::Conv;
@@ -147,11 +191,11 @@ mod tests {
 
     #[test]
     fn sizes_that_make_no_map_are_refused() {
-        refused(|s| s.height = 0, "model.height", "1 or more");
+        refused(|s| s.height = 0, "model.height", "give 1 to 4096");
         refused(|s| s.height = 33, "model.height", "stages.1.pool halves 33 rows");
         refused(|s| s.width = 1, "model.width", "stages.1.pool");
         refused(|s| s.lta_kernel = [3, 2, 3], "model.lta_kernel", "odd");
-        refused(|s| s.lta_stride = 0, "model.lta_stride", "1 or more");
+        refused(|s| s.lta_stride = 0, "model.lta_stride", "give 1 to 255");
         refused(|s| s.gem_start = f64::NAN, "model.gem_start", "above 0");
     }
 
@@ -173,7 +217,32 @@ mod tests {
                 s.local.draws = 0;
             },
             "model.local.draws",
-            "1 or more",
+            "give 1 to 1024",
+        );
+    }
+
+    #[test]
+    fn sizes_that_would_take_all_memory_are_refused_before_they_do() {
+        let huge = 1_000_000_000_000;
+        refused(|s| s.channels[0] = huge, "model.channels", "give 1 to 65536");
+        refused(|s| s.channels = vec![60_000; 3], "model.channels", "would have 9.1e11 parameters");
+        refused(|s| s.channels = vec![8; 1000], "model.channels", "give at most 32");
+        refused(|s| s.layers[0] = huge, "model.layers", "give 1 to 32");
+        refused(|s| s.height = huge, "model.height", "give 1 to 4096");
+        refused(|s| s.lta_kernel = [huge, 3, 3], "model.lta_kernel", "1 to 255 frames");
+        refused(|s| s.lta_kernel = [3, 3, huge + 1], "model.lta_kernel", "1 to 255 frames");
+        refused(
+            |s| {
+                (s.channels, s.layers) = (vec![8; 20], vec![1; 20]);
+                (s.pools, s.lta_stride) = (vec![Pool::Lta; 20], 200);
+            },
+            "model.lta_stride",
+            "give a smaller stride",
+        );
+        refused(
+            |s| (s.local.at_test, s.local.draws) = (AtTest::MeanOfK, huge),
+            "model.local.draws",
+            "give 1 to 1024",
         );
     }
 

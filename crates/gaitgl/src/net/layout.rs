@@ -1,8 +1,13 @@
 //! The body of the network as a list of layers with their shapes: what [`super::GaitGl`] is built
 //! from, what `info` prints, and what the time windows of long sequences are computed from.
 
+use std::collections::BTreeMap;
+
 use crate::region_conv3d::Join;
-use crate::settings::{Branches, ModelSettings, Pool, ShortSequences, Stem};
+use crate::settings::{Branches, ModelSettings, Neck, Pool, ShortSequences, SpatialPooling, Stem};
+
+/// The largest number of channels: no network has more.
+pub const LARGEST: usize = 1 << 16;
 
 /// Kernel of every convolution but local temporal aggregation.
 pub const KERNEL: [usize; 3] = [3, 3, 3];
@@ -132,10 +137,50 @@ pub fn final_map(settings: &ModelSettings) -> [usize; 3] {
     }
 }
 
+/// Named shapes.
+pub type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// The shapes of all tensors of a network, without building it.
+pub fn shapes(settings: &ModelSettings, classes: usize) -> Shapes {
+    let mut shapes = Shapes::new();
+    for plan in layers(settings) {
+        let Some([kt, kh, kw]) = plan.kernel() else { continue };
+        let shape = vec![plan.channels_out, plan.channels_in, kt, kh, kw];
+        let name = &plan.name;
+        if let LayerKind::GlobalLocal(_) = plan.kind {
+            if settings.branches != Branches::Local {
+                shapes.insert(format!("{name}.global"), shape.clone());
+            }
+            if settings.branches != Branches::Global {
+                shapes.insert(format!("{name}.local"), shape);
+            }
+        } else {
+            shapes.insert(format!("{name}.weight"), shape);
+        }
+    }
+    if settings.spatial_pooling == SpatialPooling::Gem {
+        shapes.insert("pooling.exponent".into(), vec![1]);
+    }
+    let [channels, strips, _] = final_map(settings);
+    shapes.insert("head.fc.weight".into(), vec![strips, channels, channels]);
+    let features = match settings.neck {
+        Neck::BatchNorm => channels,
+        Neck::Bnneck => channels * strips,
+        Neck::None => return shapes,
+    };
+    for name in ["scale", "shift", "running_mean", "running_variance"] {
+        shapes.insert(format!("head.norm.{name}"), vec![features]);
+    }
+    shapes.insert("head.classifier.weight".into(), vec![strips, channels, classes]);
+    shapes
+}
+
 /// The fewest frames that leave at least one frame at the end.
 pub fn fewest_frames(settings: &ModelSettings) -> usize {
     layers(settings).iter().rev().fold(1, |frames, plan| match plan.kind {
-        LayerKind::Lta([kernel, ..], stride) => (frames - 1) * stride + kernel,
+        LayerKind::Lta([kernel, ..], stride) => {
+            (frames - 1usize).saturating_mul(stride).saturating_add(kernel)
+        }
         _ => frames,
     })
 }

@@ -90,6 +90,7 @@ impl GaitGl {
         if classes == 0 {
             return Err(invalid("classes", 0, "give the number of training subjects").into());
         }
+        settings.check_size(classes)?;
         let mut init = Init::new(seed, device);
         let plans = layout::layers(settings);
         let stages = (0..settings.channels.len())

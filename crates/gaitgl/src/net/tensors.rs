@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::GaitGl;
 use super::error::{ModelError, axes};
+use super::layout::{self, Shapes};
+use crate::settings::ModelSettings;
 use crate::weights::{Weight, Weights};
 
 impl GaitGl {
@@ -21,6 +23,13 @@ impl GaitGl {
         self.read(false).1
     }
 
+    /// The shape of each tensor by its number.
+    pub(crate) fn parameter_shapes(&self) -> BTreeMap<u64, Vec<usize>> {
+        let (tensors, ids) = self.read(false);
+        let shapes = tensors.into_iter().zip(ids.into_values());
+        shapes.map(|((_, weight), id)| (id.val(), weight.shape)).collect()
+    }
+
     /// Tensors (their values only if asked for) and numbers by name.
     fn read(&self, values: bool) -> (Weights, BTreeMap<String, ParamId>) {
         let mut reader = Reader { values, ..Reader::default() };
@@ -28,12 +37,32 @@ impl GaitGl {
         (reader.read, reader.ids)
     }
 
+    /// The network of some settings with these tensors. Nothing of the size that the settings say
+    /// is made before the tensors are known to be of that size.
+    ///
+    /// # Errors
+    /// Settings that make no network; every tensor that is missing, unused, or of another shape.
+    pub fn of_tensors(
+        settings: &ModelSettings,
+        classes: usize,
+        device: &Device,
+        tensors: &Weights,
+    ) -> Result<Self, ModelError> {
+        settings.check()?;
+        let problems = differences(&layout::shapes(settings, classes), tensors);
+        if !problems.is_empty() {
+            return Err(ModelError::Tensors(problems));
+        }
+        Self::new(settings, classes, 0, device)?.with_tensors(tensors)
+    }
+
     /// The network with these tensors in place of its own.
     ///
     /// # Errors
     /// Lists every tensor that is missing, unused, or of another shape.
     pub fn with_tensors(self, tensors: &Weights) -> Result<Self, ModelError> {
-        let problems = differences(&self.read(false).0, tensors);
+        let own = self.read(false).0.into_iter().map(|(name, weight)| (name, weight.shape));
+        let problems = differences(&own.collect(), tensors);
         if !problems.is_empty() {
             return Err(ModelError::Tensors(problems));
         }
@@ -41,9 +70,9 @@ impl GaitGl {
     }
 }
 
-fn differences(own: &Weights, given: &Weights) -> Vec<String> {
+fn differences(own: &Shapes, given: &Weights) -> Vec<String> {
     let mut problems = Vec::new();
-    for (name, Weight { shape, .. }) in own {
+    for (name, shape) in own {
         match given.get(name) {
             None => problems.push(format!("{name} ({}) is missing", axes(shape))),
             Some(other) if other.shape != *shape => {

@@ -195,6 +195,9 @@ fn parse_table(text: &str, place: &str) -> Result<Table, SettingsError> {
     text.parse().map_err(|e: toml::de::Error| syntax(place, &e.to_string()))
 }
 
+/// Parts of a key; ours have at most three, and what nests without end overflows the stack.
+const DEEPEST_KEY: usize = 16;
+
 /// `a.b=value` as a nested table. What is not a TOML value is taken as a string, so that names
 /// need no quotes.
 fn parse_assignment(assignment: &str) -> Result<Table, SettingsError> {
@@ -203,6 +206,9 @@ fn parse_assignment(assignment: &str) -> Result<Table, SettingsError> {
         return Err(syntax(&place, "write it as key=value, for instance train.iterations=500"));
     };
     let (key, value) = (key.trim(), value.trim());
+    if key.matches('.').count() >= DEEPEST_KEY {
+        return Err(SettingsError::UnknownKey { key: key.into(), nearest: None });
+    }
     let parsed = format!("value = {value}").parse::<Table>().ok();
     let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut t| t.remove("value"));
     let mut nested = parsed.unwrap_or_else(|| Value::String(value.into()));
@@ -304,6 +310,12 @@ mod tests {
             let message = set(&[typed]).unwrap_err().to_string();
             assert!(message.contains(&format!("`{meant}`")), "{message}");
         }
+    }
+
+    #[test]
+    fn a_key_without_end_is_an_unknown_key() {
+        let message = set(&[&format!("{}b=1", "a.".repeat(1_000_000))]).unwrap_err().to_string();
+        assert!(message.starts_with("unknown setting `a.a.a."), "{}", &message[..40]);
     }
 
     #[test]

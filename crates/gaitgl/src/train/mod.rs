@@ -100,11 +100,7 @@ impl Trainer {
         subjects: Vec<String>,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let precision = settings.train.precision;
-        if !precision.runs_on(device) {
-            let mend = format!("{} does not compute in it; give f32", device::describe(device));
-            return Err(ModelError::from(invalid("train.precision", precision, &mend)).into());
-        }
+        check_precision(&settings, device)?;
         let device = device.clone().autodiff();
         let network = GaitGl::new(&settings.model, subjects.len(), settings.train.seed, &device)?;
         let optimizer = optimizer::build(&settings.train);
@@ -120,15 +116,16 @@ impl Trainer {
         settings: Settings,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let trainer = Self::new(settings, checkpoint.subjects, device)?;
-        let mut trainer = trainer.with_weights(&checkpoint.weights)?;
+        check_precision(&settings, device)?;
+        let Checkpoint { subjects, iteration, weights, .. } = checkpoint;
+        let device = device.clone().autodiff();
+        let network = GaitGl::of_tensors(&settings.model, subjects.len(), &device, &weights)?;
         let state = checkpoint.optimizer.ok_or_else(|| {
             TrainError::Optimizer("it was written without the optimiser's state".into())
         })?;
-        trainer.optimizer =
-            optimizer::restore(&trainer.settings.train, &state).map_err(TrainError::Optimizer)?;
-        trainer.iteration = checkpoint.iteration;
-        Ok(trainer)
+        let optimizer =
+            optimizer::restore(&settings.train, &state, &network).map_err(TrainError::Optimizer)?;
+        Ok(Self { settings, subjects, network, optimizer, device, iteration })
     }
 
     /// The same training from these weights, batch-norm statistics included, instead of a drawn start.
@@ -249,6 +246,16 @@ impl Trainer {
             optimizer: Some(optimizer),
         })
     }
+}
+
+/// Checks that the device computes in the precision of a recipe.
+fn check_precision(settings: &Settings, device: &Device) -> Result<(), ModelError> {
+    let precision = settings.train.precision;
+    if precision.runs_on(device) {
+        return Ok(());
+    }
+    let mend = format!("{} does not compute in it; give f32", device::describe(device));
+    Err(invalid("train.precision", precision, &mend).into())
 }
 
 fn scalar(value: &Tensor<1>) -> f64 {

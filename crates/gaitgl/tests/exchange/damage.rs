@@ -1,7 +1,14 @@
 //! No bytes make the import panic, hang or take more memory than they hold.
 
-use gaitgl::exchange::import;
+use std::io::Cursor;
+
+use gaitgl::checkpoint::Checkpoint;
+use gaitgl::exchange::{export, import};
+use gaitgl::net::GaitGl;
+use gaitgl::settings::Settings;
 use proptest::prelude::*;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::fixture;
 
@@ -37,6 +44,31 @@ fn what_would_be_executed_is_refused_by_name() {
     let bytes = [head, facts, pickle].concat();
     let message = message(&bytes).unwrap();
     assert!(message.contains("os.system") && message.contains("refused"), "{message}");
+}
+
+#[test]
+fn packed_zeros_that_would_outgrow_their_file_are_refused() {
+    let set = ["model.channels=[24,24,24]", "model.height=16", "model.width=11"].map(String::from);
+    let settings = Settings::assemble(Some("parts-small"), None, &set).unwrap();
+    let network = GaitGl::new(&settings.model, 1, 1, &gaitgl::cpu()).unwrap();
+    let mut weights = network.tensors();
+    weights.values_mut().for_each(|weight| weight.values.fill(0.0));
+    let (subjects, score, optimizer) = (vec!["0".into()], None, None);
+    let checkpoint = Checkpoint { settings, subjects, iteration: 1, score, weights, optimizer };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pt");
+    export(&checkpoint, &path).unwrap();
+    import(&path, None, None).unwrap();
+    let mut stored = ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
+    let mut packed = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..stored.len() {
+        let mut file = stored.by_index(index).unwrap();
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        packed.start_file(file.name().unwrap(), options).unwrap();
+        std::io::copy(&mut file, &mut packed).unwrap();
+    }
+    let message = message(&packed.finish().unwrap().into_inner()).unwrap();
+    assert!(message.contains("more values than a file of its size holds"), "{message}");
 }
 
 #[test]

@@ -48,8 +48,8 @@ const FUNCTIONS: [(&str, &str); 24] = [
 
 /// Values that the pickle of a checkpoint may make; the largest network has some thousands.
 const RULES: Rules = Rules { functions: &FUNCTIONS, values: 1 << 18 };
-/// Bytes that the pickle of a zip file may have.
-const LONGEST_PICKLE: u64 = 16 << 20;
+/// Bytes that the pickle of a zip file may have; those of the largest networks have some ten thousand.
+const LONGEST_PICKLE: u64 = 4 << 20;
 
 /// A file of `torch.save` in memory.
 pub struct TorchFile {

@@ -1,0 +1,245 @@
+//! What a Parquet file claims, before the library that reads it believes it: it makes room for as
+//! many columns and values as the file says, and a file of some bytes can say anything.
+//!
+//! The names are those of the format's description, `parquet.thrift`.
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::ChunkReader;
+
+use super::thrift::{LIST, NUMBER, STRUCT, count, fields, list, number, skip};
+
+/// Nested columns that are read, ours being three.
+const DEEPEST: usize = 16;
+/// What ends a file: the length of its description in four bytes, and its mark.
+const END: u64 = 8;
+
+/// The most unpacked bytes for one byte of a page; Snappy makes fewer than 22.
+pub const MOST_UNPACKED: u64 = 64;
+/// The most values for one byte of a file: repeated ones are stored as a count.
+const MOST_VALUES: u64 = 64;
+/// Longest header that is read; statistics are the only long part of it.
+const LONGEST_HEADER: u64 = 64 << 10;
+/// Encodings of `parquet.thrift` that give no more values than their page says: plain, dictionary
+/// (old and new name) and byte stream split. The lengths inside the delta encodings are believed too.
+const ENCODINGS: [i64; 4] = [0, 2, 8, 9];
+
+/// Checks the columns of a file.
+///
+/// # Errors
+/// Columns that claim more below them than there are, or nest without end.
+pub fn check_columns(file: &impl ChunkReader) -> anyhow::Result<()> {
+    let short = "this is no .parquet file, or it is cut short";
+    let end = file.len().checked_sub(END).context(short)?;
+    let tail = file.get_bytes(end, 4)?;
+    let length: u64 = tail[..].try_into().map(u32::from_le_bytes)?.into();
+    let start = end.checked_sub(length).context(short)?;
+    let mut bytes = file.get_bytes(start, usize::try_from(length)?)?;
+    fields(&mut bytes, |id, kind, bytes| match (id, kind) {
+        (2, LIST) => columns(bytes),
+        (2, _) => None,
+        _ => skip(bytes, kind),
+    })
+    .context("its columns are damaged, or nest too deep")
+}
+
+/// The list of `SchemaElement`: each before those below it.
+fn columns(bytes: &mut Bytes) -> Option<()> {
+    let (length, kind) = list(bytes)?;
+    // Elements still to come at each depth.
+    let mut open = vec![1u64];
+    for _ in 0..length {
+        let mut below = 0;
+        (kind == STRUCT).then_some(())?;
+        fields(bytes, |id, kind, bytes| match (id, kind) {
+            (5, NUMBER) => {
+                below = count(bytes)?;
+                Some(())
+            }
+            (5, _) => None,
+            _ => skip(bytes, kind),
+        })?;
+        while open.pop_if(|left| *left == 0).is_some() {}
+        *open.last_mut()? -= 1;
+        open.push(below);
+        (below <= length && open.len() <= DEEPEST).then_some(())?;
+    }
+    Some(())
+}
+
+/// Checks every page of a column in a file of `length` bytes.
+///
+/// # Errors
+/// A page that is damaged, claims more than it can hold, or is encoded in another way.
+pub fn check_pages(
+    file: &impl ChunkReader,
+    column: &ColumnChunkMetaData,
+    length: u64,
+) -> anyhow::Result<()> {
+    // `byte_range` panics where these are negative.
+    let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+    let mut at = u64::try_from(start).context("it starts nowhere")?;
+    let size = u64::try_from(column.compressed_size()).ok();
+    let end = size.and_then(|size| at.checked_add(size)).filter(|end| *end <= length);
+    let end = end.context("it is cut short")?;
+    let mut values = 0u64;
+    while at < end {
+        let longest = LONGEST_HEADER.min(end - at);
+        let mut bytes = file.get_bytes(at, usize::try_from(longest)?)?;
+        let page = Page::read(&mut bytes).context("a page of it is damaged")?;
+        let too_much = page.unpacked > page.packed.saturating_mul(MOST_UNPACKED)
+            || page.dictionary > page.unpacked;
+        ensure!(!too_much, "a page of it claims more than it can hold");
+        ensure!(
+            page.encoding.is_none_or(|encoding| ENCODINGS.contains(&encoding)),
+            "a page of it has a delta encoding, which is not read; write it with \
+             column_encoding=\"PLAIN\", or write .npz"
+        );
+        values = values.saturating_add(page.values);
+        ensure!(
+            values <= length.saturating_mul(MOST_VALUES),
+            "it claims more values than a file of its size can hold"
+        );
+        at = at.saturating_add(longest - bytes.len() as u64).saturating_add(page.packed);
+    }
+    Ok(())
+}
+
+/// What the header of a page says. Numbers are not negative.
+#[derive(Default)]
+struct Page {
+    unpacked: u64,
+    packed: u64,
+    /// Values of a page of data.
+    values: u64,
+    /// Values of a dictionary.
+    dictionary: u64,
+    encoding: Option<i64>,
+}
+
+impl Page {
+    /// Takes the `PageHeader` off the start of `bytes`; `None` if it is damaged.
+    fn read(bytes: &mut Bytes) -> Option<Self> {
+        let mut page = Self::default();
+        fields(bytes, |id, kind, bytes| {
+            match (id, kind) {
+                (2, NUMBER) => page.unpacked = count(bytes)?,
+                (3, NUMBER) => page.packed = count(bytes)?,
+                (5 | 7 | 8, STRUCT) => page.read_values(id, bytes)?,
+                // Of another type than it must be, which the library does not look at.
+                (1 | 4, NUMBER) => skip(bytes, kind)?,
+                (1..=5 | 7 | 8, _) => return None,
+                _ => skip(bytes, kind)?,
+            }
+            Some(())
+        })?;
+        Some(page)
+    }
+
+    /// Reads the `DataPageHeader`, `DictionaryPageHeader` or `DataPageHeaderV2` that is field `id`.
+    fn read_values(&mut self, id: i64, bytes: &mut Bytes) -> Option<()> {
+        fields(bytes, |inner, kind, bytes| {
+            match (id, inner, kind) {
+                (7, 1, NUMBER) => self.dictionary = count(bytes)?,
+                (_, 1, NUMBER) => self.values = count(bytes)?,
+                (5 | 7, 2, NUMBER) | (8, 4, NUMBER) => self.encoding = Some(number(bytes)?),
+                (_, 2..=6, NUMBER) => skip(bytes, kind)?,
+                (_, 1 | 2, _) | (5, 3 | 4, _) | (8, 3..=6, _) => return None,
+                _ => skip(bytes, kind)?,
+            }
+            Some(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::basic::Type as PhysicalType;
+    use parquet::schema::types::{SchemaDescriptor, Type};
+
+    use super::*;
+
+    /// A page of data: 100 bytes of 40, 7 values, plain.
+    const HEADER: [u8; 16] =
+        [0x15, 0, 0x15, 0xC8, 1, 0x15, 80, 0x2C, 0x15, 14, 0x15, 0, 0x15, 6, 0, 0];
+
+    #[test]
+    fn headers_are_read_to_their_end() {
+        let mut bytes = Bytes::from([&HEADER[..], b"data"].concat());
+        let page = Page::read(&mut bytes).unwrap();
+        assert_eq!((page.unpacked, page.packed, page.values), (100, 40, 7));
+        assert_eq!((page.encoding, page.dictionary), (Some(0), 0));
+        assert_eq!(&bytes[..], b"data");
+    }
+
+    /// The verdict on a file that is one page of 40 bytes after `header`.
+    fn verdict(header: &[u8]) -> String {
+        verdict_at(0, header)
+    }
+
+    /// [`verdict`] where the column claims to start at `start`.
+    fn verdict_at(start: i64, header: &[u8]) -> String {
+        let bytes = Bytes::from([header, &[0; 40]].concat());
+        let leaf = Type::primitive_type_builder("x", PhysicalType::FLOAT).build().unwrap();
+        let root = Type::group_type_builder("root").with_fields(vec![Arc::new(leaf)]).build();
+        let schema = SchemaDescriptor::new(Arc::new(root.unwrap()));
+        let column = ColumnChunkMetaData::builder(schema.column(0))
+            .set_data_page_offset(start)
+            .set_total_compressed_size(i64::try_from(bytes.len()).unwrap())
+            .build()
+            .unwrap();
+        let length = bytes.len() as u64;
+        check_pages(&bytes, &column, length).err().map_or_else(String::new, |e| e.to_string())
+    }
+
+    #[test]
+    fn what_a_page_cannot_hold_is_refused() {
+        assert_eq!(verdict(&HEADER), "");
+        assert_eq!(verdict_at(-1, &HEADER), "it starts nowhere");
+        assert_eq!(verdict_at(1, &HEADER), "it is cut short");
+        let changed = |at: usize, bytes: &[u8]| {
+            let after = at + if at == 3 { 2 } else { 1 };
+            verdict(&[&HEADER[..at], bytes, &HEADER[after..]].concat())
+        };
+        let most = [0xFE, 0xFF, 0xFF, 0xFF, 0x0F];
+        assert!(changed(3, &most).contains("more than it can hold"), "unpacked bytes");
+        assert!(changed(9, &most).contains("than a file of its size"), "values");
+        assert!(changed(11, &[12]).contains("delta encoding"), "encoding");
+        // The same as a dictionary of 2^31 values.
+        let mut dictionary = HEADER.to_vec();
+        dictionary[7] = 0x4C;
+        dictionary.splice(9..10, most);
+        assert!(verdict(&dictionary).contains("more than it can hold"), "dictionary");
+    }
+
+    #[test]
+    fn cut_and_endless_headers_are_refused() {
+        for length in 0..HEADER.len() {
+            assert!(Page::read(&mut Bytes::copy_from_slice(&HEADER[..length])).is_none());
+        }
+        assert!(Page::read(&mut Bytes::from(vec![0x1C; 1000])).is_none(), "nested");
+        assert!(Page::read(&mut Bytes::from(vec![0xFF; 1000])).is_none(), "a long number");
+    }
+
+    /// Whether the columns of a file that says only this are taken.
+    fn taken(columns: &[u8]) -> bool {
+        let description = [&[0x29], columns, &[0]].concat();
+        let length = u32::try_from(description.len()).unwrap().to_le_bytes();
+        let file = [&description[..], &length, b"PAR1"].concat();
+        check_columns(&Bytes::from(file)).is_ok()
+    }
+
+    #[test]
+    fn columns_nest_no_deeper_and_wider_than_they_are() {
+        // A root with two columns.
+        assert!(taken(&[0x3C, 0x55, 4, 0, 0, 0]));
+        assert!(!taken(&[0x3C, 0x55, 8, 0, 0, 0]), "four below, of three");
+        assert!(!taken(&[0x1C, 0x55, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F, 0]), "2^31 below");
+        let chain =
+            |depth: u8| taken(&[&[0xFC, depth][..], &[0x55, 2, 0].repeat(depth.into())].concat());
+        assert!(chain(10) && !chain(100));
+    }
+}

@@ -1,0 +1,67 @@
+//! The readers of networks and embeddings.
+
+use std::path::Path;
+
+use gaitgl::checkpoint::Checkpoint;
+use gaitgl::exchange::import_bytes;
+use gaitgl::net::describe;
+use gaitgl::settings::Settings;
+use gaitgl::train::Trainer;
+use gaitgl_cli::embedding_file::{Format, decode};
+
+use crate::bounded::{Bound, bounded};
+
+/// The file's name in messages.
+const NAME: &str = "fuzzed";
+
+/// A settings file, and its lines as `--set KEY=VALUE`; then what `info` says of them.
+pub fn settings(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    bounded(bytes, Bound { each: 4096, fixed: 1 << 20 }, || {
+        let lines: Vec<String> = text.lines().take(8).map(String::from).collect();
+        let read = [Settings::from_partial(text, NAME), Settings::assemble(None, None, &lines)];
+        for settings in read.into_iter().flatten() {
+            assert!(!describe(&settings.model, 74, 30).is_empty());
+            assert_eq!(Settings::from_toml(&settings.to_toml(), NAME).ok(), Some(settings));
+        }
+    });
+}
+
+/// A checkpoint, then its network for use and for training.
+pub fn checkpoint(bytes: &[u8]) {
+    bounded(bytes, Bound { each: 512, fixed: 4 << 20 }, || {
+        let Ok(checkpoint) = Checkpoint::decode(Path::new(NAME), bytes) else { return };
+        let device = gaitgl::cpu();
+        let _ = checkpoint.evaluator(&device);
+        let settings = checkpoint.settings.clone();
+        let _ = Trainer::resume(checkpoint, settings, &device);
+    });
+}
+
+/// A file of PyTorch, recognised and imported. Deflate makes 1032 bytes of one; a storage is held as
+/// bytes and as numbers, the walk through shared values is bounded by their count.
+pub fn torch(bytes: &[u8]) {
+    bounded(bytes, Bound { each: 4096, fixed: 64 << 20 }, || {
+        if let Ok(imported) = import_bytes(Path::new(NAME), bytes.to_vec(), None, None) {
+            let values: usize =
+                imported.checkpoint.weights.values().map(|weight| weight.values.len()).sum();
+            assert!(values <= 16 * bytes.len());
+        }
+    });
+}
+
+/// Embeddings as numpy's archive, which may name the same bytes four times.
+pub fn npz(bytes: &[u8]) {
+    bounded(bytes, Bound { each: 256, fixed: 256 << 10 }, || embeddings(Format::Npz, bytes));
+}
+
+/// Embeddings as Parquet, which may repeat a value 64 times for each byte.
+pub fn parquet(bytes: &[u8]) {
+    bounded(bytes, Bound { each: 8192, fixed: 1 << 20 }, || embeddings(Format::Parquet, bytes));
+}
+
+fn embeddings(format: Format, bytes: &[u8]) {
+    if let Ok(embeddings) = decode(format, bytes.to_vec()) {
+        assert!(embeddings.check().is_ok());
+    }
+}
