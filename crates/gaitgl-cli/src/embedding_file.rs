@@ -54,7 +54,7 @@ pub fn write(path: &Path, embeddings: &Embeddings) -> anyhow::Result<()> {
     write_beside_with(path, write).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads embeddings that [`write`] or another program wrote.
+/// Reads embeddings that [`write()`] or another program wrote.
 ///
 /// # Errors
 /// A file that is missing, damaged, of another form (the message says which), or holds embeddings
