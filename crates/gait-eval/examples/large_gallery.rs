@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (probes, gallery): (usize, usize) = (probes.parse()?, gallery.parse()?);
     let seconds: f64 = seconds.parse()?;
-    let embeddings = random(probes + gallery)?;
+    let embeddings = Embeddings::noise(CHANNELS, STRIPS, probes + gallery)?;
     let gigabytes = embeddings.values.len() as f64 * 4.0 / 1e9;
     println!("{} embeddings, {gigabytes:.2} GB", embeddings.len());
     let left: Vec<usize> = (0..probes).collect();
@@ -53,16 +53,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
     println!("{}", peak.unwrap_or("peak memory: this system does not tell"));
     Ok(())
-}
-
-/// Embeddings whose values do not repeat within one of them.
-fn random(count: usize) -> Result<Embeddings, EvalError> {
-    let mut state = 1u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let values = (0..count * CHANNELS * STRIPS).map(|_| next()).collect();
-    let names = (0..count).map(|i| (i.to_string(), String::new(), String::new()));
-    Embeddings::new(CHANNELS, STRIPS, values, names)
 }

@@ -47,6 +47,22 @@ impl Embeddings {
         Ok(made)
     }
 
+    /// `count` embeddings of reproducible noise in [-1, 1), each its own subject: to measure with.
+    /// No pattern repeats within an embedding, and gigabytes are made quickly.
+    ///
+    /// # Errors
+    /// As [`Embeddings::check`]: a size of 0.
+    pub fn noise(channels: usize, strips: usize, count: usize) -> Result<Self, EvalError> {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        let values = (0..count * channels * strips).map(|_| next()).collect();
+        let names = (0..count).map(|i| (i.to_string(), String::new(), String::new()));
+        Self::new(channels, strips, values, names)
+    }
+
     /// Number of sequences `n`.
     pub fn len(&self) -> usize {
         self.subjects.len()
@@ -127,6 +143,16 @@ mod tests {
     fn rows_are_sequences() {
         let e = Embeddings::new(2, 1, vec![1.0, 2.0, 3.0, 4.0], names(2)).unwrap();
         assert_eq!(e.row(1), &[3.0, 4.0]);
+    }
+
+    #[test]
+    fn noise_is_finite_centred_and_does_not_repeat() {
+        let e = Embeddings::noise(16, 4, 50).unwrap();
+        assert_eq!((e.len(), e.width()), (50, 64));
+        assert!(e.values.iter().all(|v| (-1.0..1.0).contains(v)));
+        assert!(e.values.iter().sum::<f32>().abs() < 0.1 * e.values.len() as f32);
+        assert!((1..50).all(|i| e.row(i) != e.row(0)));
+        assert!(Embeddings::noise(0, 4, 50).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `gaitgl ablate`: networks that differ by some settings, trained, tested and set side by side.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,7 +116,7 @@ struct Bench {
 impl Bench {
     /// Works the jobs off, names those that fail and goes on, until `stop` is set.
     fn work(&self, jobs: &[Job], report: &mut Report, stop: &AtomicBool) {
-        let (mut worked, mut seconds) = (0, 0.0);
+        let (mut trained, mut seconds) = (HashSet::new(), 0.0);
         for (at, job) in jobs.iter().enumerate() {
             let place = format!("[{}/{}] {}", at + 1, jobs.len(), job.name);
             let began = Instant::now();
@@ -131,13 +132,15 @@ impl Bench {
                         say(format!("{place}: {figures}, known"));
                         continue;
                     }
-                    worked += 1;
+                    trained.insert(self.training(job).name);
                     seconds += began.elapsed().as_secs_f64();
-                    let open = jobs[at + 1..].iter().filter(|job| !self.knows(job)).count();
-                    let left = seconds / f64::from(worked) * open as f64;
+                    let open = self.open(&jobs[at + 1..]).difference(&trained).count();
                     let left = match open {
                         0 => String::new(),
-                        _ => format!(", {} left", HumanDuration(Duration::from_secs_f64(left))),
+                        _ => {
+                            let left = seconds / trained.len() as f64 * open as f64;
+                            format!(", {} left", HumanDuration(Duration::from_secs_f64(left)))
+                        }
                     };
                     say(format!(
                         "{place}: {figures}, took {}{left}",
@@ -154,7 +157,7 @@ impl Bench {
 
     /// The figures of a job, and whether they were known from an earlier command.
     fn score(&self, job: &Job, place: &str, table: &ResultTable) -> anyhow::Result<(Score, bool)> {
-        let training = Training::new(&job.settings, &self.set);
+        let training = self.training(job);
         let result = self.result_path(job, &training);
         if let Some(score) = read_score(&result, table) {
             return Ok((score, true));
@@ -170,9 +173,16 @@ impl Bench {
         Ok((score.with_context(|| format!("{} holds no figures", result.display()))?, false))
     }
 
-    /// Whether a job needs no more work.
-    fn knows(&self, job: &Job) -> bool {
-        self.result_path(job, &Training::new(&job.settings, &self.set)).exists()
+    /// The names of the trainings that jobs without figures need.
+    fn open(&self, jobs: &[Job]) -> HashSet<String> {
+        let trainings = jobs.iter().map(|job| (job, self.training(job)));
+        let open = trainings.filter(|(job, training)| !self.result_path(job, training).exists());
+        open.map(|(_, training)| training.name).collect()
+    }
+
+    /// The network that a job needs.
+    fn training(&self, job: &Job) -> Training {
+        Training::new(&job.settings, &self.set)
     }
 
     fn result_path(&self, job: &Job, training: &Training) -> PathBuf {

@@ -6,7 +6,7 @@ use gait_data::io_reason;
 use serde::Deserialize;
 use toml::Table;
 
-use crate::settings::{Settings, SettingsError, nearest};
+use crate::settings::{Settings, SettingsError, nearest, one_line};
 
 /// A table of networks that differ by some settings.
 ///
@@ -154,14 +154,8 @@ impl Sweep {
     /// The line and what is wrong with it, or the row.
     pub fn from_toml(origin: &str, text: &str) -> Result<Self, AblationError> {
         let fail = |problem| AblationError::Sweep { sweep: origin.into(), problem };
-        let mut sweep: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| {
-                let before = text.get(..span.start).unwrap_or_default();
-                format!("line {}: ", before.matches('\n').count() + 1)
-            });
-            let message = error.message().replace('\n', " ");
-            fail(format!("{}{message}", line.unwrap_or_default()))
-        })?;
+        let mut sweep: Self =
+            toml::from_str(text).map_err(|error| fail(one_line(&error.to_string())))?;
         for row in &mut sweep.rows {
             if row.labels.is_empty() {
                 row.labels = vec![String::new(); sweep.columns.len()];

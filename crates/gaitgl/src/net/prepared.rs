@@ -83,7 +83,7 @@ impl PreparedBody {
                 Step::Layer(layer) => layer.forward(n, frames, &map),
                 Step::SpatialPool => {
                     width /= 2;
-                    elementwise::pool(&map, plan.height, plan.width).0
+                    elementwise::pool(&map, plan.height, plan.width)
                 }
             };
             (channels, height) = (plan.channels_out, rows);

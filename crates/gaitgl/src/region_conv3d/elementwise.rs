@@ -39,9 +39,34 @@ pub fn leaky_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
     by_input
 }
 
-/// Max over 2 x 2 blocks of planes `[h, w]`, and which element of its block each one was
-/// (0 to 3, row by row, the first on ties; NaN wins).
-pub fn pool(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
+/// The second of two values where it is higher or NaN, else the first.
+fn higher(first: f32, second: f32) -> f32 {
+    if second > first || second.is_nan() { second } else { first }
+}
+
+/// The 2 x 2 blocks of two lines of `width` values: the two values above and the two below.
+fn blocks(pair: &[f32], width: usize) -> impl Iterator<Item = (&[f32], &[f32])> {
+    let (above, below) = pair.split_at(width);
+    above.chunks_exact(2).zip(below.chunks_exact(2))
+}
+
+/// Max over 2 x 2 blocks of planes `[h, w]` (NaN wins).
+pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let (rows, columns) = (height / 2, width / 2);
+    let mut pooled = vec![0.0; x.len() / (height * width).max(1) * rows * columns];
+    let outputs = pooled.par_chunks_mut((rows * columns).max(1));
+    outputs.zip(x.par_chunks(height * width)).for_each(|(pooled, plane)| {
+        for (pooled, pair) in pooled.chunks_mut(columns).zip(plane.chunks(2 * width)) {
+            for (value, (a, b)) in pooled.iter_mut().zip(blocks(pair, width)) {
+                *value = higher(higher(a[0], a[1]), higher(b[0], b[1]));
+            }
+        }
+    });
+    pooled
+}
+
+/// As [`pool`], and which element of its block each one was (0 to 3, row by row, the first on ties).
+pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
     let (rows, columns) = (height / 2, width / 2);
     let planes = x.len() / (height * width).max(1);
     let mut pooled = vec![0.0; planes * rows * columns];
@@ -51,22 +76,23 @@ pub fn pool(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
     outputs.zip(x.par_chunks(height * width)).for_each(|((pooled, choice), plane)| {
         let out = pooled.chunks_mut(columns).zip(choice.chunks_mut(columns));
         for ((pooled, choice), pair) in out.zip(plane.chunks(2 * width)) {
-            let (above, below) = pair.split_at(width);
-            let blocks = above.chunks_exact(2).zip(below.chunks_exact(2));
-            for ((value, index), (a, b)) in pooled.iter_mut().zip(choice).zip(blocks) {
-                (*value, *index) = (a[0], 0);
-                for (other, at) in [(a[1], 1), (b[0], 2), (b[1], 3)] {
-                    if other > *value || other.is_nan() {
-                        (*value, *index) = (other, at);
-                    }
+            let out = pooled.iter_mut().zip(choice);
+            for ((value, index), (a, b)) in out.zip(blocks(pair, width)) {
+                let (mut best, mut at) = (a[0], 0);
+                // Selected, not branched to: which of four it is cannot be predicted.
+                for (other, place) in [(a[1], 1), (b[0], 2), (b[1], 3)] {
+                    let next = higher(best, other);
+                    at = if other > best || other.is_nan() { place } else { at };
+                    best = next;
                 }
+                (*value, *index) = (best, at);
             }
         }
     });
     (pooled, choice)
 }
 
-/// The gradient by the input of [`pool`], of planes `[h, w]`.
+/// The gradient by the input of [`pool_with_choice`], of planes `[h, w]`.
 pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -> Vec<f32> {
     let (rows, columns) = (height / 2, width / 2);
     let size = (rows * columns).max(1);
@@ -92,9 +118,8 @@ pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<u
         highest.copy_from_slice(&x[..plane]);
         for (frame, values) in x.chunks(plane).enumerate().skip(1) {
             for ((highest, taken), &value) in highest.iter_mut().zip(&mut *taken).zip(values) {
-                let higher = value > *highest || value.is_nan();
-                *highest = if higher { value } else { *highest };
-                *taken = if higher { frame as u32 } else { *taken };
+                *taken = if value > *highest || value.is_nan() { frame as u32 } else { *taken };
+                *highest = higher(*highest, value);
             }
         }
     });

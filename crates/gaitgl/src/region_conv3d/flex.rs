@@ -131,7 +131,12 @@ impl RegionOps for Flex {
     }
 
     fn spatial_max_pool(x: FlexTensor) -> FlexTensor {
-        Self::spatial_max_pool_with_choice(x).0
+        if !all_f32(&[&x]) {
+            return plain::spatial_max_pool::<Self>(x);
+        }
+        let [n, c, t, h, w] = x.shape().dims();
+        let x = x.to_contiguous();
+        tensor(elementwise::pool(x.storage(), h, w), [n, c, t, h / 2, w / 2])
     }
 
     fn spatial_max_pool_with_choice(x: FlexTensor) -> (FlexTensor, FlexTensor) {
@@ -140,7 +145,7 @@ impl RegionOps for Flex {
         }
         let [n, c, t, h, w] = x.shape().dims();
         let x = x.to_contiguous();
-        let (pooled, choice) = elementwise::pool(x.storage(), h, w);
+        let (pooled, choice) = elementwise::pool_with_choice(x.storage(), h, w);
         let shape = [n, c, t, h / 2, w / 2];
         (tensor(pooled, shape), codes(choice, shape))
     }

@@ -139,7 +139,8 @@ fn default_bodies_equal_the_fused_ones() {
     let by_y = random([2, 3, 4, 3, 2], &device);
     let (y, choice) = Flex::spatial_max_pool_with_choice(plain(&x));
     let (wanted, wanted_choice) = plain::spatial_max_pool_with_choice::<Flex>(plain(&x));
-    same(Tensor::from_primitive::<Flex>(y), wanted);
+    same(Tensor::from_primitive::<Flex>(y), wanted.clone());
+    same(Tensor::from_primitive::<Flex>(Flex::spatial_max_pool(plain(&x))), wanted);
     let shape = [2, 3, 4, 7, 5];
     let got = Flex::spatial_max_pool_backward(plain(&by_y), choice, shape);
     let wanted = plain::spatial_max_pool_backward::<Flex>(plain(&by_y), wanted_choice, shape);

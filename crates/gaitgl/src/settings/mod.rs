@@ -263,12 +263,16 @@ pub(crate) fn nearest(name: &str, known: &[String]) -> Option<String> {
     (likeness(best) > 0.75).then(|| best.clone())
 }
 
-/// A syntax error on one line: TOML's own messages draw the source below.
 fn syntax(place: &str, problem: &str) -> SettingsError {
-    let lines = problem.lines().map(str::trim);
+    SettingsError::Syntax { place: place.into(), problem: one_line(problem) }
+}
+
+/// A message of the TOML library on one line: it draws the source below.
+pub(crate) fn one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim);
     let told: Vec<&str> =
         lines.filter(|l| !l.is_empty() && !l.starts_with('|') && !l.contains(" | ")).collect();
-    SettingsError::Syntax { place: place.into(), problem: told.join(" ") }
+    told.join(" ")
 }
 
 #[cfg(test)]

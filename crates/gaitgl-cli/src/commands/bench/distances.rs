@@ -13,15 +13,7 @@ const SHAPE: [usize; 2] = [256, 64];
 pub fn case(probes: usize, gallery: usize) -> anyhow::Result<Box<Work>> {
     let [channels, strips] = SHAPE;
     let total = probes + gallery;
-    // Without a pattern that repeats within an embedding, and cheap to make by the gigabyte.
-    let mut state = 1u32;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let values = (0..total * channels * strips).map(|_| next()).collect();
-    let names = (0..total).map(|i| (i.to_string(), String::new(), String::new()));
-    let embeddings = Embeddings::new(channels, strips, values, names)?;
+    let embeddings = Embeddings::noise(channels, strips, total)?;
     let (left, right): (Vec<usize>, Vec<usize>) =
         ((0..probes).collect(), (probes..total).collect());
     Ok(Box::new(move || {
