@@ -49,13 +49,7 @@ pub fn clips(bytes: &[u8]) {
         let about = About {
             form: FORM,
             source: NAME.into(),
-            settings: PrepareSettings {
-                layout: String::new(),
-                pattern: String::new(),
-                height: 64,
-                aligned_source: false,
-                faintest_sum: 0,
-            },
+            settings: PrepareSettings { height: 64, ..Default::default() },
             counts: Counts { subjects: 1, sequences: sequences.into(), frames: 1 },
             partition,
             dropped: Dropped::default(),

@@ -73,6 +73,13 @@ pub fn decode_grey(bytes: &[u8]) -> Result<Grey, String> {
     if bytes.is_empty() {
         return Err("zero bytes".into());
     }
+    // zune-jpeg 0.5.15 panics at some damaged files (AVX2). What a decoder trips over is a bad file
+    // here, whichever decoder it is.
+    std::panic::catch_unwind(|| decode(bytes))
+        .unwrap_or_else(|_| Err("damaged: its decoder cannot make sense of it".into()))
+}
+
+fn decode(bytes: &[u8]) -> Result<Grey, String> {
     let most = (bytes.len() as u64).saturating_mul(MOST_DECODED).min(LARGEST_BYTES);
     let grey = match bytes {
         [0x89, b'P', b'N', b'G', ..] => PngDecoder::with_limits(Cursor::new(bytes), limits(most))
@@ -84,11 +91,7 @@ pub fn decode_grey(bytes: &[u8]) -> Result<Grey, String> {
             if !ends_as_jpeg(bytes) {
                 return Err("truncated".into());
             }
-            // zune-jpeg 0.5.15 panics at some damaged files (AVX2): its panic is a bad file here.
-            let decoded = std::panic::catch_unwind(|| {
-                JpegDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS, most))
-            });
-            decoded.map_err(|_| "damaged: its JPEG data cannot be decoded".to_string())?
+            JpegDecoder::new(Cursor::new(bytes)).and_then(|d| grey_of(d, &OTHER_WEIGHTS, most))
         }
         _ => return Err("neither PNG nor BMP nor JPEG inside".into()),
     };

@@ -54,7 +54,7 @@ impl About {
 }
 
 /// How a raw tree was read and aligned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrepareSettings {
     /// Name of the layout.

@@ -233,13 +233,7 @@ mod tests {
         let about = About {
             form: FORM,
             source: PathBuf::new(),
-            settings: PrepareSettings {
-                layout: String::new(),
-                pattern: String::new(),
-                height: 64,
-                aligned_source: false,
-                faintest_sum: 0,
-            },
+            settings: PrepareSettings { height: 64, ..Default::default() },
             counts: Counts { subjects: 1, sequences: 1, frames: u64::from(frames) },
             partition: partition_subjects(&BTreeSet::new(), None, false).unwrap(),
             dropped: Dropped::default(),

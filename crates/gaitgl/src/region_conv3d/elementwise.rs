@@ -81,9 +81,8 @@ pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Ve
                 let (mut best, mut at) = (a[0], 0);
                 // Selected, not branched to: which of four it is cannot be predicted.
                 for (other, place) in [(a[1], 1), (b[0], 2), (b[1], 3)] {
-                    let next = higher(best, other);
                     at = if other > best || other.is_nan() { place } else { at };
-                    best = next;
+                    best = higher(best, other);
                 }
                 (*value, *index) = (best, at);
             }
