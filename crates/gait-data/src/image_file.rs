@@ -1,7 +1,9 @@
 //! Reading image files as grey silhouettes.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Cursor, ErrorKind, Read};
+use std::panic;
 use std::path::Path;
 
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder};
@@ -21,6 +23,9 @@ pub struct Grey {
 /// The largest file and the largest decoded image: far beyond any camera's silhouette, and small enough that a
 /// file that lies about its size cannot exhaust the memory.
 const LARGEST_BYTES: u64 = 128 << 20;
+
+/// More than the file of most silhouettes has.
+const USUAL_BYTES: usize = 16 << 10;
 
 /// The most decoded bytes that one byte of a file can stand for: deflate makes 1032 bytes of one,
 /// and the palette of a PNG 32 of each of these; the others pack less. What claims more lies.
@@ -54,7 +59,8 @@ impl GreyWeights {
 /// # Errors
 /// The reason, for a report that already names the file.
 pub fn read_grey(path: &Path) -> Result<Grey, String> {
-    let mut bytes = Vec::new();
+    // With room from the start a silhouette is read at once, not in growing pieces.
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     let read =
         File::open(path).and_then(|file| file.take(LARGEST_BYTES + 1).read_to_end(&mut bytes));
     match read {
@@ -75,8 +81,26 @@ pub fn decode_grey(bytes: &[u8]) -> Result<Grey, String> {
     }
     // zune-jpeg 0.5.15 panics at some damaged files (AVX2). What a decoder trips over is a bad file
     // here, whichever decoder it is.
-    std::panic::catch_unwind(|| decode(bytes))
-        .unwrap_or_else(|_| Err("damaged: its decoder cannot make sense of it".into()))
+    DECODING.set(true);
+    let grey = panic::catch_unwind(|| decode(bytes));
+    DECODING.set(false);
+    grey.unwrap_or_else(|_| Err("damaged: its decoder cannot make sense of it".into()))
+}
+
+thread_local! {
+    /// Whether a panic of this thread would be caught as a damaged image.
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps the process's panic hook from telling the panics that [`decode_grey`] catches. For a
+/// program to call once, at its start.
+pub fn keep_caught_panics_quiet() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !DECODING.get() {
+            tell(panic);
+        }
+    }));
 }
 
 fn decode(bytes: &[u8]) -> Result<Grey, String> {

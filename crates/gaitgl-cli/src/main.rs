@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     start_log();
+    gait_data::keep_caught_panics_quiet();
     match arguments.command.run(&mut Arguments::command()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Skipped) => ExitCode::from(1),

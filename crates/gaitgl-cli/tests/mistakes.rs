@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{TINY, command, refused, shared, texts, train_line};
+use common::{TINY, command, gaitgl, refused, shared, texts, train_line, words};
 
 #[test]
 fn arguments_that_make_no_sense() {
@@ -41,6 +41,26 @@ fn trees_that_are_missing_empty_or_of_another_depth() {
     refused(folder, "prepare empty out --layout casia-b", &["empty"]);
     refused(folder, "prepare raw/001 out --layout casia-b", &["001"]);
     assert!(!folder.join("out").exists(), "something was left behind");
+}
+
+#[test]
+fn an_image_that_its_decoder_cannot_take_is_reported_and_nothing_else_is_said() {
+    let shared = shared();
+    let folder = tempfile::tempdir().unwrap();
+    for subject in ["001", "002"] {
+        let from = shared.raw().join(subject).join("nm-01/090");
+        let view = folder.path().join("raw").join(subject).join("nm-01/090");
+        fs::create_dir_all(&view).unwrap();
+        for image in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            fs::copy(image.path(), view.join(image.file_name())).unwrap();
+        }
+        let damaged = include_bytes!("../../gait-data/tests/fixtures/decoder-panics.jpg");
+        fs::write(view.join("zzz.jpg"), damaged).unwrap();
+    }
+    let output = gaitgl(folder.path(), &words("prepare raw prepared --layout casia-b"));
+    let (out, err) = texts(&output);
+    assert!(out.contains("2 sequences"), "{out}\n{err}");
+    assert!(!err.contains("panicked") && !err.contains("zune"), "{err}");
 }
 
 #[test]
@@ -131,8 +151,8 @@ fn a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint() {
     let folder = shared().path();
     let run = folder.join("diverges");
     let mut line = train_line(&run, 60);
-    line.extend(common::words("--set train.optimizer=sgd --set train.learning_rate=1e30"));
-    line.extend(common::words("--set train.checkpoint_every=1"));
+    line.extend(words("--set train.optimizer=sgd --set train.learning_rate=1e30"));
+    line.extend(words("--set train.checkpoint_every=1"));
     let output = command(folder, &line).output().unwrap();
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{out}\n{err}");

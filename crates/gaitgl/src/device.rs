@@ -1,5 +1,8 @@
 //! Where a network runs: on the CPU, or on a GPU that this build has and the machine too.
 
+#[cfg(feature = "vulkan")]
+mod vulkan_driver;
+
 use std::fmt;
 use std::panic;
 use std::str::FromStr;
@@ -173,11 +176,24 @@ impl Api {
         };
         let beyond = DeviceError::Beyond { api: self, index, last };
         let device = devices.into_iter().nth(index).ok_or(beyond)?;
-        match attempt(&device) {
+        match attempt(&device).and_then(|()| suits(self, &device)) {
             Ok(()) => Ok(device),
             Err(problem) => Err(DeviceError::Broken { api: self, index, problem }),
         }
     }
+}
+
+/// Whether the driver has all that Burn needs, which one addition does not show.
+#[cfg(feature = "vulkan")]
+fn suits(api: Api, device: &Device) -> Result<(), String> {
+    let name = device.identity().filter(|_| api == Api::Vulkan).map(|identity| identity.name);
+    let missing = name.and_then(|name| vulkan_driver::missing_extension(&name));
+    missing.map_or(Ok(()), |extension| Err(format!("its driver lacks {extension}")))
+}
+
+#[cfg(not(feature = "vulkan"))]
+fn suits(_: Api, _: &Device) -> Result<(), String> {
+    Ok(())
 }
 
 #[cfg(feature = "vulkan")]

@@ -60,7 +60,12 @@ pub fn triplet_batch_all(
         .map(|distances| active_triplets(distances, labels, margin as f32))
         .collect();
     let share = 1.0 / strips as f64;
-    let loss: f64 = triplets.iter().map(|t| share * non_zero_mean(t)).sum();
+    // Not a number stays not a number, also on a GPU that takes `x - x` below for 0.
+    let loss: f64 = if values.iter().any(|distance| distance.is_nan()) {
+        f64::NAN
+    } else {
+        triplets.iter().map(|t| share * non_zero_mean(t)).sum()
+    };
     let weights: Vec<f32> = triplets
         .iter()
         .flat_map(|t| {
@@ -70,7 +75,7 @@ pub fn triplet_batch_all(
         .collect();
     let weights = TensorData::new(weights, [strips, n, n]);
     let linear = (distances.clone() * Tensor::from_data(weights, &distances.device())).sum();
-    // Linear part for the gradient, counted value for the loss. Not a number stays not a number.
+    // Linear part for the gradient, counted value for the loss.
     let loss = linear.clone() - linear.detach() + loss;
     let active = triplets.iter().map(|t| t.active).sum();
     Ok(Triplet { loss, active, total: triplets.iter().map(|t| t.total).sum() })
@@ -208,10 +213,10 @@ mod tests {
 
     #[test]
     fn satisfied_batches_and_equal_embeddings_have_finite_gradients() {
-        let far = embedding(&[0.0, 0.1, 9.0, 9.1], [4, 1, 1]);
+        let far = embedding(&[0.0, 0.0, 0.1, 0.0, 9.0, 0.0, 9.1, 0.0], [4, 2, 1]);
         let triplet = triplet_batch_all(far.clone(), &[0, 0, 1, 1], 0.2).unwrap();
         assert_eq!((triplet.active, triplet.loss.clone().into_scalar::<f32>()), (0, 0.0));
-        assert_eq!(gradient(&far, &triplet.loss), [0.0; 4]);
+        assert_eq!(gradient(&far, &triplet.loss), [0.0; 8]);
         let equal = embedding(&[0.5; 8], [4, 2, 1]);
         let triplet = triplet_batch_all(equal.clone(), &[0, 0, 1, 1], 0.2).unwrap();
         assert_eq!((triplet.active, triplet.total), (16, 16));
@@ -221,7 +226,7 @@ mod tests {
 
     #[test]
     fn not_a_number_is_not_hidden() {
-        let e = embedding(&[0.0, f32::NAN, 9.0, 9.1], [4, 1, 1]);
+        let e = embedding(&[0.0, 0.0, f32::NAN, 0.0, 9.0, 0.0, 9.1, 0.0], [4, 2, 1]);
         let triplet = triplet_batch_all(e, &[0, 0, 1, 1], 0.2).unwrap();
         assert!(triplet.loss.into_scalar::<f32>().is_nan());
     }
