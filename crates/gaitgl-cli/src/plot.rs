@@ -198,7 +198,7 @@ where
     let place = |row: usize| (rows - 1 - row) as f64;
     let mut panel = ChartBuilder::on(area)
         .caption(&table.columns()[column], text(TEXT, HPos::Center, VPos::Top))
-        .margin_right(2 * MARGIN)
+        .margin_right(3 * MARGIN)
         .x_label_area_size(2 * TEXT)
         .build_cartesian_2d(across.clone(), -0.7..rows as f64 - 0.3)?;
     axes(&mut panel, "", 0)?;
