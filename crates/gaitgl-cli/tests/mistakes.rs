@@ -60,6 +60,9 @@ fn an_image_that_its_decoder_cannot_take_is_reported_and_nothing_else_is_said() 
     let output = gaitgl(folder.path(), &words("prepare raw prepared --layout casia-b"));
     let (out, err) = texts(&output);
     assert!(out.contains("2 sequences"), "{out}\n{err}");
+    // Whether the decoder trips over it depends on the processor.
+    let skipped = err.contains("zzz.jpg: damaged") || out.contains("zzz.jpg: damaged");
+    assert_eq!(output.status.code(), Some(i32::from(skipped)), "{out}\n{err}");
     assert!(!err.contains("panicked") && !err.contains("zune"), "{err}");
 }
 

@@ -207,7 +207,7 @@ fn is_software(_: &Device) -> bool {
 }
 
 /// Adds two numbers on the device. Burn starts a device at its first use and panics where the
-/// driver refuses, so this is the one place where a panic is caught and kept quiet.
+/// driver refuses, so here all panics are caught and kept quiet, those of Burn's own threads too.
 fn attempt(device: &Device) -> Result<(), String> {
     let report = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));

@@ -258,6 +258,8 @@ pub(crate) fn read_columns(file: &Buffer) -> Result<Vec<Columns>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::set::map;
 
@@ -290,6 +292,20 @@ mod tests {
         }
         let inside = mapped.as_ptr_range().contains(&batches[1].clip.value(0).as_ptr());
         assert!(inside, "the clip was copied");
+    }
+
+    #[test]
+    fn a_schema_with_more_notes_than_anyone_writes_is_refused_before_it_is_copied() {
+        let written = |notes: usize| {
+            let notes: HashMap<String, String> =
+                (0..notes).map(|i| (i.to_string(), String::new())).collect();
+            let schema = Schema::new_with_metadata(schema().fields().clone(), notes);
+            let mut bytes = Vec::new();
+            FileWriter::try_new(&mut bytes, &schema).unwrap().finish().unwrap();
+            read_batches(&Buffer::from_vec(bytes)).map(|batches| batches.len())
+        };
+        assert_eq!(written(64).unwrap(), 0);
+        assert!(written(65).unwrap_err().contains("not those of a prepared set"));
     }
 
     #[test]

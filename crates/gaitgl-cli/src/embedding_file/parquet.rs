@@ -237,6 +237,29 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_of_many_rows_is_refused_before_it_fills_the_memory() {
+        // Stored once in a dictionary, it would be read a thousand times.
+        let rows = 1000;
+        let name = "x".repeat(10_000);
+        let list = arrow_array::LargeListArray::from_iter_primitive::<Float64Type, _, _>(vec![
+            Some(
+                vec![Some(1.0), Some(2.0)]
+            );
+            rows
+        ]);
+        let text = |value: &str| {
+            Arc::new(arrow_array::LargeStringArray::from(vec![value; rows])) as ArrayRef
+        };
+        let batch = RecordBatch::try_from_iter([
+            ("embeddings", Arc::new(list) as ArrayRef),
+            ("subject", text(&name)),
+            ("condition", text("nm")),
+            ("view", text("90")),
+        ]);
+        check(&SIZES, &batch.unwrap(), "`subject` has more text than a file of its size can hold");
+    }
+
+    #[test]
     fn many_rows_are_written_in_groups() {
         let n = 3;
         let names = (0..n).map(|i| (i.to_string(), "c".to_owned(), "v".to_owned()));
