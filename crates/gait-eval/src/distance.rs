@@ -54,10 +54,11 @@ impl FromStr for Distance {
     }
 }
 
-/// Probes whose distances to the whole gallery are held at once.
-const PROBE_BLOCK: usize = 256;
-/// Most distances held at once (128 MiB), whatever the size of the gallery.
-const HELD_DISTANCES: usize = 32 << 20;
+/// Probes whose distances to the whole gallery are held at once. The gallery is packed anew for each
+/// block: at 256 that was a quarter of the time (2,500 against 2,500 2.3 s, now 1.8 s, AVX-512).
+const PROBE_BLOCK: usize = 1024;
+/// Most distances held at once (256 MiB), whatever the size of the gallery.
+const HELD_DISTANCES: usize = 64 << 20;
 
 /// Distances `[probes, gallery]` between the sequences at these indices of `e`, the full matrix.
 ///

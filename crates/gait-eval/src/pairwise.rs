@@ -5,6 +5,7 @@
 //! product on machines that do both at once, and keeps equal embeddings at distance 0.
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use crate::{Distance, Embeddings};
 
@@ -41,6 +42,15 @@ impl Shape {
         Self { distance, strips: e.strips, parts, width, filled: e.width() }
     }
 
+    /// The values of one part of an embedding `[c, p]`.
+    fn part<'a>(&self, row: &'a [f32], part: usize) -> impl Iterator<Item = &'a f32> {
+        let (first, step) = match self.distance {
+            Distance::Flat => (part * self.width, 1),
+            Distance::Strips | Distance::Cosine => (part, self.strips),
+        };
+        row[first..].iter().step_by(step).take(self.width)
+    }
+
     /// Part and place in it of a value of the embedding `[c, p]`.
     fn place(&self, at: usize) -> (usize, usize) {
         match self.distance {
@@ -62,18 +72,16 @@ impl Probes {
         let shape = Shape::new(e, distance);
         let n = indices.len();
         let mut values = vec![0.0; shape.parts * n * shape.width];
-        for (i, &index) in indices.iter().enumerate() {
-            for (at, value) in e.row(index).iter().enumerate() {
-                let (part, place) = shape.place(at);
-                values[(part * n + i) * shape.width + place] = *value;
+        let parts = values.par_chunks_exact_mut((n * shape.width).max(1)).enumerate();
+        parts.for_each(|(part, vectors)| {
+            for (vector, &index) in vectors.chunks_exact_mut(shape.width).zip(indices) {
+                vector.iter_mut().zip(shape.part(e.row(index), part)).for_each(|(to, v)| *to = *v);
+                if distance == Distance::Cosine {
+                    let length = length(vector.iter().copied());
+                    vector.iter_mut().for_each(|value| *value /= length);
+                }
             }
-        }
-        if distance == Distance::Cosine {
-            for vector in values.chunks_exact_mut(shape.width) {
-                let length = length(vector.iter().copied());
-                vector.iter_mut().for_each(|value| *value /= length);
-            }
-        }
+        });
         Self { shape, n, values }
     }
 
