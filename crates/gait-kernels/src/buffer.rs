@@ -1,9 +1,11 @@
 //! Memory aligned to a cache line, so that no vector load straddles two.
 
+use rayon::prelude::*;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
 /// One cache line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
@@ -15,11 +17,9 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// `len` zeros.
+    /// `len` zeros, written by all threads; see [`zeros`].
     pub fn zeros(len: usize) -> Self {
-        let mut buffer = Self::default();
-        buffer.grow(len);
-        buffer
+        Self { lines: zeros(len.div_ceil(16)), len }
     }
 
     /// Makes room for `len` values and keeps whatever the memory held before.
@@ -28,8 +28,8 @@ impl Buffer {
         if lines > self.lines.len() {
             self.lines.reserve_exact(lines - self.lines.len());
             #[cfg(target_os = "linux")]
-            advise_large_pages(self.lines.as_ptr().cast(), lines * 16);
-            self.lines.resize(lines, Line([0.0; 16]));
+            advise_large_pages(&self.lines);
+            self.lines.resize(lines, Line::default());
         }
         self.len = len;
     }
@@ -87,32 +87,70 @@ impl<T> Shared<T> {
     }
 }
 
-/// From this size on a result is worth large pages: a fault for each 4 KiB takes as long as the
-/// convolution of the first layer.
-const LARGE: usize = 1 << 20;
+/// Bytes from which on memory is worth large pages and all threads: a fault for each 4 KiB takes as
+/// long as the convolution of the first layer.
+const LARGE: usize = 4 << 20;
 
-/// A result of `len` zeros, on large pages where the system grants them.
-pub(crate) fn result(len: usize) -> Vec<f32> {
-    let result = vec![0.0; len];
+/// `len` zeros, on large pages where the system grants them.
+///
+/// All threads write them, because the system clears a page when it is first written to: by one
+/// thread that took a tenth of a training step. Not to be called by a task that holds what another
+/// task on its thread may ask for.
+pub fn zeros<T: Copy + Default + Send + Sync>(len: usize) -> Vec<T> {
+    if len * size_of::<T>() < LARGE {
+        return vec![T::default(); len];
+    }
+    let mut values = Vec::with_capacity(len);
     #[cfg(target_os = "linux")]
-    advise_large_pages(result.as_ptr(), len);
-    result
+    advise_large_pages(&values);
+    let places = &mut values.spare_capacity_mut()[..len];
+    places
+        .par_chunks_mut(LARGE / 8 / size_of::<T>().max(1))
+        .for_each(|places| places.fill(MaybeUninit::new(T::default())));
+    // SAFETY: every one of the `len` values was written above.
+    unsafe { values.set_len(len) };
+    values
 }
 
-/// Asks for large pages. A refusal changes nothing but the speed.
+/// Asks for large pages for the room that `values` has. A refusal changes nothing but the speed.
 #[cfg(target_os = "linux")]
-fn advise_large_pages(values: *const f32, len: usize) {
+fn advise_large_pages<T>(values: &Vec<T>) {
     const LARGE_PAGE: usize = 2 << 20;
     const MADV_HUGEPAGE: i32 = 14;
     unsafe extern "C" {
         fn madvise(start: *mut std::ffi::c_void, len: usize, advice: i32) -> i32;
     }
-    if len < LARGE {
+    let bytes = values.capacity() * size_of::<T>();
+    if bytes < LARGE {
         return;
     }
-    let start = values.addr().next_multiple_of(LARGE_PAGE);
-    let end = (values.addr() + len * size_of::<f32>()) / LARGE_PAGE * LARGE_PAGE;
-    let place = values.with_addr(start).cast_mut().cast();
+    let first = values.as_ptr();
+    let start = first.addr().next_multiple_of(LARGE_PAGE);
+    let end = (first.addr() + bytes) / LARGE_PAGE * LARGE_PAGE;
+    let place = first.with_addr(start).cast_mut().cast();
     // SAFETY: the range lies within our own memory, and the advice does not change contents.
     unsafe { madvise(place, end.saturating_sub(start), MADV_HUGEPAGE) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_and_small_memory_is_zero_to_its_end() {
+        for len in [0, 1, LARGE / 4 - 1, LARGE / 4, LARGE + 3] {
+            let values: Vec<f32> = zeros(len);
+            assert_eq!(values.len(), len);
+            assert!(values.iter().all(|value| value.to_bits() == 0), "{len} values");
+        }
+        assert!(Buffer::zeros(LARGE + 3).iter().all(|&value| value == 0.0));
+    }
+
+    #[test]
+    fn a_buffer_that_grows_keeps_what_it_held() {
+        let mut buffer = Buffer::zeros(40);
+        buffer.fill(1.5);
+        buffer.grow(3 * LARGE);
+        assert_eq!((buffer.len(), buffer[39], buffer[3 * LARGE - 1]), (3 * LARGE, 1.5, 0.0));
+    }
 }

@@ -4,7 +4,7 @@
 //! is switched off reads the zero pixel, and is skipped where it is off for a whole block of
 //! pixels. No patch matrix is written.
 
-use crate::buffer::{Buffer, result};
+use crate::buffer::{Buffer, zeros};
 use crate::geometry::{Geometry, index};
 use crate::layout::{ChannelLast, channel_first, padded};
 use crate::micro::{self, PANEL, ROWS, RowsCall};
@@ -87,7 +87,7 @@ fn gather(
     x: &[f32],
 ) -> Vec<f32> {
     let (pixels, frames_out) = (p.pixels(), geometry.frames_out);
-    let mut y = result(p.sequences * weights.outputs * frames_out * pixels);
+    let mut y = zeros(p.sequences * weights.outputs * frames_out * pixels);
     let (in_len, out_len) =
         (weights.inputs * geometry.frames_in * pixels, weights.outputs * frames_out * pixels);
     if in_len == 0 || out_len == 0 {

@@ -5,7 +5,7 @@
 //! instead of two maps of f32.
 
 use crate::activation::{self, Each, Gradient, Sum};
-use crate::buffer::{Buffer, result};
+use crate::buffer::{Buffer, zeros};
 use crate::geometry::Geometry;
 use crate::layout::{ChannelLast, channel_first, padded};
 use crate::path::Path;
@@ -66,7 +66,7 @@ impl<'a> GlobalLocal<'a> {
         match path.temporal(&self.problem) {
             Some(temporal) => self.forward_winograd(temporal, x, [global, local]),
             None if path == Path::Pixels => {
-                let mut signs = vec![0; self.problem.output_len()];
+                let mut signs = zeros(self.problem.output_len());
                 let branches = [(global, false), (local, true)];
                 let rows = if self.stacked { 2 } else { 1 };
                 let y = pixels::layer(
@@ -133,8 +133,8 @@ impl<'a> GlobalLocal<'a> {
         let (p, isa, pixels) = (&self.problem, Isa::best(), self.problem.pixels());
         let (frames, stride) = (p.frames_out(), padded(p.out_channels, isa.lanes()));
         let rows = if self.stacked { 2 } else { 1 };
-        let mut y = result(rows * p.output_len());
-        let mut signs = vec![0; p.sequences * frames * pixels * stride];
+        let mut y = zeros(rows * p.output_len());
+        let mut signs = zeros(p.sequences * frames * pixels * stride);
         if x.is_empty() || y.is_empty() {
             return (y, Signs(signs));
         }
@@ -185,7 +185,7 @@ impl<'a> GlobalLocal<'a> {
             p.sequences * frames * pixels * stride,
             "signs of another problem"
         );
-        let mut dx = result(if wants_x { p.input_len() } else { 0 });
+        let mut dx = zeros(if wants_x { p.input_len() } else { 0 });
         let problems = self.problems();
         let mut sums = problems.map(|p| WeightSums::new(isa, temporal, &p));
         let geometry = Geometry::backward(p);
@@ -233,8 +233,8 @@ impl<'a> GlobalLocal<'a> {
     fn forward_plain(&self, path: Path, x: &[f32], weights: [&[f32]; 2]) -> (Vec<f32>, Signs) {
         let (isa, frame) = (Isa::best(), self.problem.pixels().max(1));
         let rows = if self.stacked { 2 } else { 1 };
-        let mut y = result(rows * self.problem.output_len());
-        let mut signs = vec![0; self.problem.output_len()];
+        let mut y = zeros(rows * self.problem.output_len());
+        let mut signs = zeros(self.problem.output_len());
         let problems = self.problems();
         let [global, local] = [0, 1].map(|b| problems[b].forward_by(path, isa, x, weights[b]));
         let to = y.par_chunks_mut(rows * frame).zip(signs.par_chunks_mut(frame));
@@ -277,7 +277,7 @@ impl<'a> GlobalLocal<'a> {
         }
         let (isa, frame) = (Isa::best(), self.problem.pixels());
         let rows = if self.stacked { 2 } else { 1 };
-        let mut branch = result(self.problem.output_len());
+        let mut branch = zeros(self.problem.output_len());
         let mut dx = Vec::new();
         let [global, local] = [0, 1].map(|b| {
             let to = branch.par_chunks_mut(frame.max(1)).zip(signs.0.par_chunks(frame.max(1)));

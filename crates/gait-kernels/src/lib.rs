@@ -50,6 +50,7 @@ pub mod reference;
 mod simd;
 mod winograd;
 
+pub use buffer::zeros;
 pub use global_local::{GlobalLocal, GlobalLocalGradients, Signs};
 pub use path::Path;
 pub use prepared::{Branches, PreparedLayer};

@@ -1,7 +1,7 @@
 //! Layers for inference: weights prepared once, activation and junction of the branches applied
 //! before anything is stored.
 
-use crate::buffer::{Buffer, result};
+use crate::buffer::{Buffer, zeros};
 use crate::geometry::Geometry;
 use crate::layout::{ChannelLast, channel_first, padded};
 use crate::path::Path;
@@ -120,7 +120,7 @@ impl PreparedLayer {
         let (pixels, geometry) = (p.pixels(), Geometry::forward(p));
         let stride = padded(p.out_channels, self.isa.lanes());
         let out_pixels = geometry.frames_out * pixels * self.stacked;
-        let mut y = result(p.sequences * p.out_channels * out_pixels);
+        let mut y = zeros(p.sequences * p.out_channels * out_pixels);
         if x.is_empty() || y.is_empty() {
             return y;
         }
@@ -159,7 +159,7 @@ impl PreparedLayer {
             })
             .collect();
         let frame = p.pixels();
-        let mut y = result(self.stacked * p.output_len());
+        let mut y = zeros(self.stacked * p.output_len());
         y.par_chunks_mut((frame * self.stacked).max(1)).enumerate().for_each(|(i, y)| {
             for (b, branch) in branches.iter().enumerate() {
                 let to = &mut y[if self.stacked == 2 { b * frame } else { 0 }..][..frame];

@@ -8,7 +8,7 @@
 mod patches;
 
 use crate::activation::{self, Gradient};
-use crate::buffer::{Buffer, Shared, result};
+use crate::buffer::{Buffer, Shared, zeros};
 use crate::geometry::{Geometry, index};
 use crate::layout::padded;
 use crate::micro::{self, Effect, PANEL, Product};
@@ -121,7 +121,7 @@ fn gather(
 ) -> Vec<f32> {
     let Branch { patches, outputs, .. } = &branches[0];
     let (frames, pixels, width) = (patches.geometry.frames_out, patches.pixels, patches.width);
-    let mut y = result(sequences * outputs * frames * pixels * stacked);
+    let mut y = zeros(sequences * outputs * frames * pixels * stacked);
     if y.is_empty() || patches.inputs == 0 {
         return y;
     }

@@ -4,7 +4,7 @@ use super::temporal::{Group, Step};
 use super::tiles::{POINTS, TILE, Tile, tiles};
 use super::transform::{self, Finish, Forward, Inverse, NOWHERE};
 use super::weights::TransformedWeights;
-use crate::buffer::{Buffer, Shared, result};
+use crate::buffer::{Buffer, Shared, zeros};
 use crate::geometry::{Geometry, index};
 use crate::layout::{ChannelLast, channel_first, padded};
 use crate::micro::{self, Effect, Product, ROWS};
@@ -34,7 +34,7 @@ pub(crate) fn gather(
     x: &[f32],
 ) -> Vec<f32> {
     let (pixels, frames_out) = (p.pixels(), geometry.frames_out);
-    let mut y = result(p.sequences * weights.outputs * frames_out * pixels);
+    let mut y = zeros(p.sequences * weights.outputs * frames_out * pixels);
     let in_len = weights.inputs * geometry.frames_in * pixels;
     let out_len = weights.outputs * frames_out * pixels;
     if in_len == 0 || out_len == 0 {

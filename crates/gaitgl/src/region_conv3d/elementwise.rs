@@ -3,6 +3,7 @@
 //! Every loop is elementwise or owns its block of the output, so results do not depend on the
 //! number of threads.
 
+use gait_kernels::zeros;
 use rayon::prelude::*;
 
 use super::SLOPE;
@@ -29,7 +30,7 @@ pub fn leaky_in_place(values: &mut [f32]) {
 
 /// `grad` times the slope that the output tells.
 pub fn leaky_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
-    let mut by_input = vec![0.0; grad.len()];
+    let mut by_input = zeros(grad.len());
     let chunks = by_input.par_chunks_mut(CHUNK).zip(output.par_chunks(CHUNK));
     chunks.zip(grad.par_chunks(CHUNK)).for_each(|((out, output), grad)| {
         for ((out, &output), &grad) in out.iter_mut().zip(output).zip(grad) {
@@ -53,7 +54,7 @@ fn blocks(pair: &[f32], width: usize) -> impl Iterator<Item = (&[f32], &[f32])> 
 /// Max over 2 x 2 blocks of planes `[h, w]` (NaN wins).
 pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let (rows, columns) = (height / 2, width / 2);
-    let mut pooled = vec![0.0; x.len() / (height * width).max(1) * rows * columns];
+    let mut pooled = zeros(x.len() / (height * width).max(1) * rows * columns);
     let outputs = pooled.par_chunks_mut((rows * columns).max(1));
     outputs.zip(x.par_chunks(height * width)).for_each(|(pooled, plane)| {
         for (pooled, pair) in pooled.chunks_mut(columns).zip(plane.chunks(2 * width)) {
@@ -69,8 +70,8 @@ pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
 pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
     let (rows, columns) = (height / 2, width / 2);
     let planes = x.len() / (height * width).max(1);
-    let mut pooled = vec![0.0; planes * rows * columns];
-    let mut choice = vec![0; pooled.len()];
+    let mut pooled = zeros(planes * rows * columns);
+    let mut choice = zeros(pooled.len());
     let size = (rows * columns).max(1);
     let outputs = pooled.par_chunks_mut(size).zip(choice.par_chunks_mut(size));
     outputs.zip(x.par_chunks(height * width)).for_each(|((pooled, choice), plane)| {
@@ -95,7 +96,7 @@ pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Ve
 pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -> Vec<f32> {
     let (rows, columns) = (height / 2, width / 2);
     let size = (rows * columns).max(1);
-    let mut by_input = vec![0.0; grad.len() / size * height * width];
+    let mut by_input = zeros(grad.len() / size * height * width);
     let inputs = grad.par_chunks(size).zip(choice.par_chunks(size));
     by_input.par_chunks_mut(height * width).zip(inputs).for_each(|(plane, (grad, choice))| {
         let lines = grad.chunks(columns).zip(choice.chunks(columns));
@@ -110,8 +111,8 @@ pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -
 
 /// Max over `frames` frames of planes, and the frame of each value (the first on ties; NaN wins).
 pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<u32>) {
-    let mut highest = vec![0.0; x.len() / frames.max(1)];
-    let mut taken = vec![0; highest.len()];
+    let mut highest = zeros(x.len() / frames.max(1));
+    let mut taken = zeros(highest.len());
     let outputs = highest.par_chunks_mut(plane).zip(taken.par_chunks_mut(plane));
     outputs.zip(x.par_chunks(frames * plane)).for_each(|((highest, taken), x)| {
         highest.copy_from_slice(&x[..plane]);
@@ -132,7 +133,7 @@ pub fn max_over_time_backward(
     frames: usize,
     plane: usize,
 ) -> Vec<f32> {
-    let mut by_input = vec![0.0; grad.len() * frames];
+    let mut by_input = zeros(grad.len() * frames);
     let inputs = grad.par_chunks(plane).zip(taken.par_chunks(plane));
     by_input.par_chunks_mut(frames * plane).zip(inputs).for_each(|(by_input, (grad, taken))| {
         for (frame, values) in by_input.chunks_mut(plane).enumerate() {
