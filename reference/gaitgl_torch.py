@@ -97,18 +97,20 @@ class GlobalLocal(nn.Module):
         return global_local(x, *weights, bands(*x.shape[3:], self.parts), self.stacked)
 
 
-def gem(x, p, eps=1e-6):
-    """Eqn. 10 over the columns of each row: [n, c, h, w] -> [n, c, h]."""
+def gem(x, p, strips, eps=1e-6):
+    """Eqn. 10 over the pixels of each strip of h / strips rows: [n, c, h, w] -> [n, c, strips]."""
+    x = x.reshape(*x.shape[:2], strips, -1)
     return x.clamp(min=eps).pow(p).mean(-1).pow(1 / p)
 
 
 class Gem(nn.Module):
-    def __init__(self):
+    def __init__(self, strips):
         super().__init__()
         self.p = nn.Parameter(torch.tensor([6.5]))
+        self.strips = strips
 
     def forward(self, x):
-        return gem(x, self.p)
+        return gem(x, self.p, self.strips)
 
 
 def separate_fc(x, weight):
@@ -171,7 +173,7 @@ class Parts(nn.Module):
             self.GLConvA1 = nn.Sequential(glcl(c[1], c[2]), glcl(c[2], c[2]))
             self.GLConvB2 = nn.Sequential(glcl(c[2], c[3]), glcl(c[3], c[3], True))
         self.LTA = nn.Sequential(Conv(c[0], c[0], (3, 1, 1), (3, 1, 1), (0, 0, 0)), leaky)
-        self.HPP = Gem()
+        self.HPP = Gem(strips)
         self.Head0 = SeparateFc(strips, last, last)
         if neck == "bn":
             self.Bn = nn.BatchNorm1d(last)
@@ -218,7 +220,7 @@ class Hid2020(nn.Module):
         self.conv2dlayer25b_3d = HidLayer(c[2], c[2])
         self.conv2dlayer3a_3d = HidLayer(c[2], c[3])
         self.conv2dlayer3b_3d = HidLayer(c[3], c[3], True)
-        self.Gem = Gem()
+        self.Gem = Gem(strips)
         weight = nn.init.xavier_uniform_(torch.zeros(strips, c[3], c[3]))
         self.fc_bin = nn.ParameterList([nn.Parameter(weight)])
 
@@ -267,7 +269,7 @@ class Paper(nn.Module):
                 x = F.leaky_relu(F.conv3d(x, stage["lta"]["weight"], stride=(3, 1, 1), padding=(0, 1, 1)))
             elif pool == "sp":
                 x = F.max_pool3d(x, (1, 2, 2))
-        embedding = self.norm(self.fc(gem(x.max(2)[0], self.pooling["exponent"])))
+        embedding = self.norm(self.fc(gem(x.max(2)[0], self.pooling["exponent"], len(self.fc.fc_bin))))
         return embedding, self.classifier(embedding)
 
 
