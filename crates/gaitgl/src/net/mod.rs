@@ -31,6 +31,7 @@ pub use init::Init;
 pub use published::published_names;
 pub use separate_fc::{SeparateFc, SeparateFcConfig};
 pub use strip_pooling::{StripPooling, StripPoolingConfig};
+pub(crate) use tensors::values;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gait_kernels::{Branches, PreparedLayer, RegionConv3d};
 
 use super::layout::{LayerKind, LayerPlan};
+use super::tensors::values;
 use super::{GaitGl, Layer, layout};
 use crate::mask::Regions;
 use crate::region_conv3d::{Join, SLOPE, elementwise};
@@ -76,8 +77,7 @@ impl PreparedBody {
     pub fn forward(&self, clips: Tensor<5>) -> Tensor<5> {
         let device = clips.device();
         let [n, mut channels, mut frames, mut height, mut width] = clips.dims();
-        let mut map: Vec<f32> =
-            clips.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+        let mut map = values(clips);
         for ((plan, step), &rows) in self.steps.iter().zip(&self.rows) {
             map = match step {
                 Step::Layer(layer) => layer.forward(n, frames, &map),
@@ -99,7 +99,7 @@ fn one(
     weight: &Param<Tensor<5>>,
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
-    let weight = values(weight)?;
+    let weight = values(weight.val());
     Some(PreparedLayer::new(&problem(plan, regions)?, Branches::One(&weight), SLOPE))
 }
 
@@ -108,7 +108,7 @@ fn two(
     weights: [&Param<Tensor<5>>; 2],
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
-    let (global, local) = (values(weights[0])?, values(weights[1])?);
+    let [global, local] = weights.map(|weight| values(weight.val()));
     let branches = match plan.kind {
         LayerKind::GlobalLocal(Join::Stack) => Branches::Stack { global: &global, local: &local },
         _ => Branches::Sum { global: &global, local: &local },
@@ -136,8 +136,4 @@ pub(super) fn problem<'a>(
         temporal_padding: before,
         labels: regions.map(Regions::labels),
     })
-}
-
-fn values(param: &Param<Tensor<5>>) -> Option<Vec<f32>> {
-    param.val().into_data().convert::<f32>().try_into_vec().ok()
 }
