@@ -137,3 +137,41 @@ pub(super) fn problem<'a>(
         labels: regions.map(Regions::labels),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::ModelSettings;
+    use crate::{mask, presets};
+    use gait_kernels::Path;
+
+    /// The kernels cannot know the networks: here the real layers meet the choice of the path, whole
+    /// and with the regions of their local branch.
+    #[test]
+    fn no_layer_of_a_preset_falls_back_to_the_direct_path() {
+        for name in presets::NAMES {
+            for (height, width) in [(64, 44), (128, 88)] {
+                let settings = ModelSettings { height, width, ..presets::model(name).unwrap() };
+                let mut frames = 30;
+                for (layer, plan) in layout::layers(&settings).into_iter().enumerate() {
+                    let want = match plan.kind {
+                        LayerKind::SpatialPool => continue,
+                        LayerKind::Lta([_, 1, 1], _) => Path::Pixels,
+                        LayerKind::Lta(..) => Path::Winograd,
+                        _ if plan.channels_in == 1 => Path::Pixels,
+                        _ => Path::WinogradPair,
+                    };
+                    let mut generator = mask::training_generator(1, 0, layer);
+                    let drawn =
+                        mask::draw(&settings.local, plan.height, plan.width, &mut generator);
+                    let cut = matches!(plan.kind, LayerKind::GlobalLocal(_)).then_some(&drawn);
+                    for regions in [None, cut] {
+                        let problem = RegionConv3d { frames, ..problem(&plan, regions).unwrap() };
+                        assert_eq!(Path::of(&problem), want, "{name} {height}x{width} {plan:?}");
+                    }
+                    frames = plan.frames_out(frames);
+                }
+            }
+        }
+    }
+}
