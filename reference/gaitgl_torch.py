@@ -103,6 +103,14 @@ def gem(x, p, strips, eps=1e-6):
     return x.clamp(min=eps).pow(p).mean(-1).pow(1 / p)
 
 
+def pooled(x, kind, strips, p=None):
+    """Table 6: [n, c, h, w] -> [n, c, strips] by "gem", "max", "mean" or "both"."""
+    if kind == "gem":
+        return gem(x, p, strips)
+    x = x.reshape(*x.shape[:2], strips, -1)
+    return {"max": x.amax(-1), "mean": x.mean(-1), "both": x.amax(-1) + x.mean(-1)}[kind]
+
+
 class Gem(nn.Module):
     def __init__(self, strips):
         super().__init__()
@@ -235,11 +243,11 @@ class Hid2020(nn.Module):
 
 class Paper(nn.Module):
     """The paper's network. `pools` ends each stage: "lta", "sp" or "none". In training `masks` are
-    the labels of each global-local layer; at test the taps are weighted by `expected`."""
+    the labels of each global-local layer; at test without them the taps are weighted by `expected`."""
 
-    def __init__(self, channels, layers, pools, strips, classes, ratio=0.3):
+    def __init__(self, channels, layers, pools, strips, classes, ratio=0.3, pooling="gem"):
         super().__init__()
-        self.pools, self.ratio = pools, ratio
+        self.pools, self.ratio, self.kind = pools, ratio, pooling
         self.stages, ci = nn.ModuleList(), 1
         for c, count, pool in zip(channels, layers, pools):
             stage = nn.ModuleDict({"layers": nn.ModuleList()})
@@ -250,7 +258,8 @@ class Paper(nn.Module):
             if pool == "lta":
                 stage["lta"] = nn.ParameterDict({"weight": nn.Parameter(torch.empty(c, c, 3, 3, 3))})
             self.stages.append(stage)
-        self.pooling = nn.ParameterDict({"exponent": nn.Parameter(torch.tensor([6.5]))})
+        learnt = {"exponent": nn.Parameter(torch.tensor([6.5]))} if pooling == "gem" else {}
+        self.pooling = nn.ParameterDict(learnt)
         self.fc = SeparateFc(strips, ci, ci)
         self.norm = nn.BatchNorm1d(ci)
         self.classifier = SeparateFc(strips, ci, classes)
@@ -269,7 +278,9 @@ class Paper(nn.Module):
                 x = F.leaky_relu(F.conv3d(x, stage["lta"]["weight"], stride=(3, 1, 1), padding=(0, 1, 1)))
             elif pool == "sp":
                 x = F.max_pool3d(x, (1, 2, 2))
-        embedding = self.norm(self.fc(gem(x.max(2)[0], self.pooling["exponent"], len(self.fc.fc_bin))))
+        exponent = self.pooling["exponent"] if self.kind == "gem" else None
+        strips = pooled(x.max(2)[0], self.kind, len(self.fc.fc_bin), exponent)
+        embedding = self.norm(self.fc(strips))
         return embedding, self.classifier(embedding)
 
 
