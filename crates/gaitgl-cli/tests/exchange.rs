@@ -38,6 +38,22 @@ fn weights_of_pytorch_come_in_and_go_out_in_every_form() {
 }
 
 #[test]
+fn a_network_without_classes_takes_any_training_subjects() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    ok(folder, "synth raw --subjects 6 --views 90 --frames 10");
+    ok(folder, "prepare raw set --layout casia-b");
+    let hid = fixture("hid-2020.ptm");
+    let out = ok(folder, &format!("import {hid} a.safetensors --data set --height 32"));
+    assert!(out.contains("no classes") && !out.contains("nobody"), "{out}");
+    let small = fixture("parts-small.pt");
+    ok(folder, "synth many --subjects 12 --views 90 --frames 10");
+    ok(folder, "prepare many more --layout casia-b");
+    let command = format!("import {small} b.safetensors --data more");
+    refused(folder, &command, &["5 classes", "7 training subjects", "leave out --data"]);
+}
+
+#[test]
 fn what_cannot_come_in_or_go_out_is_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -40,7 +40,8 @@ impl Export {
             None => say("by our own names: no published code has this network"),
         }
         if !unlike.is_empty() {
-            say(format!("no tensor shows that this network has {}", unlike.join(", ")));
+            let unlike = unlike.join(", ");
+            say(format!("no tensor shows that this network has {unlike}: who loads it must know"));
         }
         Ok(Outcome::Done)
     }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use gait_data::PreparedSet;
 use gaitgl::exchange::{self, ImportOptions};
+use gaitgl::settings::Neck;
 
 use super::say;
 use crate::Outcome;
@@ -55,13 +56,16 @@ impl Import {
         let imported = exchange::import(&self.file, &options)?;
         let checkpoint = &imported.checkpoint;
         checkpoint.save(&self.out)?;
+        let classes = match checkpoint.settings.model.neck {
+            Neck::None => "no classes".into(),
+            _ => format!("{} classes", checkpoint.subjects.len()),
+        };
         say(format!(
-            "{}: {} with channels {:?}, {} tensors, {} classes, iteration {}",
+            "{}: {} with channels {:?}, {} tensors, {classes}, iteration {}",
             self.out.display(),
             checkpoint.settings.preset,
             checkpoint.settings.model.channels,
             checkpoint.weights.len(),
-            checkpoint.subjects.len(),
             checkpoint.iteration
         ));
         say(format!(

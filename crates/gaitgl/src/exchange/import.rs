@@ -118,18 +118,19 @@ pub fn import_bytes(
 
 /// The settings that no tensor shows and that matter most.
 fn assumed(model: &ModelSettings) -> Vec<String> {
-    let local: &[&str] = match model.local.partition {
-        _ if model.branches == Branches::Global => &[],
-        Partition::Bands => &["partition", "bands"],
-        _ => &["partition", "ratio", "reading", "at_test"],
+    let keys: &[&str] = match model.local.partition {
+        _ if model.branches == Branches::Global => &["height", "width"],
+        Partition::Bands => &["height", "width", "local.partition", "local.bands"],
+        _ => {
+            &["height", "width", "local.partition", "local.ratio", "local.reading", "local.at_test"]
+        }
     };
-    let table = toml::Table::try_from(model).unwrap_or_default();
-    let of = |table: &toml::Table, key: &str| Some(format!("{key} = {}", table.get(key)?));
-    let sizes = ["height", "width"].iter().filter_map(|key| of(&table, key));
-    let masks = table.get("local").and_then(toml::Value::as_table);
-    let masks = masks.into_iter().flat_map(|masks| local.iter().filter_map(|key| of(masks, key)));
-    let name = |prefix: &'static str| move |told: String| format!("{prefix}{told}");
-    sizes.map(name("model.")).chain(masks.map(name("model.local."))).collect()
+    let Ok(whole) = toml::Value::try_from(model) else { return Vec::new() };
+    let told = |key: &&str| {
+        let value = key.split('.').try_fold(&whole, |table, part| table.get(part))?;
+        Some(format!("model.{key} = {value}"))
+    };
+    keys.iter().filter_map(told).collect()
 }
 
 /// The names of the classes. Without a classifier there are none to name, and the subjects are
