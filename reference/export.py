@@ -81,7 +81,7 @@ def layers():
         x = row.clone().requires_grad_()
         tensors |= with_gradients(f"pooling.{name}", {"x": x}, {"y": pool(x)})
     x, p = row.clone().requires_grad_(), torch.tensor([5.5], requires_grad=True)
-    tensors |= with_gradients("pooling.gem", {"x": x, "exponent": p}, {"y": gl.gem(x, p)})
+    tensors |= with_gradients("pooling.gem", {"x": x, "exponent": p}, {"y": gl.gem(x, p, h)})
     x, weight = leaf(n, ci, 5), leaf(5, ci, co)
     tensors |= with_gradients("separate_fc", {"x": x, "weight": weight}, {"y": gl.separate_fc(x, weight)})
     x, weight = leaf(n, ci, 5), leaf(5, ci, co)
@@ -137,11 +137,11 @@ def randomise(module):
                 value.normal_(1.0, 0.1)
 
 
-def network(name, net, masks=None, scale=1.0, smoothing=0.0):
+def network(name, net, masks=None, scale=1.0, smoothing=0.0, height=HEIGHT):
     """One training step's outputs and gradients, then embeddings at test of several lengths."""
     randomise(net)
     n, t = 4, 7
-    clips = torch.rand(n, 1, t, HEIGHT, WIDTH)
+    clips = torch.rand(n, 1, t, height, WIDTH)
     clips = ((clips > 0.4) * clips * 255).to(torch.uint8)
     tensors = {f"net.{key}": value.clone() for key, value in net.state_dict().items()}
     tensors["clips"] = clips
@@ -181,6 +181,8 @@ def networks():
     net = gl.Paper(large, (2, 2, 2, 4), ("sp", "lta", "sp", "none"), strips // 2, CLASSES)
     sizes = [full] * 2 + [half] * 4 + [quarter] * 4
     network("paper-large", net, [draw(*size) for size in sizes])
+    # Twice the rows, the same strips: each pools two rows of the final map.
+    network("parts-small-tall", gl.Parts(small, 8, strips, CLASSES), height=2 * HEIGHT)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 Together the files hold every form in which such weights are found: zip (stored and deflated) and
 legacy; a state dict alone, under `model`, with `module.` before the names; float32, float64, float16
-and bfloat16; tensors that are views; optimiser and scheduler beside them.
+and bfloat16; tensors that are views; optimiser, scheduler and figures beside them; what torch.compile
+puts before the names.
 """
 import collections
 import pathlib
@@ -21,9 +22,9 @@ HEIGHT, WIDTH, CLASSES = 16, 11, 5
 FRAMES = (1, 2, 3, 17, 30)
 
 
-def clips():
+def clips(height=HEIGHT, width=WIDTH):
     """30 frames; the shorter clips are its first frames."""
-    clip = torch.rand(1, 1, 30, HEIGHT, WIDTH)
+    clip = torch.rand(1, 1, 30, height, width)
     return ((clip > 0.4) * clip * 255).to(torch.uint8)
 
 
@@ -70,7 +71,6 @@ def training_state(net, optimizer, scheduler, iteration):
 
 
 def main():
-    OUT.mkdir(parents=True, exist_ok=True)
     small, large = (3, 4, 5), (3, 4, 5, 6)
     clip = clips()
     tensors = {"clip": clip}
@@ -129,11 +129,34 @@ def main():
     deflate(OUT / "parts-small-double.pt")
     tensors |= {f"parts-small-double.{k}": v for k, v in golden(net.float(), clip).items()}
 
-    export.OUT = OUT
     export.write("golden", tensors)
-    print(sum(path.stat().st_size for path in OUT.iterdir()), "bytes")
+
+
+def compiled():
+    """A compiled and parallel network of silhouettes of twice the rows, with a scheduler without milestones
+    and the figures that training code puts beside the network."""
+    net = fresh(gl.Parts((3, 4, 5), 8, HEIGHT, CLASSES))
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+    trained(net, optimizer, scheduler)
+    state = training_state(net, optimizer, scheduler, 3)
+    names = net.state_dict()
+    state["model"] = collections.OrderedDict((f"_orig_mod.module.{k}", v) for k, v in names.items())
+    state["model"]._metadata = names._metadata
+    state["best"] = {"rank1": np.float64(97.4), "at": np.int64(2), "clip": torch.Size([30, HEIGHT, WIDTH])}
+    state["history"] = collections.defaultdict(list, loss=[0.5, np.float32(0.25)])
+    state["seen"] = collections.Counter({"001": 2})
+    torch.save(state, OUT / "parts-small-compiled.pt")
+    deflate(OUT / "parts-small-compiled.pt")
+    clip = clips(2 * HEIGHT, 2 * WIDTH)
+    export.write("golden-tall", {"clip": clip} | golden(net, clip))
 
 
 if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    export.OUT = OUT
     torch.manual_seed(21)
     main()
+    torch.manual_seed(23)
+    compiled()
+    print(sum(path.stat().st_size for path in OUT.iterdir()), "bytes")

@@ -97,18 +97,28 @@ class GlobalLocal(nn.Module):
         return global_local(x, *weights, bands(*x.shape[3:], self.parts), self.stacked)
 
 
-def gem(x, p, eps=1e-6):
-    """Eqn. 10 over the columns of each row: [n, c, h, w] -> [n, c, h]."""
+def gem(x, p, strips, eps=1e-6):
+    """Eqn. 10 over the pixels of each strip of h / strips rows: [n, c, h, w] -> [n, c, strips]."""
+    x = x.reshape(*x.shape[:2], strips, -1)
     return x.clamp(min=eps).pow(p).mean(-1).pow(1 / p)
 
 
+def pooled(x, kind, strips, p=None):
+    """Table 6: [n, c, h, w] -> [n, c, strips] by "gem", "max", "mean" or "both"."""
+    if kind == "gem":
+        return gem(x, p, strips)
+    x = x.reshape(*x.shape[:2], strips, -1)
+    return {"max": x.amax(-1), "mean": x.mean(-1), "both": x.amax(-1) + x.mean(-1)}[kind]
+
+
 class Gem(nn.Module):
-    def __init__(self):
+    def __init__(self, strips):
         super().__init__()
         self.p = nn.Parameter(torch.tensor([6.5]))
+        self.strips = strips
 
     def forward(self, x):
-        return gem(x, self.p)
+        return gem(x, self.p, self.strips)
 
 
 def separate_fc(x, weight):
@@ -171,7 +181,7 @@ class Parts(nn.Module):
             self.GLConvA1 = nn.Sequential(glcl(c[1], c[2]), glcl(c[2], c[2]))
             self.GLConvB2 = nn.Sequential(glcl(c[2], c[3]), glcl(c[3], c[3], True))
         self.LTA = nn.Sequential(Conv(c[0], c[0], (3, 1, 1), (3, 1, 1), (0, 0, 0)), leaky)
-        self.HPP = Gem()
+        self.HPP = Gem(strips)
         self.Head0 = SeparateFc(strips, last, last)
         if neck == "bn":
             self.Bn = nn.BatchNorm1d(last)
@@ -218,7 +228,7 @@ class Hid2020(nn.Module):
         self.conv2dlayer25b_3d = HidLayer(c[2], c[2])
         self.conv2dlayer3a_3d = HidLayer(c[2], c[3])
         self.conv2dlayer3b_3d = HidLayer(c[3], c[3], True)
-        self.Gem = Gem()
+        self.Gem = Gem(strips)
         weight = nn.init.xavier_uniform_(torch.zeros(strips, c[3], c[3]))
         self.fc_bin = nn.ParameterList([nn.Parameter(weight)])
 
@@ -233,11 +243,11 @@ class Hid2020(nn.Module):
 
 class Paper(nn.Module):
     """The paper's network. `pools` ends each stage: "lta", "sp" or "none". In training `masks` are
-    the labels of each global-local layer; at test the taps are weighted by `expected`."""
+    the labels of each global-local layer; at test without them the taps are weighted by `expected`."""
 
-    def __init__(self, channels, layers, pools, strips, classes, ratio=0.3):
+    def __init__(self, channels, layers, pools, strips, classes, ratio=0.3, pooling="gem"):
         super().__init__()
-        self.pools, self.ratio = pools, ratio
+        self.pools, self.ratio, self.kind = pools, ratio, pooling
         self.stages, ci = nn.ModuleList(), 1
         for c, count, pool in zip(channels, layers, pools):
             stage = nn.ModuleDict({"layers": nn.ModuleList()})
@@ -248,7 +258,8 @@ class Paper(nn.Module):
             if pool == "lta":
                 stage["lta"] = nn.ParameterDict({"weight": nn.Parameter(torch.empty(c, c, 3, 3, 3))})
             self.stages.append(stage)
-        self.pooling = nn.ParameterDict({"exponent": nn.Parameter(torch.tensor([6.5]))})
+        learnt = {"exponent": nn.Parameter(torch.tensor([6.5]))} if pooling == "gem" else {}
+        self.pooling = nn.ParameterDict(learnt)
         self.fc = SeparateFc(strips, ci, ci)
         self.norm = nn.BatchNorm1d(ci)
         self.classifier = SeparateFc(strips, ci, classes)
@@ -267,7 +278,9 @@ class Paper(nn.Module):
                 x = F.leaky_relu(F.conv3d(x, stage["lta"]["weight"], stride=(3, 1, 1), padding=(0, 1, 1)))
             elif pool == "sp":
                 x = F.max_pool3d(x, (1, 2, 2))
-        embedding = self.norm(self.fc(gem(x.max(2)[0], self.pooling["exponent"])))
+        exponent = self.pooling["exponent"] if self.kind == "gem" else None
+        strips = pooled(x.max(2)[0], self.kind, len(self.fc.fc_bin), exponent)
+        embedding = self.norm(self.fc(strips))
         return embedding, self.classifier(embedding)
 
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::exchange::import_bytes;
+use gaitgl::exchange::{ImportOptions, import_bytes};
 use gaitgl::net::describe;
 use gaitgl::settings::Settings;
 use gaitgl::train::Trainer;
@@ -42,7 +42,9 @@ pub fn checkpoint(bytes: &[u8]) {
 /// bytes and as numbers, the walk through shared values is bounded by their count.
 pub fn torch(bytes: &[u8]) {
     bounded(bytes, Bound { each: 4096, fixed: 64 << 20 }, || {
-        if let Ok(imported) = import_bytes(Path::new(NAME), bytes.to_vec(), None, None) {
+        if let Ok(imported) =
+            import_bytes(Path::new(NAME), bytes.to_vec(), &ImportOptions::default())
+        {
             let values: usize =
                 imported.checkpoint.weights.values().map(|weight| weight.values.len()).sum();
             assert!(values <= 16 * bytes.len());

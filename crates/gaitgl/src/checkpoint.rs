@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::write_beside;
 use crate::net::{Evaluator, GaitGl, ModelError};
-use crate::settings::{Settings, SettingsError};
-use crate::weights::{Weight, Weights};
+use crate::settings::{Neck, Settings, SettingsError};
+use crate::weights::{Weight, Weights, little_endian};
 
 /// The metadata key of a checkpoint's own description.
 const ABOUT: &str = "gaitgl";
@@ -86,8 +86,11 @@ struct About {
 
 impl Checkpoint {
     /// Whether its classes are those of these training subjects, in order; classes of nobody may
-    /// follow.
+    /// follow. A network without a classifier has no classes and serves any subjects.
     pub fn trained_on(&self, subjects: &[String]) -> bool {
+        if self.settings.model.neck == Neck::None {
+            return true;
+        }
         let rest = self.subjects.strip_prefix(subjects);
         rest.is_some_and(|rest| rest.iter().all(String::is_empty))
     }
@@ -156,7 +159,7 @@ impl Checkpoint {
         let about = serde_json::to_string(&about).map_err(|e| malformed(e.to_string()))?;
         let mut blobs: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, weight) in &self.weights {
-            let bytes = weight.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let bytes = little_endian(&weight.values);
             blobs.push((name, Dtype::F32, weight.shape.clone(), bytes));
         }
         if let Some(state) = &self.optimizer {

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gait_data::{Clip, DataError, PreparedSet, Watch, trimmed_width};
 use gait_eval::{Embeddings, EvalError};
 
-use crate::net::{Evaluator, ModelError};
+use crate::net::{self, Evaluator, ModelError};
 use crate::settings::ModelSettings;
 
 /// Sequences decoded ahead of the network.
@@ -28,7 +28,8 @@ pub enum EmbedError {
     /// The silhouettes do not have the network's size.
     #[error(
         "the silhouettes are {height} x {width}, the network takes {model_height} x {model_width}; \
-         prepare the data with --height {model_height} or train with --set model.height={height} \
+         prepare the data with --height {model_height}, or make a network for {height} x {width}: \
+         import with --height {height}, train with --set model.height={height} \
          --set model.width={width}"
     )]
     Size {
@@ -73,8 +74,7 @@ pub fn embed(
         for (done, clip) in clips.iter().enumerate() {
             watch.check()?;
             let embedding = network.embed(to_tensor(clip?, device))?;
-            let embedding = embedding.into_data().convert::<f32>();
-            values.extend(embedding.try_into_vec::<f32>().unwrap_or_default());
+            values.extend(net::values(embedding));
             watch.report(done as u64 + 1, indices.len() as u64);
         }
         Ok::<(), EmbedError>(())

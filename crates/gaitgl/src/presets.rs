@@ -61,6 +61,7 @@ fn paper(channels: &[usize], layers: &[usize], pools: &[Pool]) -> ModelSettings 
         lta_stride: 3,
         branches: Branches::Both,
         local: paper_local(),
+        strips: 0,
         spatial_pooling: SpatialPooling::Gem,
         gem_start: 6.5,
         neck: Neck::BatchNorm,

@@ -13,3 +13,8 @@ pub struct Weight {
 
 /// The tensors of a network, batch-norm statistics included, by name.
 pub type Weights = BTreeMap<String, Weight>;
+
+/// Values as files hold them.
+pub(crate) fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}

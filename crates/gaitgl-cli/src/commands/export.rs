@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::exchange;
+use gaitgl::exchange::{self, Exported, Format};
 
 use super::say;
 use crate::Outcome;
@@ -27,11 +27,22 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        exchange::Format::of(&self.out)?;
+        let format = Format::of(&self.out)?;
         let checkpoint = Checkpoint::load(&self.checkpoint)?;
-        exchange::export(&checkpoint, &self.out)?;
+        let Exported { published, unlike } = exchange::export(&checkpoint, &self.out)?;
         let (preset, tensors) = (&checkpoint.settings.preset, checkpoint.weights.len());
         say(format!("{}: {preset}, {tensors} tensors", self.out.display()));
+        if format == Format::Onnx {
+            return Ok(Outcome::Done);
+        }
+        match published {
+            Some(preset) => say(format!("by the names of published code for {preset}")),
+            None => say("by our own names: no published code has this network"),
+        }
+        if !unlike.is_empty() {
+            let unlike = unlike.join(", ");
+            say(format!("no tensor shows that this network has {unlike}: who loads it must know"));
+        }
         Ok(Outcome::Done)
     }
 }

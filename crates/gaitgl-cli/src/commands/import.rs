@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use gait_data::PreparedSet;
-use gaitgl::exchange;
+use gaitgl::exchange::{self, ImportOptions};
+use gaitgl::settings::Neck;
 
 use super::say;
 use crate::Outcome;
@@ -28,6 +29,13 @@ pub struct Import {
     /// [default: what the tensors say]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
+    /// Rows of a silhouette, which no tensor shows; the columns are 11 for 16 rows
+    /// [default: one row of the final map for each strip, which is 64 for published networks]
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    height: Option<u16>,
+    /// Say another setting that no tensor shows, by its dotted name; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Prepared set that it was trained on, whose training subjects then name the classes;
     /// without it they are numbers. Needed to go on with the training
     #[arg(long, value_name = "PREPARED")]
@@ -39,18 +47,30 @@ impl Import {
         if self.out.extension().is_none_or(|ending| ending != "safetensors") {
             bail!("{}: a checkpoint is a file named .safetensors", self.out.display());
         }
-        let subjects = self.data.as_deref().map(training_subjects).transpose()?;
-        let imported = exchange::import(&self.file, self.preset.as_deref(), subjects)?;
+        let options = ImportOptions {
+            preset: self.preset,
+            height: self.height.map(usize::from),
+            set: self.set,
+            subjects: self.data.as_deref().map(training_subjects).transpose()?,
+        };
+        let imported = exchange::import(&self.file, &options)?;
         let checkpoint = &imported.checkpoint;
         checkpoint.save(&self.out)?;
+        let classes = match checkpoint.settings.model.neck {
+            Neck::None => "no classes".into(),
+            _ => format!("{} classes", checkpoint.subjects.len()),
+        };
         say(format!(
-            "{}: {} with channels {:?}, {} tensors, {} classes, iteration {}",
+            "{}: {} with channels {:?}, {} tensors, {classes}, iteration {}",
             self.out.display(),
             checkpoint.settings.preset,
             checkpoint.settings.model.channels,
             checkpoint.weights.len(),
-            checkpoint.subjects.len(),
             checkpoint.iteration
+        ));
+        say(format!(
+            "no tensor shows {}: --height and --set say otherwise",
+            imported.assumed.join(", ")
         ));
         let nobodys = checkpoint.subjects.iter().filter(|name| name.is_empty()).count();
         if nobodys > 0 {
@@ -66,6 +86,13 @@ impl Import {
             (Some(problem), _) => say(format!("without the optimiser's state: {problem}")),
             (None, Some(_)) => say("with the optimiser's state: training can go on from it"),
             (None, None) => {}
+        }
+        if let Some(why) = &imported.constant_rate {
+            let rate = checkpoint.settings.train.learning_rate;
+            say(format!(
+                "the learning rate stays {rate}: {why}; train --resume --set train.milestones=... \
+                 lowers it"
+            ));
         }
         Ok(Outcome::Done)
     }

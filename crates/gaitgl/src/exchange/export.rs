@@ -8,14 +8,12 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::ExchangeError;
 use super::onnx;
-use super::recognise::{BATCHES, names};
+use super::recognise::{self, BATCHES, names};
 use super::torch::{self, Entry, Values};
 use crate::checkpoint::Checkpoint;
 use crate::files::write_beside;
-use crate::net::layout::shapes;
 use crate::net::{GaitGl, ModelError};
-use crate::presets;
-use crate::settings::ModelSettings;
+use crate::settings::{LocalSettings, ModelSettings, Partition};
 
 /// What a checkpoint becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,22 +44,50 @@ impl Format {
     }
 }
 
-/// Writes the network of a checkpoint for other programs, whole or not at all.
+/// What an export wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The preset whose published code names the tensors; `None` for our own names.
+    pub published: Option<&'static str>,
+    /// Settings that no tensor shows and that the published network has otherwise, as TOML.
+    pub unlike: Vec<String>,
+}
+
+/// Writes the network of a checkpoint for other programs, whole or not at all. The tensors get the
+/// names of the published network that has the same tensors, ours if there is none.
 ///
 /// # Errors
 /// Another ending than those of [`Format`], tensors that are not those of the settings, a network
 /// that has no such form, a folder that cannot be written to, a full disk.
-pub fn export(checkpoint: &Checkpoint, path: &Path) -> Result<(), ExchangeError> {
+pub fn export(checkpoint: &Checkpoint, path: &Path) -> Result<Exported, ExchangeError> {
     let format = Format::of(path)?;
     let problem = |problem: String| ExchangeError::Export { path: path.into(), problem };
     check(checkpoint)?;
+    let model = &checkpoint.settings.model;
+    let published = recognise::published(model, checkpoint.subjects.len());
+    let unlike = published.as_ref().map(|(_, network)| unlike(model, network));
+    let (published, unlike) = (published.map(|(name, _)| name), unlike.unwrap_or_default());
     let bytes = match format {
-        Format::Safetensors => safetensors(&entries(checkpoint)),
-        Format::Torch => torch::write(&entries(checkpoint), checkpoint.iteration),
+        Format::Safetensors => safetensors(&entries(checkpoint, published)),
+        Format::Torch => torch::write(&entries(checkpoint, published), checkpoint.iteration),
         Format::Onnx => onnx::write(checkpoint),
     };
     write_beside(path, &bytes.map_err(problem)?)
-        .map_err(|source| ExchangeError::Write { path: path.into(), source })
+        .map_err(|source| ExchangeError::Write { path: path.into(), source })?;
+    Ok(Exported { published, unlike })
+}
+
+/// The settings of a network that differ from those of a published one with the same tensors.
+fn unlike(model: &ModelSettings, published: &ModelSettings) -> Vec<String> {
+    let mut model = ModelSettings { strips: published.strips, ..model.clone() };
+    if model.local.partition == Partition::Bands {
+        // Fixed bands have no use for the settings of random masks.
+        let LocalSettings { bands, reading, partition, .. } = model.local;
+        model.local = LocalSettings { bands, reading, partition, ..published.local.clone() };
+    }
+    let [ours, theirs] = [&model, published].map(|m| toml::to_string(m).unwrap_or_default());
+    let differs = |line: &&str| !theirs.lines().any(|other| other == *line);
+    ours.lines().filter(differs).map(String::from).collect()
 }
 
 /// The tensors are those of the settings.
@@ -70,11 +96,11 @@ fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
     GaitGl::of_tensors(model, classes, &crate::cpu(), &checkpoint.weights).map(drop)
 }
 
-/// The tensors by the names of published code, which also counts the batches of a batch norm; by
-/// ours where the network is none of the published ones.
-fn entries(checkpoint: &Checkpoint) -> Vec<Entry<'_>> {
+/// The tensors by their names in PyTorch, which also counts the batches of a batch norm.
+fn entries<'c>(checkpoint: &'c Checkpoint, published: Option<&str>) -> Vec<Entry<'c>> {
+    let (model, classes) = (&checkpoint.settings.model, checkpoint.subjects.len());
     let mut entries = Vec::new();
-    for (name, ours) in names_of(checkpoint) {
+    for (name, ours) in names(published, model, classes) {
         let Some(weight) = checkpoint.weights.get(&ours) else { continue };
         let values = Values::Floats(&weight.values);
         let counter = name.strip_suffix("running_var").map(|norm| format!("{norm}{BATCHES}"));
@@ -85,19 +111,6 @@ fn entries(checkpoint: &Checkpoint) -> Vec<Entry<'_>> {
         }
     }
     entries
-}
-
-fn names_of(checkpoint: &Checkpoint) -> Vec<(String, String)> {
-    let model = &checkpoint.settings.model;
-    let of_preset = presets::model(&checkpoint.settings.preset).is_ok_and(|preset| {
-        let ModelSettings { height, width, channels, gem_start, .. } = model.clone();
-        *model == ModelSettings { height, width, channels, gem_start, ..preset }
-    });
-    if of_preset {
-        return names(&checkpoint.settings, checkpoint.subjects.len());
-    }
-    let ours = shapes(model, checkpoint.subjects.len());
-    ours.into_keys().map(|name| (name.clone(), name)).collect()
 }
 
 fn safetensors(entries: &[Entry]) -> Result<Vec<u8>, String> {

@@ -11,5 +11,5 @@ mod state_dict;
 mod torch;
 
 pub use error::ExchangeError;
-pub use export::{Format, export};
-pub use import::{Imported, import, import_bytes};
+pub use export::{Exported, Format, export};
+pub use import::{ImportOptions, Imported, import, import_bytes};

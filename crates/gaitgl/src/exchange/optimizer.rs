@@ -8,6 +8,7 @@ use super::torch::{TensorRef, TorchFile};
 use crate::checkpoint::Checkpoint;
 use crate::net::GaitGl;
 use crate::settings::{Optimizer, TrainSettings};
+use crate::weights::little_endian;
 
 /// What training goes on from.
 pub struct Training {
@@ -15,6 +16,8 @@ pub struct Training {
     pub state: Vec<u8>,
     /// The recipe with what the state says of it.
     pub recipe: TrainSettings,
+    /// Why the learning rate stays what it is, where its schedule is not known.
+    pub constant_rate: Option<String>,
 }
 
 /// Reads the state of an optimiser. `parameters` are our names of the learnt tensors in the order
@@ -34,7 +37,9 @@ pub fn read(
     let [group] = groups.as_slice() else {
         return Err(format!("it has {} groups of parameters; 1 is read", groups.len()));
     };
-    let recipe = recipe(&checkpoint.settings.train, *group, scheduler)?;
+    let mut recipe = recipe(&checkpoint.settings.train, *group)?;
+    let constant_rate = schedule(&mut recipe, *group, scheduler)?;
+    recipe.check().map_err(|e| e.to_string())?;
     let numbers: Vec<Option<i128>> = entry(*group, "params")
         .and_then(Value::list)
         .into_iter()
@@ -61,7 +66,7 @@ pub fn read(
             .add(id.val(), *state, recipe.optimizer, shape)
             .map_err(|problem| format!("the state of {name} {problem}"))?;
     }
-    Ok(Training { state: record.into_bytes()?, recipe })
+    Ok(Training { state: record.into_bytes()?, recipe, constant_rate })
 }
 
 /// The entry of a dictionary.
@@ -74,16 +79,19 @@ fn number(dictionary: Value, name: &str) -> Option<f64> {
     value.float().or_else(|| value.integer().map(|whole| whole as f64))
 }
 
-/// The recipe of a group of parameters; the batches and the loss are those of the preset.
-fn recipe(
-    preset: &TrainSettings,
-    group: Value,
-    scheduler: Option<Value>,
-) -> Result<TrainSettings, String> {
+/// The recipe of a group of parameters but for the learning rate; the batches and the loss are those
+/// of the preset.
+fn recipe(preset: &TrainSettings, group: Value) -> Result<TrainSettings, String> {
     let mut recipe = preset.clone();
     let said = |name: &str| number(group, name).ok_or_else(|| format!("it says no {name}"));
     let set = |name: &str| entry(group, name).and_then(Value::truth) == Some(true);
+    if set("maximize") {
+        return Err("it maximises the loss".into());
+    }
     if entry(group, "betas").is_some() {
+        if entry(group, "amsgrad").is_none() {
+            return Err("it is like Adam, but another optimiser".into());
+        }
         recipe.optimizer = Optimizer::Adam;
         let betas = entry(group, "betas").and_then(Value::tuple_of::<2>);
         let usual = betas.map(|betas| betas.map(Value::float)) == Some([Some(0.9), Some(0.999)]);
@@ -103,26 +111,45 @@ fn recipe(
         }
     }
     recipe.weight_decay = said("weight_decay")?;
-    recipe.learning_rate = number(group, "initial_lr").map_or_else(|| said("lr"), Ok)?;
-    recipe.milestones.clear();
-    if let Some(milestones) = scheduler.and_then(|scheduler| entry(scheduler, "milestones")) {
-        // A counter is rebuilt from a dictionary: each milestone with how often it counts.
-        let call = milestones.call();
-        let dictionary = call.and_then(|call| call.arguments.tuple_of::<1>());
-        let pairs = dictionary.and_then(|[dictionary]| dictionary.pairs());
-        for [at, times] in pairs.into_iter().flatten() {
-            let (at, times) = (at.size(), times.size().filter(|times| *times <= 16));
-            let (at, times) = at.zip(times).ok_or("its milestones are damaged")?;
-            recipe.milestones.extend(std::iter::repeat_n(at as u64, times));
-        }
-        recipe.milestones.sort_unstable();
-        recipe.decay = scheduler.and_then(|s| number(s, "gamma")).unwrap_or(recipe.decay);
-    } else if number(group, "lr") != Some(recipe.learning_rate) {
-        // Without the milestones the rate stays what it is now.
-        recipe.learning_rate = said("lr")?;
-    }
-    recipe.check().map_err(|e| e.to_string())?;
     Ok(recipe)
+}
+
+/// Takes the learning rate and the milestones of a `MultiStepLR` into the recipe. Where there is
+/// none the rate stays what it is now, and the result says why.
+fn schedule(
+    recipe: &mut TrainSettings,
+    group: Value,
+    scheduler: Option<Value>,
+) -> Result<Option<String>, String> {
+    recipe.milestones.clear();
+    let Some(milestones) = scheduler.and_then(|scheduler| entry(scheduler, "milestones")) else {
+        recipe.learning_rate = number(group, "lr").ok_or("it says no lr")?;
+        return Ok(Some(match scheduler {
+            None => "the file has no scheduler".into(),
+            Some(other) => format!("its scheduler is no MultiStepLR (it has {})", keys(other)),
+        }));
+    };
+    // A counter is rebuilt from a dictionary: each milestone with how often it counts.
+    let call = milestones.call();
+    let dictionary = call.and_then(|call| call.arguments.tuple_of::<1>());
+    let pairs = dictionary.and_then(|[dictionary]| dictionary.pairs());
+    for [at, times] in pairs.into_iter().flatten() {
+        let (at, times) = (at.size(), times.size().filter(|times| *times <= 16));
+        let (at, times) = at.zip(times).ok_or("its milestones are damaged")?;
+        recipe.milestones.extend(std::iter::repeat_n(at as u64, times));
+    }
+    recipe.milestones.sort_unstable();
+    recipe.decay = scheduler.and_then(|s| number(s, "gamma")).unwrap_or(recipe.decay);
+    let rate = number(group, "initial_lr").or_else(|| number(group, "lr"));
+    recipe.learning_rate = rate.ok_or("it says no lr")?;
+    Ok(None)
+}
+
+/// The first keys of a dictionary, which tell one scheduler from another.
+fn keys(dictionary: Value) -> String {
+    let pairs = dictionary.pairs().into_iter().flatten();
+    let names: Vec<&str> = pairs.filter_map(|[key, _]| key.text()).take(4).collect();
+    names.join(", ")
 }
 
 /// Burn's record of an optimiser in the making: tensors and scalars named `NUMBER.FIELD`.
@@ -150,8 +177,7 @@ impl Record<'_> {
             if tensor.shape != shape {
                 return Err(format!("has {theirs} of another shape"));
             }
-            let values = self.file.values(&tensor)?;
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let bytes = little_endian(&self.file.values(&tensor)?);
             self.tensors.push(burn_pack::Tensor::new(
                 format!("{id}.momentum.{ours}"),
                 DType::F32,

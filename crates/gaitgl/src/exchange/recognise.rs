@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::import::ImportOptions;
 use crate::net::layout::{self, LARGEST, Shapes, shapes};
 use crate::net::published_names;
 use crate::presets;
@@ -27,47 +28,73 @@ pub struct Candidate {
 /// is known.
 ///
 /// # Errors
-/// An unknown preset; sizes that make no network.
+/// An unknown preset or setting; sizes that make no network.
 pub fn recognise(
-    shapes: &Shapes,
-    preset: Option<&str>,
+    found: &Shapes,
+    options: &ImportOptions,
 ) -> Result<Option<Candidate>, SettingsError> {
-    if let Some(preset) = preset {
-        return compare(shapes, preset).map(Some);
+    let preset = match &options.preset {
+        Some(preset) => preset,
+        None => match most_similar(found)? {
+            Some(preset) => preset,
+            None => return Ok(None),
+        },
+    };
+    let (settings, classes) = fitted(found, preset, options.height)?;
+    let settings = settings.assign(&options.set)?;
+    if !options.set.is_empty() {
+        settings.check()?;
     }
-    let mut best: Option<Candidate> = None;
-    for preset in presets::NAMES {
-        let candidate = compare(shapes, preset)?;
-        let better = best.as_ref().is_none_or(|best| {
-            let rank = |c: &Candidate| (c.problems.is_empty(), c.matching);
-            rank(&candidate) > rank(best)
-        });
-        if better && candidate.matching > 0 {
-            best = Some(candidate);
-        }
+    let candidate = compare(found, settings, classes);
+    if candidate.problems.is_empty() {
+        candidate.settings.check()?;
     }
-    Ok(best)
+    Ok(Some(candidate))
 }
 
-/// The names of a network's tensors in files of PyTorch, beside ours: the published ones, or ours
-/// where none were published.
-pub fn names(settings: &Settings, classes: usize) -> Vec<(String, String)> {
-    let published = published_names(&settings.preset);
+/// The preset with the most tensors where they should be, `None` if no name is known.
+fn most_similar(found: &Shapes) -> Result<Option<&'static str>, SettingsError> {
+    let mut best = None;
+    for preset in presets::NAMES {
+        let (settings, classes) = fitted(found, preset, None)?;
+        let candidate = compare(found, settings, classes);
+        let rank = (candidate.problems.is_empty(), candidate.matching);
+        if candidate.matching > 0 && best.is_none_or(|(highest, _)| rank > highest) {
+            best = Some((rank, preset));
+        }
+    }
+    Ok(best.map(|(_, preset)| preset))
+}
+
+/// The published network that has the tensors of this one. Settings that no tensor shows may
+/// differ.
+pub fn published(model: &ModelSettings, classes: usize) -> Option<(&'static str, ModelSettings)> {
+    let ours = shapes(model, classes);
+    let networks = presets::NAMES.into_iter().filter(|name| !published_names(name).is_empty());
+    let mut networks = networks.filter_map(|name| {
+        let ModelSettings { height, width, channels, gem_start, .. } = model.clone();
+        let [_, strips] = layout::strips(model);
+        let network = presets::model(name).ok()?;
+        let fits = network.channels.len() == channels.len();
+        let sized = ModelSettings { height, width, channels, strips, gem_start, ..network };
+        (fits && shapes(&sized, classes) == ours).then_some((name, sized))
+    });
+    networks.next()
+}
+
+/// The names of a network's tensors in files of PyTorch, beside ours: those of a published
+/// network, or ours where there are none.
+pub fn names(preset: Option<&str>, model: &ModelSettings, classes: usize) -> Vec<(String, String)> {
+    let published = preset.map(published_names).unwrap_or_default();
     if published.is_empty() {
-        let ours = shapes(&settings.model, classes);
+        let ours = shapes(model, classes);
         return ours.into_keys().map(|name| (name.clone(), name)).collect();
     }
     published.into_iter().map(|(theirs, ours)| (theirs.into(), ours.into())).collect()
 }
 
-fn compare(found: &Shapes, preset: &str) -> Result<Candidate, SettingsError> {
-    let mut settings = Settings::preset(preset)?;
-    let names = names(&settings, 1);
-    let ours = |name: &str| {
-        let (theirs, _) = names.iter().find(|(_, ours)| ours == name)?;
-        found.get(theirs)
-    };
-    let classes = fit(&mut settings.model, ours);
+fn compare(found: &Shapes, settings: Settings, classes: usize) -> Candidate {
+    let names = names(Some(&settings.preset), &settings.model, classes);
     let wanted = shapes(&settings.model, classes);
     let mut candidate = Candidate {
         settings,
@@ -104,34 +131,42 @@ fn compare(found: &Shapes, preset: &str) -> Result<Candidate, SettingsError> {
             candidate.problems.push(format!("{name} ({}) is unused", axes(shape)));
         }
     }
-    if candidate.problems.is_empty() {
-        candidate.settings.check()?;
-    }
-    Ok(candidate)
+    candidate
 }
 
 /// What PyTorch's batch norms count and nothing here needs.
 pub const BATCHES: &str = "num_batches_tracked";
 
-/// Takes the sizes that the shapes tell (those above [`LARGEST`] are left to the preset, and so
-/// reported as wrong) into the settings: channels, rows (one per strip, as in
-/// the preset) and columns (11 for 16 rows, as in all published networks). Gives the classes.
-fn fit<'s>(model: &mut ModelSettings, shape: impl Fn(&str) -> Option<&'s Vec<usize>>) -> usize {
+/// The settings of a preset with the sizes that the shapes tell (those above [`LARGEST`] are left
+/// to the preset, and so reported as wrong): channels, strips, and the classes. No tensor shows the
+/// rows of a silhouette: without `height` there is one row of the final map for each strip.
+fn fitted(
+    found: &Shapes,
+    preset: &str,
+    height: Option<usize>,
+) -> Result<(Settings, usize), SettingsError> {
+    let mut settings = Settings::preset(preset)?;
+    let names = names(Some(preset), &settings.model, 1);
     let size = |name: &str, axis: usize| {
-        let size = shape(name).and_then(|shape| shape.get(axis)).copied();
+        let (theirs, _) = names.iter().find(|(_, ours)| ours == name)?;
+        let size = found.get(theirs)?.get(axis).copied();
         size.filter(|size| (1..=LARGEST).contains(size))
     };
+    let model = &mut settings.model;
     for (stage, channels) in model.channels.iter_mut().enumerate() {
         let layer = ["weight", "global"].map(|kind| format!("stages.{stage}.layers.0.{kind}"));
         let found = layer.iter().find_map(|name| size(name, 0));
         *channels = found.unwrap_or(*channels);
     }
-    let [_, strips, _] = layout::final_map(model);
-    if let Some(found) = size("head.fc.weight", 0) {
-        model.height = model.height * found / strips;
-        model.width = (model.height * 11 / 16).max(1);
+    if let Some(strips) = size("head.fc.weight", 0) {
+        let [_, rows, _] = layout::final_map(model);
+        model.strips = strips;
+        model.height = height.unwrap_or(model.height * strips / rows);
+        // As in all published networks.
+        model.width = (model.height.saturating_mul(11) / 16).max(1);
     }
-    size("head.classifier.weight", 2).unwrap_or(1)
+    let classes = size("head.classifier.weight", 2).unwrap_or(1);
+    Ok((settings, classes))
 }
 
 fn axes(shape: &[usize]) -> String {
@@ -151,7 +186,7 @@ mod tests {
         settings.model.channels = channels.to_vec();
         (settings.model.height, settings.model.width) = (32, 22);
         let ours = shapes(&settings.model, classes);
-        names(&settings, classes)
+        names(Some(preset), &settings.model, classes)
             .into_iter()
             .map(|(theirs, o)| (theirs, ours[&o].clone()))
             .collect()
@@ -175,7 +210,7 @@ mod tests {
             let channels = [3, 5, 7, 9];
             let channels = &channels[..presets::model(preset).unwrap().channels.len()];
             let found = theirs(preset, 6, channels);
-            let candidate = recognise(&found, None).unwrap().unwrap();
+            let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
             assert_eq!(candidate.settings.preset, preset);
             assert_eq!(candidate.problems, Vec::<String>::new());
             let model = candidate.settings.model;
@@ -192,7 +227,7 @@ mod tests {
         found.insert("Bn.num_batches_tracked".into(), Vec::new());
         found.insert("other.num_batches_tracked".into(), Vec::new());
         found.get_mut("GLConvA1.local_conv3d.conv3d.weight").unwrap()[1] = 6;
-        let candidate = recognise(&found, None).unwrap().unwrap();
+        let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
         assert_eq!(candidate.settings.preset, "parts-small");
         assert_eq!(candidate.dropped, ["Bn.num_batches_tracked"]);
         assert_eq!(
@@ -204,6 +239,10 @@ mod tests {
                 "other.num_batches_tracked (one number) is unused",
             ]
         );
-        assert!(recognise(&Shapes::from([("a".into(), vec![1])]), None).unwrap().is_none());
+        assert!(
+            recognise(&Shapes::from([("a".into(), vec![1])]), &ImportOptions::default())
+                .unwrap()
+                .is_none()
+        );
     }
 }

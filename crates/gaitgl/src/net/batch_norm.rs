@@ -12,7 +12,7 @@ use super::error::{ModelError, check_shape};
 use super::init::Init;
 
 /// Added to the variance before the root, as in PyTorch.
-const EPSILON: f64 = 1e-5;
+pub(crate) const EPSILON: f64 = 1e-5;
 /// Share of a batch in the running statistics, as in PyTorch.
 const MOMENTUM: f64 = 0.1;
 

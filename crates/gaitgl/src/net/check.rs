@@ -124,6 +124,15 @@ impl ModelSettings {
                 }
             }
         }
+        let [_, rows, _] = layout::final_map(self);
+        let [_, strips] = layout::strips(self);
+        if !rows.is_multiple_of(strips) {
+            let mend = format!(
+                "the final map has {rows} rows; give a number that divides them, or 0 for one \
+                 strip per row"
+            );
+            return Err(invalid("model.strips", strips, &mend));
+        }
         Ok(())
     }
 
@@ -196,6 +205,8 @@ mod tests {
         refused(|s| s.width = 1, "model.width", "stages.1.pool");
         refused(|s| s.lta_kernel = [3, 2, 3], "model.lta_kernel", "odd");
         refused(|s| s.lta_stride = 0, "model.lta_stride", "give 1 to 255");
+        refused(|s| s.strips = 48, "model.strips", "has 64 rows; give a number that divides them");
+        refused(|s| s.strips = 128, "model.strips", "or 0 for one strip per row");
         refused(|s| s.gem_start = f64::NAN, "model.gem_start", "above 0");
     }
 

@@ -24,17 +24,18 @@ pub struct LayerDescription {
 /// The settings have passed their check.
 pub fn describe(settings: &ModelSettings, classes: usize, frames: usize) -> Vec<LayerDescription> {
     let mut table = body(settings, frames);
-    let [channels, strips, columns] = layout::final_map(settings);
+    let map = layout::final_map(settings);
+    let [channels, strips] = layout::strips(settings);
     let mut push = |name: &str, kind: &str, output: Vec<usize>, parameters, multiply_adds| {
         let (name, kind) = (name.into(), kind.into());
         table.push(LayerDescription { name, kind, output, parameters, multiply_adds });
     };
-    push("time", "max over frames", vec![channels, strips, columns], 0, 0);
+    push("time", "max over frames", map.to_vec(), 0, 0);
     let (kind, learnt) = match settings.spatial_pooling {
-        SpatialPooling::Gem => ("GeM over columns", 1),
-        SpatialPooling::Max => ("max over columns", 0),
-        SpatialPooling::Mean => ("mean over columns", 0),
-        SpatialPooling::Both => ("max plus mean over columns", 0),
+        SpatialPooling::Gem => ("GeM over strips", 1),
+        SpatialPooling::Max => ("max over strips", 0),
+        SpatialPooling::Mean => ("mean over strips", 0),
+        SpatialPooling::Both => ("max plus mean over strips", 0),
     };
     push("pooling", kind, vec![channels, strips], learnt, 0);
     let fc = strips * channels * channels;

@@ -126,7 +126,7 @@ pub fn global_local_layers(settings: &ModelSettings) -> Vec<LayerPlan> {
     layers(settings).into_iter().filter(global_local).collect()
 }
 
-/// Channels, strips and columns of the final map.
+/// Channels, rows and columns of the final map.
 pub fn final_map(settings: &ModelSettings) -> [usize; 3] {
     match layers(settings).last() {
         Some(plan) => {
@@ -135,6 +135,12 @@ pub fn final_map(settings: &ModelSettings) -> [usize; 3] {
         }
         None => [0, 0, 0],
     }
+}
+
+/// Channels and strips of an embedding.
+pub fn strips(settings: &ModelSettings) -> [usize; 2] {
+    let [channels, rows, _] = final_map(settings);
+    [channels, if settings.strips == 0 { rows } else { settings.strips }]
 }
 
 /// Named shapes.
@@ -161,7 +167,7 @@ pub fn shapes(settings: &ModelSettings, classes: usize) -> Shapes {
     if settings.spatial_pooling == SpatialPooling::Gem {
         shapes.insert("pooling.exponent".into(), vec![1]);
     }
-    let [channels, strips, _] = final_map(settings);
+    let [channels, strips] = strips(settings);
     shapes.insert("head.fc.weight".into(), vec![strips, channels, channels]);
     let features = match settings.neck {
         Neck::BatchNorm => channels,

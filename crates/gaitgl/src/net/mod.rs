@@ -3,7 +3,7 @@
 //! Read `GaitGl::body` and [`Head::forward_train`]: that is the network. `layout` says which
 //! layers there are, the other files hold one layer each.
 
-mod batch_norm;
+pub(crate) mod batch_norm;
 mod check;
 mod conv;
 mod describe;
@@ -15,8 +15,8 @@ mod init;
 pub(crate) mod layout;
 mod prepared;
 mod published;
-mod row_pooling;
 mod separate_fc;
+pub(crate) mod strip_pooling;
 mod tensors;
 mod windows;
 
@@ -29,8 +29,9 @@ pub use global_local::{GlobalLocal, GlobalLocalConfig};
 pub use head::{Head, HeadConfig, Output};
 pub use init::Init;
 pub use published::published_names;
-pub use row_pooling::{RowPooling, RowPoolingConfig};
 pub use separate_fc::{SeparateFc, SeparateFcConfig};
+pub use strip_pooling::{StripPooling, StripPoolingConfig};
+pub(crate) use tensors::values;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -47,7 +48,7 @@ pub struct GaitGl {
     /// Layers, each stage with the pooling that ends it.
     pub stages: Vec<Stage>,
     /// From rows to strips.
-    pub pooling: RowPooling,
+    pub pooling: StripPooling,
     /// From strips to embedding and logits.
     pub head: Head,
     #[module(skip)]
@@ -99,10 +100,9 @@ impl GaitGl {
                 Stage::new(settings, plans, &mut init)
             })
             .collect();
-        let pooling =
-            RowPoolingConfig { kind: settings.spatial_pooling, gem_start: settings.gem_start };
-        let pooling = pooling.init(&mut init);
-        let [channels, strips, _] = layout::final_map(settings);
+        let [channels, strips] = layout::strips(settings);
+        let (kind, gem_start) = (settings.spatial_pooling, settings.gem_start);
+        let pooling = StripPoolingConfig { strips, kind, gem_start }.init(&mut init);
         let head = HeadConfig { channels, strips, classes, neck: settings.neck }.init(&mut init);
         Ok(Self { stages, pooling, head, settings: settings.clone() })
     }
@@ -114,8 +114,7 @@ impl GaitGl {
 
     /// Channels and strips of an embedding.
     pub fn embedding_shape(&self) -> [usize; 2] {
-        let [channels, strips, _] = layout::final_map(&self.settings);
-        [channels, strips]
+        layout::strips(&self.settings)
     }
 
     /// The regions of every global-local layer, in forward order, for one training iteration.

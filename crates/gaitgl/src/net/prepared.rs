@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gait_kernels::{Branches, PreparedLayer, RegionConv3d};
 
 use super::layout::{LayerKind, LayerPlan};
+use super::tensors::values;
 use super::{GaitGl, Layer, layout};
 use crate::mask::Regions;
 use crate::region_conv3d::{Join, SLOPE, elementwise};
@@ -76,8 +77,7 @@ impl PreparedBody {
     pub fn forward(&self, clips: Tensor<5>) -> Tensor<5> {
         let device = clips.device();
         let [n, mut channels, mut frames, mut height, mut width] = clips.dims();
-        let mut map: Vec<f32> =
-            clips.into_data().convert::<f32>().try_into_vec().unwrap_or_default();
+        let mut map = values(clips);
         for ((plan, step), &rows) in self.steps.iter().zip(&self.rows) {
             map = match step {
                 Step::Layer(layer) => layer.forward(n, frames, &map),
@@ -99,7 +99,7 @@ fn one(
     weight: &Param<Tensor<5>>,
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
-    let weight = values(weight)?;
+    let weight = values(weight.val());
     Some(PreparedLayer::new(&problem(plan, regions)?, Branches::One(&weight), SLOPE))
 }
 
@@ -108,7 +108,7 @@ fn two(
     weights: [&Param<Tensor<5>>; 2],
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
-    let (global, local) = (values(weights[0])?, values(weights[1])?);
+    let [global, local] = weights.map(|weight| values(weight.val()));
     let branches = match plan.kind {
         LayerKind::GlobalLocal(Join::Stack) => Branches::Stack { global: &global, local: &local },
         _ => Branches::Sum { global: &global, local: &local },
@@ -138,6 +138,40 @@ pub(super) fn problem<'a>(
     })
 }
 
-fn values(param: &Param<Tensor<5>>) -> Option<Vec<f32>> {
-    param.val().into_data().convert::<f32>().try_into_vec().ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::ModelSettings;
+    use crate::{mask, presets};
+    use gait_kernels::Path;
+
+    /// The kernels cannot know the networks: here the real layers meet the choice of the path, whole
+    /// and with the regions of their local branch.
+    #[test]
+    fn no_layer_of_a_preset_falls_back_to_the_direct_path() {
+        for name in presets::NAMES {
+            for (height, width) in [(64, 44), (128, 88)] {
+                let settings = ModelSettings { height, width, ..presets::model(name).unwrap() };
+                let mut frames = 30;
+                for (layer, plan) in layout::layers(&settings).into_iter().enumerate() {
+                    let want = match plan.kind {
+                        LayerKind::SpatialPool => continue,
+                        LayerKind::Lta([_, 1, 1], _) => Path::Pixels,
+                        LayerKind::Lta(..) => Path::Winograd,
+                        _ if plan.channels_in == 1 => Path::Pixels,
+                        _ => Path::WinogradPair,
+                    };
+                    let mut generator = mask::training_generator(1, 0, layer);
+                    let drawn =
+                        mask::draw(&settings.local, plan.height, plan.width, &mut generator);
+                    let cut = matches!(plan.kind, LayerKind::GlobalLocal(_)).then_some(&drawn);
+                    for regions in [None, cut] {
+                        let problem = RegionConv3d { frames, ..problem(&plan, regions).unwrap() };
+                        assert_eq!(Path::of(&problem), want, "{name} {height}x{width} {plan:?}");
+                    }
+                    frames = plan.frames_out(frames);
+                }
+            }
+        }
+    }
 }

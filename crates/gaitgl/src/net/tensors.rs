@@ -70,6 +70,12 @@ impl GaitGl {
     }
 }
 
+/// The values of a tensor as f32, row-major.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let values = tensor.into_data().convert::<f32>().try_into_vec();
+    values.unwrap_or_else(|_| unreachable!("they have just been made f32"))
+}
+
 fn differences(own: &Shapes, given: &Weights) -> Vec<String> {
     let mut problems = Vec::new();
     for (name, shape) in own {
@@ -133,11 +139,7 @@ impl ModuleVisitor for Reader {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        let values = if self.values {
-            tensor.into_data().convert::<f32>().try_into_vec().unwrap_or_default()
-        } else {
-            Vec::new()
-        };
+        let values = if self.values { values(tensor) } else { Vec::new() };
         self.read.insert(self.path.name(), Weight { shape, values });
         self.ids.insert(self.path.name(), param.id);
     }

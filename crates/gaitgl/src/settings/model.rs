@@ -29,7 +29,10 @@ pub struct ModelSettings {
     pub branches: Branches,
     /// The local branch.
     pub local: LocalSettings,
-    /// How the columns of a row become one number (Eqn. 8 to 10, Table 6).
+    /// Strips that the rows of the final map are pooled to, evenly; 0 for one per row.
+    #[serde(default)]
+    pub strips: usize,
+    /// How the pixels of a strip become one number (Eqn. 8 to 10, Table 6).
     pub spatial_pooling: SpatialPooling,
     /// Where GeM's exponent `p` starts.
     pub gem_start: f64,
@@ -137,7 +140,7 @@ pub enum AtTest {
     Plain,
 }
 
-/// How the columns of a row become one number.
+/// How the pixels of a strip become one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpatialPooling {

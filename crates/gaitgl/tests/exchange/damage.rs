@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::exchange::{export, import};
+use gaitgl::exchange::{ImportOptions, export, import};
 use gaitgl::net::GaitGl;
 use gaitgl::settings::Settings;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ const FILES: [&str; 4] =
 fn message(bytes: &[u8]) -> Option<String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    let error = import(file.path(), None, None).err()?.to_string();
+    let error = import(file.path(), &ImportOptions::default()).err()?.to_string();
     assert!(error.contains(file.path().to_str().unwrap()) && !error.contains('\n'), "{error}");
     Some(error)
 }
@@ -58,7 +58,7 @@ fn packed_zeros_that_would_outgrow_their_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.pt");
     export(&checkpoint, &path).unwrap();
-    import(&path, None, None).unwrap();
+    import(&path, &ImportOptions::default()).unwrap();
     let mut stored = ZipArchive::new(std::fs::File::open(&path).unwrap()).unwrap();
     let mut packed = ZipWriter::new(Cursor::new(Vec::new()));
     for index in 0..stored.len() {

@@ -1,7 +1,7 @@
 use gaitgl::device::test_device;
-use gaitgl::exchange::{export, import};
+use gaitgl::exchange::{Exported, ImportOptions, export, import};
 use gaitgl::net::GaitGl;
-use gaitgl::settings::Settings;
+use gaitgl::settings::{AtTest, ModelSettings, Partition, Settings};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::{Checkpoint, imported};
@@ -9,7 +9,7 @@ use crate::{Checkpoint, imported};
 fn paper() -> Checkpoint {
     let mut settings = Settings::preset("paper-small").unwrap();
     settings.model.channels = vec![3, 4, 5];
-    (settings.model.height, settings.model.width) = (16, 11);
+    (settings.model.height, settings.model.width, settings.model.strips) = (16, 11, 16);
     let net = GaitGl::new(&settings.model, 2, 7, &test_device()).unwrap();
     let subjects = vec!["0".into(), "1".into()];
     let weights = net.tensors();
@@ -24,7 +24,7 @@ fn what_is_exported_for_pytorch_is_imported_again() {
     for checkpoint in checkpoints {
         let path = folder.path().join("new/out.pt");
         export(&checkpoint, &path).unwrap();
-        let again = import(&path, None, None).unwrap().checkpoint;
+        let again = import(&path, &ImportOptions::default()).unwrap().checkpoint;
         assert_eq!(again.weights, checkpoint.weights);
         assert_eq!(again.settings.model, checkpoint.settings.model);
         assert_eq!(again.iteration, checkpoint.iteration);
@@ -46,6 +46,36 @@ fn exported_safetensors_have_the_published_names_and_counters() {
         [4, 3, 3, 3, 3]
     );
     assert_eq!(file.len(), 16);
+}
+
+#[test]
+fn names_follow_the_tensors_and_not_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.pt");
+    let exported = |change: fn(&mut ModelSettings)| {
+        let mut checkpoint = imported("parts-small.pt").checkpoint;
+        change(&mut checkpoint.settings.model);
+        export(&checkpoint, &path).unwrap()
+    };
+    let small = |unlike: &[&str]| {
+        let unlike = unlike.iter().map(|s| s.to_string()).collect();
+        Exported { published: Some("parts-small"), unlike }
+    };
+    assert_eq!(exported(|_| {}), small(&[]));
+    // Fixed bands draw nothing.
+    let drawn = |m: &mut ModelSettings| {
+        (m.local.seed, m.local.draws, m.local.ratio, m.local.at_test) = (7, 3, 0.5, AtTest::Plain);
+    };
+    assert_eq!(exported(drawn), small(&[]));
+    assert_eq!(exported(|m| m.local.bands = 4), small(&["bands = 4"]));
+    let as_set =
+        ImportOptions { set: vec!["model.local.bands=4".into()], ..ImportOptions::default() };
+    assert_eq!(import(&path, &as_set).unwrap().checkpoint.settings.model.local.bands, 4);
+    let random = |m: &mut ModelSettings| m.local.partition = Partition::Pixel;
+    assert_eq!(exported(random), small(&["partition = \"pixel\""]));
+    assert_eq!(export(&paper(), &path).unwrap(), Exported { published: None, unlike: Vec::new() });
+    let bnneck = imported("parts-large-bnneck.pt").checkpoint;
+    assert_eq!(export(&bnneck, &path).unwrap().published, Some("parts-large-bnneck"));
 }
 
 #[test]

@@ -2,12 +2,14 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Tensor};
 use gaitgl::device::test_device;
-use gaitgl::exchange::import;
+use gaitgl::exchange::{ImportOptions, import, import_bytes};
 use gaitgl::net::published_names;
 use gaitgl::settings::{Optimizer, Settings};
 use gaitgl::train::Trainer;
 
-use crate::{Checkpoint, check_close, check_embeddings, fixture, golden, imported};
+use crate::{
+    Checkpoint, check_close, check_embeddings, embedded, fixture, golden, golden_of, imported,
+};
 
 fn check(file: &str, golden: &str, preset: &str, classes: usize) {
     let got = imported(file);
@@ -49,6 +51,94 @@ fn bfloat16_float16_and_float64_become_float32() {
     check("parts-large-bnneck.pt", "parts-large-bnneck", "parts-large-bnneck", 5);
     check("hid-2020.ptm", "hid-2020", "hid-2020", 1);
     check("parts-small-double.pt", "parts-small-double", "parts-small", 5);
+}
+
+#[test]
+fn a_compiled_network_of_more_rows_than_strips_is_pytorchs() {
+    let file = fixture("parts-small-compiled.pt");
+    let with = |height| import(&file, &ImportOptions { height, ..ImportOptions::default() });
+    let tall = with(Some(32)).unwrap();
+    assert_eq!(tall.assumed[..2], ["model.height = 32", "model.width = 22"]);
+    let model = &tall.checkpoint.settings.model;
+    assert_eq!((model.height, model.width, model.strips), (32, 22, 16));
+    for frames in [1, 2, 3, 17, 30] {
+        let got = embedded(&tall.checkpoint, golden_of("golden-tall.safetensors", "clip"), frames);
+        let (_, want) = golden_of("golden-tall.safetensors", &format!("test.{frames}"));
+        check_close(&format!("{frames} frames"), &got, &want);
+    }
+    let one_row_each = with(None).unwrap().checkpoint.settings.model;
+    assert_eq!((one_row_each.height, one_row_each.strips), (16, 16));
+    let error = with(Some(24)).unwrap_err().to_string();
+    assert!(error.contains("model.strips = 16") && error.contains("24 rows"), "{error}");
+}
+
+#[test]
+fn settings_that_no_tensor_shows_are_told_and_may_be_given() {
+    let with = |set: &[&str]| {
+        let set = set.iter().map(|s| s.to_string()).collect();
+        import(&fixture("parts-small.pt"), &ImportOptions { set, ..ImportOptions::default() })
+    };
+    let told = with(&[]).unwrap().assumed;
+    let bands = ["model.local.partition = \"bands\"", "model.local.bands = 8"];
+    assert_eq!(told[..2], ["model.height = 16", "model.width = 11"]);
+    assert_eq!(told[2..], bands);
+    let given = with(&["model.local.bands=4"]).unwrap();
+    assert_eq!(given.checkpoint.settings.model.local.bands, 4);
+    assert!(with(&["model.local.bands=400"]).is_err());
+    let error = with(&["model.lta_kernel=[3,3,3]"]).unwrap_err().to_string();
+    assert!(
+        error.contains("LTA.0.conv3d.weight is 3x3x3x1x1, the network has 3x3x3x3x3"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_rate_without_milestones_stays_and_says_why() {
+    let got = imported("parts-small-compiled.pt");
+    let recipe = got.checkpoint.settings.train;
+    assert_eq!((recipe.learning_rate, recipe.milestones), (5e-4, Vec::new()));
+    let why = got.constant_rate.unwrap();
+    assert_eq!(
+        why,
+        "its scheduler is no MultiStepLR (it has step_size, gamma, base_lrs, last_epoch)"
+    );
+    assert_eq!(imported("parts-small-adam.pt").constant_rate, None);
+}
+
+/// The legacy file with `value` behind the first `key` of its pickles.
+fn patched(file: &str, key: &str, value: u8) -> Vec<u8> {
+    let mut bytes = std::fs::read(fixture(file)).unwrap();
+    let at = bytes.windows(key.len()).position(|window| window == key.as_bytes()).unwrap();
+    let truth = bytes[at..].iter().position(|byte| [0x88, 0x89].contains(byte)).unwrap();
+    bytes[at + truth] = value;
+    bytes
+}
+
+#[test]
+fn legacy_storages_are_little_endian_on_every_machine() {
+    let bytes = patched("parts-small-legacy.pt", "little_endian", 0x89);
+    let path = fixture("parts-small-legacy.pt");
+    let big = import_bytes(&path, bytes, &ImportOptions::default()).unwrap();
+    assert_eq!(big.checkpoint, imported("parts-small-legacy.pt").checkpoint);
+}
+
+#[test]
+fn an_optimiser_that_maximises_is_left_out() {
+    let bytes = patched("parts-large-bnneck.pt", "maximize", 0x88);
+    let got = import_bytes(&fixture("x.pt"), bytes, &ImportOptions::default()).unwrap();
+    assert_eq!(got.without_optimizer.unwrap(), "it maximises the loss");
+    assert_eq!(got.checkpoint.optimizer, None);
+}
+
+#[test]
+fn a_network_without_classes_serves_any_subjects() {
+    let names: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+    let subjects = Some(names.clone());
+    let options = ImportOptions { subjects, ..ImportOptions::default() };
+    let named = import(&fixture("hid-2020.ptm"), &options).unwrap().checkpoint;
+    assert_eq!(named.subjects, names);
+    check_embeddings(&named, "hid-2020");
+    assert!(imported("hid-2020.ptm").checkpoint.trained_on(&names));
 }
 
 #[test]
@@ -128,7 +218,11 @@ impl burn::module::ModuleVisitor for Sum<'_> {
 
 #[test]
 fn another_network_than_the_preset_is_refused_with_every_tensor() {
-    let error = import(&fixture("hid-2020.ptm"), Some("parts-small"), None).unwrap_err();
+    let error = import(
+        &fixture("hid-2020.ptm"),
+        &ImportOptions { preset: Some("parts-small".into()), ..ImportOptions::default() },
+    )
+    .unwrap_err();
     let message = error.to_string();
     for part in [
         "hid-2020.ptm does not hold the network parts-small",
@@ -143,7 +237,10 @@ fn another_network_than_the_preset_is_refused_with_every_tensor() {
 #[test]
 fn subjects_name_the_classes_and_may_be_fewer() {
     let names: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(String::from).to_vec();
-    let with = |n: usize| import(&fixture("parts-small.pt"), None, Some(names[..n].to_vec()));
+    let with = |n: usize| {
+        let subjects = Some(names[..n].to_vec());
+        import(&fixture("parts-small.pt"), &ImportOptions { subjects, ..ImportOptions::default() })
+    };
     assert_eq!(with(5).unwrap().checkpoint.subjects, names[..5]);
     let fewer = with(4).unwrap().checkpoint;
     assert_eq!(fewer.subjects, ["a", "b", "c", "d", ""]);
@@ -151,5 +248,5 @@ fn subjects_name_the_classes_and_may_be_fewer() {
     assert!(!fewer.trained_on(&names[..5]) && !fewer.trained_on(&names[1..5]));
     assert!(!fewer.trained_on(&names[..3]), "d is a subject that the set does not have");
     let error = with(6).unwrap_err().to_string();
-    assert!(error.contains("5 classes for the data set's 6 subjects"), "{error}");
+    assert!(error.contains("5 classes for the data set's 6 training subjects"), "{error}");
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use burn::tensor::{Tensor, TensorData};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::test_device;
-use gaitgl::exchange::{Imported, import};
+use gaitgl::exchange::{ImportOptions, Imported, import};
 use safetensors::SafeTensors;
 
 fn fixture(name: &str) -> PathBuf {
@@ -21,12 +21,16 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn imported(name: &str) -> Imported {
-    import(&fixture(name), None, None).unwrap_or_else(|e| panic!("{e}"))
+    import(&fixture(name), &ImportOptions::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// A tensor of `golden.safetensors` as f32.
 fn golden(name: &str) -> (Vec<usize>, Vec<f32>) {
-    let bytes = std::fs::read(fixture("golden.safetensors")).unwrap();
+    golden_of("golden.safetensors", name)
+}
+
+fn golden_of(file: &str, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = std::fs::read(fixture(file)).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let tensor = file.tensor(name).unwrap_or_else(|_| panic!("{name}"));
     let values = match tensor.dtype() {
@@ -39,9 +43,12 @@ fn golden(name: &str) -> (Vec<usize>, Vec<f32>) {
     (tensor.shape().to_vec(), values)
 }
 
-/// Embeddings of the first `frames` frames of the golden clip.
-fn embedded(checkpoint: &Checkpoint, frames: usize) -> Vec<f32> {
-    let (shape, values) = golden("clip");
+/// Embeddings of the first `frames` frames of a golden clip.
+fn embedded(
+    checkpoint: &Checkpoint,
+    (shape, values): (Vec<usize>, Vec<f32>),
+    frames: usize,
+) -> Vec<f32> {
     let device = test_device();
     let clip: Tensor<5> = Tensor::from_data(TensorData::new(values, shape), &device);
     let network = checkpoint.evaluator(&device).unwrap();
@@ -61,6 +68,10 @@ fn check_close(name: &str, got: &[f32], want: &[f32]) {
 fn check_embeddings(checkpoint: &Checkpoint, name: &str) {
     for frames in [1, 2, 3, 17, 30] {
         let (_, want) = golden(&format!("{name}.test.{frames}"));
-        check_close(&format!("{name}, {frames} frames"), &embedded(checkpoint, frames), &want);
+        check_close(
+            &format!("{name}, {frames} frames"),
+            &embedded(checkpoint, golden("clip"), frames),
+            &want,
+        );
     }
 }

@@ -2,7 +2,7 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 use gaitgl::device::test_device;
 use gaitgl::net::{
-    BatchNormConfig, ConvConfig, GlobalLocalConfig, Init, RowPoolingConfig, SeparateFcConfig,
+    BatchNormConfig, ConvConfig, GlobalLocalConfig, Init, SeparateFcConfig, StripPoolingConfig,
 };
 use gaitgl::region_conv3d::{Join, RegionConv, region_conv3d, spatial_max_pool};
 use gaitgl::settings::{Branches, Precision, Reading, SpatialPooling};
@@ -82,18 +82,19 @@ fn spatial_pooling() {
 }
 
 #[test]
-fn row_poolings() {
+fn strip_poolings() {
     let golden = Fixture::open("layers");
+    let strips = 7;
     for (name, kind) in [
         ("pooling.max", SpatialPooling::Max),
         ("pooling.mean", SpatialPooling::Mean),
         ("pooling.both", SpatialPooling::Both),
     ] {
-        let layer = RowPoolingConfig { kind, gem_start: 6.5 }.init(&mut init());
+        let layer = StripPoolingConfig { strips, kind, gem_start: 6.5 }.init(&mut init());
         let x = golden.leaf(&format!("{name}.x"));
         golden.check_layer(name, &layer.forward(x.clone()).unwrap(), &[("x", &x)]);
     }
-    let config = RowPoolingConfig { kind: SpatialPooling::Gem, gem_start: 6.5 };
+    let config = StripPoolingConfig { strips, kind: SpatialPooling::Gem, gem_start: 6.5 };
     let mut layer = config.init(&mut init());
     let (x, exponent) = (golden.leaf::<4>("pooling.gem.x"), golden.leaf("pooling.gem.exponent"));
     put(layer.exponent.as_mut().unwrap(), &exponent);

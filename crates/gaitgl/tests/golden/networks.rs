@@ -19,9 +19,13 @@ fn settings(preset: &str) -> ModelSettings {
 }
 
 fn check(preset: &str, scale: f64, smoothing: f64) {
-    let golden = Fixture::open(preset);
+    check_file(preset, preset, &settings(preset), scale, smoothing);
+}
+
+fn check_file(file: &str, preset: &str, settings: &ModelSettings, scale: f64, smoothing: f64) {
+    let golden = Fixture::open(file);
     let device = test_device().autodiff();
-    let net = GaitGl::new(&settings(preset), 5, 1, &device).unwrap();
+    let net = GaitGl::new(settings, 5, 1, &device).unwrap();
     let mut net = net.with_tensors(&weights(&golden, preset, "net")).unwrap();
     let clips = golden.tensor::<5>("clips", &device) / 255.0;
 
@@ -84,6 +88,12 @@ fn gradients(net: &GaitGl, grads: &GradientsParams) -> Weights {
 #[test]
 fn parts_small() {
     check("parts-small", 1.0, 0.0);
+}
+
+#[test]
+fn two_rows_of_the_final_map_in_each_strip() {
+    let settings = ModelSettings { height: 32, strips: 16, ..settings("parts-small") };
+    check_file("parts-small-tall", "parts-small", &settings, 1.0, 0.0);
 }
 
 #[test]

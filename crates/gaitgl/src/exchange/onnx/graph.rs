@@ -1,6 +1,7 @@
 //! An ONNX graph in the making (onnx.proto, IR version 8, operators of opset 17).
 
 use super::protobuf::Message;
+use crate::weights::little_endian;
 
 /// Version of the operators.
 pub const OPSET: u64 = 17;
@@ -78,8 +79,7 @@ impl Graph {
 
     /// A constant tensor, float32.
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Name {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.constant(name, FLOAT, shape, &bytes)
+        self.constant(name, FLOAT, shape, &little_endian(values))
     }
 
     /// A constant tensor, int64.

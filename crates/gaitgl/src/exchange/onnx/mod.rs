@@ -6,7 +6,9 @@ mod protobuf;
 
 use crate::checkpoint::Checkpoint;
 use crate::mask::{self, Regions};
+use crate::net::batch_norm::EPSILON;
 use crate::net::layout::{self, LayerKind, LayerPlan};
+use crate::net::strip_pooling::FLOOR;
 use crate::region_conv3d::{Join, SLOPE};
 use crate::settings::{AtTest, Branches, ModelSettings, Neck, Partition, Reading, SpatialPooling};
 use crate::weights::{Weight, Weights};
@@ -24,7 +26,7 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
     let settings = &checkpoint.settings.model;
     let mut network =
         Network { settings, weights: &checkpoint.weights, graph: Graph::default(), masked: 0 };
-    let [channels, strips, _] = layout::final_map(settings);
+    let [channels, strips] = layout::strips(settings);
     let clips = [
         Size::Free("n"),
         Size::Fixed(1),
@@ -254,8 +256,13 @@ impl Network<'_> {
                 [("axes", Attribute::Integers(&[axis])), ("keepdims", Attribute::Integer(keep))];
             graph.node(operator, &[x], &attributes)
         };
+        let [channels, rows, columns] = layout::final_map(self.settings);
+        let [_, strips] = layout::strips(self.settings);
         let graph = &mut self.graph;
         let x = over(graph, "ReduceMax", x, 2, 0);
+        // 0 keeps the number of sequences.
+        let shape = graph.integers("strips", &[4], &[0, channels, strips, rows / strips * columns]);
+        let x = graph.node("Reshape", &[&x, &shape], &[]);
         Ok(match self.settings.spatial_pooling {
             SpatialPooling::Max => over(graph, "ReduceMax", &x, 3, 0),
             SpatialPooling::Mean => over(graph, "ReduceMean", &x, 3, 0),
@@ -268,11 +275,11 @@ impl Network<'_> {
                 let exponent = self.weight("pooling.exponent")?.values.first().copied();
                 let exponent = exponent.ok_or("the exponent of GeM is missing")?;
                 let graph = &mut self.graph;
-                let least = graph.floats("least", &[], &[LEAST]);
+                let least = graph.floats("least", &[], &[FLOOR]);
                 let power = graph.floats("pooling.exponent", &[], &[exponent]);
                 let root = graph.floats("pooling.root", &[], &[1.0 / exponent]);
                 let x = graph.node("Clip", &[&x, &least], &[]);
-                // Powers of the quotients by the row's maximum neither vanish nor overflow.
+                // Powers of the quotients by the strip's maximum neither vanish nor overflow.
                 let highest = over(graph, "ReduceMax", &x, 3, 1);
                 let x = graph.node("Div", &[&x, &highest], &[]);
                 let x = graph.node("Pow", &[&x, &power], &[]);
@@ -300,12 +307,7 @@ impl Network<'_> {
             inputs.push(self.constant(&format!("head.norm.{name}"))?);
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        let epsilon = [("epsilon", Attribute::Float(EPSILON))];
+        let epsilon = [("epsilon", Attribute::Float(EPSILON as f32))];
         Ok(self.graph.node("BatchNormalization", &inputs, &epsilon))
     }
 }
-
-/// What GeM clamps at.
-const LEAST: f32 = 1e-6;
-/// What the batch norm adds to the variance.
-const EPSILON: f32 = 1e-5;

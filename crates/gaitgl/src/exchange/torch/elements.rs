@@ -3,6 +3,15 @@
 /// What a storage holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elements {
+    /// Floating-point numbers.
+    Floats(Floats),
+    /// Whole numbers or truth values of so many bytes.
+    Whole(usize),
+}
+
+/// Floating-point numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floats {
     /// float32
     Float32,
     /// float64
@@ -11,18 +20,16 @@ pub enum Elements {
     Float16,
     /// bfloat16
     Bfloat16,
-    /// Whole numbers or truth values of so many bytes.
-    Whole(usize),
 }
 
 impl Elements {
     /// By the name of the storage's class in `torch`.
     pub fn of_storage(name: &str) -> Option<Self> {
         Some(match name {
-            "FloatStorage" => Self::Float32,
-            "DoubleStorage" => Self::Float64,
-            "HalfStorage" => Self::Float16,
-            "BFloat16Storage" => Self::Bfloat16,
+            "FloatStorage" => Self::Floats(Floats::Float32),
+            "DoubleStorage" => Self::Floats(Floats::Float64),
+            "HalfStorage" => Self::Floats(Floats::Float16),
+            "BFloat16Storage" => Self::Floats(Floats::Bfloat16),
             "LongStorage" => Self::Whole(8),
             "IntStorage" => Self::Whole(4),
             "ShortStorage" => Self::Whole(2),
@@ -34,32 +41,26 @@ impl Elements {
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
-            Self::Float32 => 4,
-            Self::Float64 => 8,
-            Self::Float16 | Self::Bfloat16 => 2,
+            Self::Floats(Floats::Float32) => 4,
+            Self::Floats(Floats::Float64) => 8,
+            Self::Floats(Floats::Float16 | Floats::Bfloat16) => 2,
             Self::Whole(size) => size,
         }
-    }
-
-    /// Whether they are floating-point numbers.
-    pub fn floating(self) -> bool {
-        !matches!(self, Self::Whole(_))
     }
 
     /// For messages.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Float32 => "float32",
-            Self::Float64 => "float64",
-            Self::Float16 => "float16",
-            Self::Bfloat16 => "bfloat16",
+            Self::Floats(_) => "floating-point numbers",
             Self::Whole(1) => "bytes",
             Self::Whole(_) => "integers",
         }
     }
+}
 
-    /// The elements of a storage as f32, the nearest one to each. Whole numbers give nothing.
-    pub fn floats(self, bytes: &[u8], big_endian: bool) -> Vec<f32> {
+impl Floats {
+    /// The numbers of a storage as f32, the nearest one to each.
+    pub fn read(self, bytes: &[u8], big_endian: bool) -> Vec<f32> {
         let half = |b: [u8; 2]| float16(u16::from_le_bytes(b));
         let brain = |b: [u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16);
         match self {
@@ -67,7 +68,6 @@ impl Elements {
             Self::Float64 => convert(bytes, big_endian, |b| f64::from_le_bytes(b) as f32),
             Self::Float16 => convert(bytes, big_endian, half),
             Self::Bfloat16 => convert(bytes, big_endian, brain),
-            Self::Whole(_) => Vec::new(),
         }
     }
 }
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn both_byte_orders_are_read() {
-        assert_eq!(Elements::Float32.floats(&1.5f32.to_be_bytes(), true), [1.5]);
-        assert_eq!(Elements::Float64.floats(&(-0.25f64).to_le_bytes(), false), [-0.25]);
-        assert_eq!(Elements::Bfloat16.floats(&[0x3F, 0xC0], true), [1.5]);
+        assert_eq!(Floats::Float32.read(&1.5f32.to_be_bytes(), true), [1.5]);
+        assert_eq!(Floats::Float64.read(&(-0.25f64).to_le_bytes(), false), [-0.25]);
+        assert_eq!(Floats::Bfloat16.read(&[0x3F, 0xC0], true), [1.5]);
     }
 }

@@ -1,5 +1,6 @@
 //! Files of PyTorch before 1.6: five pickles (a magic number, the version, the machine, what was
-//! saved, the names of the storages), then the storages one after the other.
+//! saved, the names of the storages), then the storages one after the other. Whatever the machine,
+//! PyTorch writes the storages and their sizes little endian.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,7 +8,7 @@ use std::ops::Range;
 use gait_data::pickle::Pickle;
 
 use super::tensor::storage_of;
-use super::{RULES, read_pickle, walk};
+use super::{Budget, RULES, read_pickle, walk};
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
@@ -21,7 +22,6 @@ pub struct Legacy {
 struct Places {
     pickle: Range<usize>,
     storages: BTreeMap<String, Range<usize>>,
-    big_endian: bool,
 }
 
 impl Legacy {
@@ -32,10 +32,6 @@ impl Legacy {
 
     pub fn pickle(&self) -> &[u8] {
         &self.bytes[self.places.pickle.clone()]
-    }
-
-    pub fn big_endian(&self) -> bool {
-        self.places.big_endian
     }
 
     /// A storage of `length` bytes.
@@ -55,15 +51,11 @@ fn places(bytes: &[u8]) -> Result<Places, String> {
     let at = magic.filter(|magic| magic.root().integer() == Some(MAGIC)).map(|m| m.length());
     let at = at.ok_or("it is no file of torch.save, or its start is damaged")?;
     let at = at + read_pickle(&bytes[at..])?.length();
-    let machine = read_pickle(&bytes[at..])?;
-    let mut facts = machine.root().pairs().into_iter().flatten();
-    let little = facts.find(|[key, _]| key.text() == Some("little_endian"));
-    let big_endian = little.is_some_and(|[_, value]| value.truth() == Some(false));
-    let at = at + machine.length();
+    let at = at + read_pickle(&bytes[at..])?.length();
     let saved = read_pickle(&bytes[at..])?;
     let pickle = at..at + saved.length();
     let mut sizes = BTreeMap::new();
-    walk(saved.root(), |value| {
+    walk(saved.root(), &mut Budget::default(), |value| {
         if value.persistent().is_some() {
             let (key, elements, count) =
                 storage_of(value).map_err(|problem| format!("a tensor {problem}"))?;
@@ -81,7 +73,7 @@ fn places(bytes: &[u8]) -> Result<Places, String> {
         let truncated = || format!("it is truncated: storage {key} needs {count} elements");
         let head = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>().copied());
         let head = head.ok_or_else(truncated)?;
-        let said = if big_endian { u64::from_be_bytes(head) } else { u64::from_le_bytes(head) };
+        let said = u64::from_le_bytes(head);
         if said != count as u64 {
             return Err(format!("storage {key} has {said} elements, its tensors say {count}"));
         }
@@ -90,5 +82,5 @@ fn places(bytes: &[u8]) -> Result<Places, String> {
         storages.insert(key.to_string(), at + 8..end);
         at = end;
     }
-    Ok(Places { pickle, storages, big_endian })
+    Ok(Places { pickle, storages })
 }

@@ -1,7 +1,7 @@
 //! Files of `torch.save`: a pickle that names storages, and the storages beside it.
 //!
-//! Zip files (PyTorch 1.6 and newer) and the form before them, little and big endian. The pickle
-//! is read by [`gait_data::pickle`], which executes nothing; of it only the functions below may
+//! Zip files (PyTorch 1.6 and newer), little and big endian, and the form before them, which is
+//! always little endian. The pickle is read by [`gait_data::pickle`], which executes nothing; of it only the functions below may
 //! be named. Memory is bounded: a tensor takes no more values than its storage has, and a storage
 //! no more bytes than the file can hold.
 
@@ -18,8 +18,9 @@ pub use tensor::TensorRef;
 pub use write::{Entry, Values, write};
 
 /// What a checkpoint of PyTorch may name. The storages hold numbers, the rest puts them together;
-/// counters, numpy's scalars and default dictionaries occur in the state of learning-rate schedulers.
-const FUNCTIONS: [(&str, &str); 24] = [
+/// counters, numpy's scalars, sizes and default dictionaries occur in the state of learning-rate
+/// schedulers and among the figures that training code puts beside the network.
+const FUNCTIONS: [(&str, &str); 31] = [
     ("collections", "OrderedDict"),
     ("collections", "Counter"),
     ("collections", "defaultdict"),
@@ -27,9 +28,16 @@ const FUNCTIONS: [(&str, &str); 24] = [
     ("__builtin__", "dict"),
     ("builtins", "set"),
     ("__builtin__", "set"),
+    ("builtins", "list"),
+    ("__builtin__", "list"),
+    ("builtins", "int"),
+    ("__builtin__", "int"),
+    ("builtins", "float"),
+    ("__builtin__", "float"),
     ("torch._utils", "_rebuild_tensor"),
     ("torch._utils", "_rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_parameter"),
+    ("torch", "Size"),
     ("torch", "FloatStorage"),
     ("torch", "DoubleStorage"),
     ("torch", "HalfStorage"),
@@ -94,19 +102,19 @@ impl TorchFile {
     /// no floating-point numbers.
     pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, String> {
         let TensorRef { key, elements, stored, .. } = tensor;
-        if !elements.floating() {
+        let Elements::Floats(floats) = elements else {
             return Err(format!("holds {}, not floating-point numbers", elements.name()));
-        }
-        let length = stored.checked_mul(elements.size()).ok_or("has an impossible size")?;
-        let (bytes, big_endian) = match &self.container {
-            Container::Zipped(file) => (file.storage(key, length)?, file.big_endian()),
-            Container::Legacy(file) => (file.storage(key, length)?.into(), file.big_endian()),
         };
-        Ok(tensor.gather(&elements.floats(&bytes, big_endian)))
+        let length = stored.checked_mul(elements.size()).ok_or("has an impossible size")?;
+        let values = match &self.container {
+            Container::Zipped(file) => floats.read(&file.storage(key, length)?, file.big_endian()),
+            Container::Legacy(file) => floats.read(file.storage(key, length)?, false),
+        };
+        Ok(tensor.gather(&values))
     }
 }
 
-fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, String> {
+pub(super) fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, String> {
     Pickle::read(bytes, &RULES).map_err(|problem| match problem {
         gait_data::pickle::PickleError::Refused { .. } => format!(
             "{problem}; save the state dict alone: torch.save(model.state_dict(), \"FILE.pt\")"
@@ -115,20 +123,31 @@ fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, String> {
     })
 }
 
+/// How many more places of a file may be visited. Values can hold each other, or stand in so many
+/// places that a visit to each would never end.
+pub struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(4 * RULES.values)
+    }
+}
+
 /// Visits every value under `root` once per place where it stands.
 ///
 /// # Errors
-/// More places than such a file has: values that hold each other.
+/// More places than the budget has.
 fn walk<'p, 'a>(
     root: Value<'p, 'a>,
+    budget: &mut Budget,
     mut visit: impl FnMut(Value<'p, 'a>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let (mut left, mut places) = (vec![root], 0);
+    let mut left = vec![root];
     while let Some(value) = left.pop() {
-        places += 1;
-        if places > 4 * RULES.values || left.len() > 4 * RULES.values {
+        if left.len() >= budget.0 {
             return Err("it nests more values than any checkpoint".into());
         }
+        budget.0 -= 1;
         visit(value)?;
         left.extend(value.tuple().into_iter().flatten());
         left.extend(value.list().into_iter().flatten());
@@ -145,10 +164,10 @@ fn walk<'p, 'a>(
 /// Whether there is a tensor anywhere under `root`.
 ///
 /// # Errors
-/// Values that hold each other.
-pub fn holds_tensors(root: Value<'_, '_>) -> Result<bool, String> {
+/// More places than the budget has.
+pub fn holds_tensors(root: Value<'_, '_>, budget: &mut Budget) -> Result<bool, String> {
     let mut found = false;
-    walk(root, |value| {
+    walk(root, budget, |value| {
         found |= value.persistent().is_some();
         Ok(())
     })?;

@@ -111,11 +111,19 @@ fn sizes(value: Value) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::elements::Floats;
     use super::*;
 
     fn window(offset: usize, shape: &[usize], strides: &[usize]) -> TensorRef<'static> {
         let (shape, strides) = (shape.to_vec(), strides.to_vec());
-        TensorRef { key: "0", elements: Elements::Float32, stored: 12, offset, shape, strides }
+        TensorRef {
+            key: "0",
+            elements: Elements::Floats(Floats::Float32),
+            stored: 12,
+            offset,
+            shape,
+            strides,
+        }
     }
 
     #[test]

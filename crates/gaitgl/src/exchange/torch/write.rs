@@ -5,6 +5,8 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::weights::little_endian;
+
 /// A named tensor to write.
 pub struct Entry<'w> {
     /// Its name.
@@ -27,7 +29,7 @@ impl Values<'_> {
     /// As little-endian bytes.
     pub fn bytes(&self) -> Vec<u8> {
         match self {
-            Self::Floats(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::Floats(values) => little_endian(values),
             Self::Count(count) => count.to_le_bytes().to_vec(),
         }
     }

@@ -1,4 +1,4 @@
-//! From the columns of a row to one number (Eqn. 8 to 10 and Table 6 of the paper).
+//! From the pixels of a strip to one number (Eqn. 8 to 10 and Table 6 of the paper).
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -8,44 +8,52 @@ use super::init::Init;
 use crate::settings::SpatialPooling;
 
 /// Smallest value that GeM raises to its power.
-const FLOOR: f32 = 1e-6;
+pub(crate) const FLOOR: f32 = 1e-6;
 
-/// What a [`RowPooling`] is made of.
+/// What a [`StripPooling`] is made of.
 #[derive(Clone, Debug)]
-pub struct RowPoolingConfig {
+pub struct StripPoolingConfig {
+    /// Strips; each takes the same number of neighbouring rows.
+    pub strips: usize,
     /// The pooling.
     pub kind: SpatialPooling,
     /// Where GeM's exponent starts.
     pub gem_start: f64,
 }
 
-impl RowPoolingConfig {
+impl StripPoolingConfig {
     /// The layer.
-    pub fn init(&self, init: &mut Init) -> RowPooling {
+    pub fn init(&self, init: &mut Init) -> StripPooling {
         let learnt = self.kind == SpatialPooling::Gem;
         let exponent = learnt.then(|| init.constant(self.gem_start as f32, 1));
-        RowPooling { exponent, kind: self.kind }
+        StripPooling { exponent, strips: self.strips, kind: self.kind }
     }
 }
 
-/// See [`RowPoolingConfig`].
+/// See [`StripPoolingConfig`].
 #[derive(Module, Debug)]
-pub struct RowPooling {
+pub struct StripPooling {
     /// GeM's exponent, `[1]`.
     pub exponent: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    strips: usize,
     #[module(skip)]
     kind: SpatialPooling,
 }
 
-impl RowPooling {
+impl StripPooling {
     /// # Shapes
     /// - x: `[n, c, h, w]`
-    /// - result: `[n, c, h]`
+    /// - result: `[n, c, p]`
     ///
     /// # Errors
-    /// An empty axis.
+    /// An empty axis, or rows that the strips do not divide.
     pub fn forward(&self, x: Tensor<4>) -> Result<Tensor<3>, ModelError> {
-        check_shape("pooling", "n c h w", [None; 4], x.dims())?;
+        let [n, c, h, w] = x.dims();
+        let rows = h / self.strips;
+        check_shape("pooling", "n c h w", [None, None, Some(rows * self.strips), None], x.dims())?;
+        // The pixels of a strip's rows, one row after the other.
+        let x = x.reshape([n, c, self.strips, rows * w]);
         let pooled = match (&self.exponent, self.kind) {
             (Some(exponent), _) => gem(x, exponent.val()),
             (None, SpatialPooling::Mean) => x.mean_dim(3),
@@ -56,11 +64,11 @@ impl RowPooling {
     }
 }
 
-/// `mean(x^p)^(1/p)` over the last axis (Eqn. 10), as `m * mean((x / m)^p)^(1/p)` with the row's
-/// maximum `m`.
+/// `mean(x^p)^(1/p)` over the last axis (Eqn. 10), as `m * mean((x / m)^p)^(1/p)` with the
+/// strip's maximum `m`.
 ///
 /// The result does not depend on `m`, so `m` needs no gradient. The quotients reach 1, so neither a
-/// row of zeros (1e-6^6.5 is denormal) nor a large exponent gives NaN.
+/// strip of zeros (1e-6^6.5 is denormal) nor a large exponent gives NaN.
 fn gem(x: Tensor<4>, exponent: Tensor<1>) -> Tensor<4> {
     let x = x.clamp_min(FLOOR);
     let largest = x.clone().detach().max_dim(3);
@@ -75,8 +83,13 @@ mod tests {
     use crate::device::{test_device, test_tolerance};
     use burn::tensor::{Device, TensorData, Tolerance};
 
-    fn pooling(kind: SpatialPooling, gem_start: f64, device: &Device) -> RowPooling {
-        RowPoolingConfig { kind, gem_start }.init(&mut Init::new(1, device))
+    fn pooling(
+        strips: usize,
+        kind: SpatialPooling,
+        gem_start: f64,
+        device: &Device,
+    ) -> StripPooling {
+        StripPoolingConfig { strips, kind, gem_start }.init(&mut Init::new(1, device))
     }
 
     fn rows(device: &Device) -> Tensor<4> {
@@ -88,7 +101,7 @@ mod tests {
     fn each_pooling_is_its_formula() {
         let device = test_device();
         let check = |kind, want: [f32; 4]| {
-            let got = pooling(kind, 2.0, &device).forward(rows(&device)).unwrap();
+            let got = pooling(2, kind, 2.0, &device).forward(rows(&device)).unwrap();
             let want = TensorData::new(want.to_vec(), [1, 2, 2]);
             got.into_data()
                 .assert_approx_eq::<f32>(&want, Tolerance::absolute(test_tolerance(1e-5)));
@@ -101,10 +114,34 @@ mod tests {
     }
 
     #[test]
+    fn a_strip_of_several_rows_is_one_row_after_the_other() {
+        let device = test_device();
+        let check = |kind, want: [f32; 2]| {
+            let x = rows(&device).reshape([1, 1, 4, 3]);
+            let got = pooling(2, kind, 1.0, &device).forward(x).unwrap();
+            let want = TensorData::new(want.to_vec(), [1, 1, 2]);
+            got.into_data()
+                .assert_approx_eq::<f32>(&want, Tolerance::absolute(test_tolerance(1e-5)));
+        };
+        check(SpatialPooling::Max, [2.0, 7.0]);
+        check(SpatialPooling::Mean, [3.5 / 6.0, 23.25 / 6.0]);
+        check(SpatialPooling::Both, [2.0 + 3.5 / 6.0, 7.0 + 23.25 / 6.0]);
+        check(SpatialPooling::Gem, [3.5 / 6.0, 24.25 / 6.0]);
+    }
+
+    #[test]
+    fn rows_that_the_strips_do_not_divide_are_refused() {
+        let device = test_device();
+        let x = rows(&device).reshape([1, 1, 4, 3]);
+        let error = pooling(3, SpatialPooling::Max, 1.0, &device).forward(x).unwrap_err();
+        assert_eq!(error.to_string(), "pooling: expected [n, c, h=3, w], got 1x1x4x3");
+    }
+
+    #[test]
     fn gem_of_empty_rows_and_large_exponents_has_finite_gradients() {
         let device = test_device().autodiff();
         for exponent in [1.0, 6.5, 8.0, 40.0] {
-            let layer = pooling(SpatialPooling::Gem, exponent, &device);
+            let layer = pooling(2, SpatialPooling::Gem, exponent, &device);
             let x = rows(&device).require_grad();
             let grads = layer.forward(x.clone()).unwrap().sum().backward();
             let by_x: Vec<f32> = x.grad(&grads).unwrap().into_data().try_to_vec().unwrap();
