@@ -84,7 +84,8 @@ pub(crate) fn find(
         return Err(EvalError::Misfit {
             protocol: protocol.name.clone(),
             problem: "its probes are listed in the PROBE_SET of the data set's partition file; \
-                      prepare the data with that partition"
+                      give that file as --partition FILE.json, to `gaitgl prepare` for a prepared \
+                      set or to `gaitgl test` with --embeddings"
                 .to_owned(),
         });
     }
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn a_missing_list_is_asked_for() {
         let error = select(&data(&["a"]).names(), &listing_protocol(), &mut Vec::new());
-        assert!(error.err().unwrap().to_string().contains("PROBE_SET"));
+        assert!(error.err().unwrap().to_string().contains("--partition FILE.json"));
     }
 
     #[test]

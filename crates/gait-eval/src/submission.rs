@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::distance::map_rows;
 use crate::pattern::Selector;
-use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch, selection};
+use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch, csv_line, selection};
 
 /// What a submission consists of: the `[submission]` table of a protocol.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -183,18 +183,10 @@ fn label(subject: &str, number: bool) -> Result<String, String> {
 impl fmt::Display for Submission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in std::iter::once(&self.header).chain(&self.rows) {
-            let cells: Vec<String> = row.iter().map(|cell| quoted(cell)).collect();
-            writeln!(f, "{}", cells.join(","))?;
+            f.write_str(&csv_line(row))?;
         }
         Ok(())
     }
-}
-
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
-    }
-    cell.to_owned()
 }
 
 #[cfg(test)]
