@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
-use gait_data::PreparedSet;
+use gait_data::{PartitionFile, PreparedSet};
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl_cli::embedding_file;
@@ -29,6 +29,9 @@ pub struct Test {
     /// Test these embeddings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
     embeddings: Option<PathBuf>,
+    /// Partition in OpenGait's JSON, whose PROBE_SET names the probes of these embeddings (Gait3D)
+    #[arg(long, value_name = "FILE.json", requires = "embeddings", conflicts_with = "data")]
+    partition: Option<PathBuf>,
     /// Prepared set that `gaitgl prepare` wrote
     #[arg(long, value_name = "PREPARED", required_unless_present = "embeddings")]
     data: Option<PathBuf>,
@@ -87,8 +90,11 @@ impl Test {
     fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<(Embeddings, Protocol)> {
         let name = self.protocol.as_deref();
         if let Some(path) = &self.embeddings {
+            let listed = match &self.partition {
+                Some(path) => Some(PartitionFile::read(path)?.into_probe()?),
+                None => set.and_then(|set| set.about().partition.probe.clone()),
+            };
             let embeddings = embedding_file::read(path)?;
-            let listed = set.and_then(|set| set.about().partition.probe.clone());
             let protocol = protocol_for(name, &embeddings.conditions, listed)?;
             return Ok((embeddings, protocol));
         }
