@@ -132,9 +132,9 @@ fn check_claims(
         rows = rows.saturating_add(u64::try_from(group.num_rows()).context("it has no rows")?);
         for (leaf, column) in group.columns().iter().enumerate() {
             if mask.leaf_included(leaf) {
-                claims
-                    .add(file, column)
-                    .with_context(|| format!("column `{}` cannot be read", column.column_path()))?;
+                claims.add(file, column).with_context(|| {
+                    format!("column `{}` cannot be read", column.column_path().string())
+                })?;
             }
         }
     }
