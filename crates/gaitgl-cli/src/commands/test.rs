@@ -1,6 +1,6 @@
 //! `gaitgl test`: the accuracy table of a network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
@@ -90,13 +90,14 @@ impl Test {
     fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<(Embeddings, Protocol)> {
         let name = self.protocol.as_deref();
         if let Some(path) = &self.embeddings {
-            let listed = match &self.partition {
-                Some(path) => Some(PartitionFile::read(path)?.into_probe()?),
-                None => set.and_then(|set| set.about().partition.probe.clone()),
-            };
+            let probe = self.partition.as_deref().map(read_probe).transpose()?;
             let embeddings = embedding_file::read(path)?;
+            let listed = set.and_then(|set| set.about().partition.probe.clone());
             let protocol = protocol_for(name, &embeddings.conditions, listed)?;
-            return Ok((embeddings, protocol));
+            return Ok(match probe {
+                Some(probe) => (embeddings, protocol.with_listed(probe)),
+                None => (embeddings, protocol),
+            });
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
         let protocol = protocol_for_set(name, set)?;
@@ -116,6 +117,11 @@ impl Test {
         }
         Ok(verification.to_json())
     }
+}
+
+/// The probes that a partition file names.
+fn read_probe(path: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(PartitionFile::read(path)?.into_probe()?)
 }
 
 /// Runs a protocol on embeddings.
