@@ -1,6 +1,7 @@
 """Writes the files of PyTorch that crates/gaitgl/tests/exchange reads, and what PyTorch embeds.
 
     python reference/export_exchange.py            # PyTorch 2.x, numpy
+    python reference/export_exchange.py --seeds    # fuzz/seeds of what others write; pyarrow, polars
 
 Together the files hold every form in which such weights are found: zip (stored and deflated) and
 legacy; a state dict alone, under `model`, with `module.` before the names; float32, float64, float16
@@ -9,6 +10,7 @@ puts before the names.
 """
 import collections
 import pathlib
+import sys
 import zipfile
 
 import numpy as np
@@ -152,11 +154,47 @@ def compiled():
     export.write("golden-tall", {"clip": clip} | golden(net, clip))
 
 
+def seeds():
+    """Tiny files for the fuzz targets: states of optimisers, and embeddings as others dump them."""
+    out = pathlib.Path(__file__).parent.parent / "fuzz/seeds"
+    for name, widths, bands, kind, legacy in [
+        ("adam", (1, 1, 1), 8, torch.optim.Adam, False),
+        ("adam.legacy", (1, 1, 1), 8, torch.optim.Adam, True),
+        ("sgd", (1, 1, 1), 8, torch.optim.SGD, False),
+        ("sgd.legacy", (1, 1, 1), 8, torch.optim.SGD, True),
+    ]:
+        net = fresh(gl.Parts(widths, bands, HEIGHT, 2))
+        extra = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+        optimizer = kind(net.parameters(), lr=1e-3, weight_decay=5e-4, **extra)
+        scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 70], 0.5)
+        trained(net, optimizer, scheduler, steps=1)
+        state = training_state(net, optimizer, scheduler, 1)
+        torch.save(state, out / "torch" / name, _use_new_zipfile_serialization=not legacy)
+
+    import polars
+    import pyarrow.parquet
+
+    embeddings = np.arange(3 * 2 * 5, dtype="float32").reshape(3, 2, 5)
+    names = {"subject": [7, 8, 9], "condition": ["nm-01", "nm-05", "nm-05"], "view": ["0", "18", "18"]}
+    with open(out / "npz/others", "wb") as file:
+        arrays = {"subject": np.array(names["subject"]), "condition": np.array(names["condition"], "S")}
+        np.savez(file, embeddings=embeddings.astype("float16"), view=np.array(names["view"]), **arrays)
+    polars.DataFrame({**names, "embeddings": embeddings}).write_parquet(out / "parquet/polars")
+    # As much as is read of so few bytes: many rows, and long ones, of one value stored once.
+    for name, rows, width in [("rows", 690, 1), ("wide", 2, 1350)]:
+        columns = {key: ["x"] * rows for key in names} | {"embeddings": [[[0.5] * width]] * rows}
+        table = pyarrow.table(columns)
+        pyarrow.parquet.write_table(table, out / "parquet" / name, write_statistics=False, store_schema=False)
+
+
 if __name__ == "__main__":
-    OUT.mkdir(parents=True, exist_ok=True)
     export.OUT = OUT
     torch.manual_seed(21)
-    main()
-    torch.manual_seed(23)
-    compiled()
-    print(sum(path.stat().st_size for path in OUT.iterdir()), "bytes")
+    if "--seeds" in sys.argv:
+        seeds()
+    else:
+        OUT.mkdir(parents=True, exist_ok=True)
+        main()
+        torch.manual_seed(23)
+        compiled()
+        print(sum(path.stat().st_size for path in OUT.iterdir()), "bytes")

@@ -1,7 +1,7 @@
 //! How much memory a call takes, counted by the allocator, and how much it may take.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The most that a reader may take at any time: `each` bytes for every byte of its input, and `fixed`
@@ -14,30 +14,34 @@ pub struct Bound {
     pub fixed: usize,
 }
 
+impl Bound {
+    /// The bytes that an input may take.
+    pub fn of(self, input: &[u8]) -> usize {
+        self.each.saturating_mul(input.len()).saturating_add(self.fixed)
+    }
+}
+
 /// No input of a few kilobytes takes longer.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Calls a reader on `input`.
+/// Calls a reader, whose threads are counted together: nothing else may run beside it.
 ///
 /// # Panics
-/// If the call takes more memory than `bound` allows, or longer than any input of a few kilobytes may.
-pub fn bounded<T>(input: &[u8], bound: Bound, read: impl FnOnce() -> T) -> T {
-    let most = bound.each.saturating_mul(input.len()).saturating_add(bound.fixed);
+/// If the call takes more than `most` bytes, or longer than any input of a few kilobytes may.
+pub fn bounded<T>(most: usize, read: impl FnOnce() -> T) -> T {
     let started = Instant::now();
-    let before = NOW.get();
-    PEAK.set(before);
+    let before = NOW.load(Relaxed);
+    PEAK.store(before, Relaxed);
     let result = read();
-    let taken = PEAK.get() - before;
-    assert!(taken <= signed(most), "{} bytes of input took {taken}, not {most}", input.len());
+    let taken = PEAK.load(Relaxed) - before;
+    assert!(taken <= signed(most), "{taken} bytes were taken, not {most}");
     assert!(started.elapsed() < LONGEST, "{:?}", started.elapsed());
     result
 }
 
-thread_local! {
-    /// Bytes that this thread has allocated and not freed, and the most of them so far.
-    static NOW: Cell<i64> = const { Cell::new(0) };
-    static PEAK: Cell<i64> = const { Cell::new(0) };
-}
+/// Bytes that are allocated and not freed, and the most of them so far.
+static NOW: AtomicI64 = AtomicI64::new(0);
+static PEAK: AtomicI64 = AtomicI64::new(0);
 
 /// Beyond this the machine is spared: the allocation fails and the process ends.
 const MOST: i64 = 4 << 30;
@@ -54,18 +58,13 @@ fn signed(bytes: usize) -> i64 {
 
 /// Counts a change; whether it may happen.
 fn count(change: i64) -> bool {
-    // A thread that ends has no counters any more.
-    let now = NOW.try_with(|now| {
-        now.set(now.get() + change);
-        now.get()
-    });
-    let Ok(now) = now else { return true };
-    let _ = PEAK.try_with(|peak| peak.set(peak.get().max(now)));
+    let now = NOW.fetch_add(change, Relaxed) + change;
+    PEAK.fetch_max(now, Relaxed);
     change <= 0 || now < MOST
 }
 
 // SAFETY: memory comes from and goes back to `System` under the layouts that it was asked for with;
-// counting allocates nothing (the counters are constants at the start and have no destructor).
+// counting allocates nothing.
 #[allow(unsafe_code, reason = "an allocator is unsafe by its nature")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

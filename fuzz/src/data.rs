@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use gait_data::{
-    About, Counts, Dropped, FORM, PartitionFile, PrepareSettings, PreparedSet, align, decode_grey,
-    decode_pickled, partition_subjects,
+    About, Counts, Dropped, FORM, PartitionFile, PrepareSettings, PreparedSet, WIDEST, align,
+    decode_grey, decode_pickled, partition_subjects,
 };
 use gait_eval::{Distance, Embeddings, Protocol, Watch, evaluate, submission, verify};
 
@@ -17,7 +17,7 @@ const NAME: &str = "fuzzed";
 /// A sequence as OpenGait pickles it. A byte can make a value of 64 bytes, in a list that grows by
 /// doubling.
 pub fn pickle(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 256, fixed: 64 << 10 }, || {
+    bounded(Bound { each: 256, fixed: 64 << 10 }.of(bytes), || {
         if let Ok(([rows, columns], pixels)) = decode_pickled(bytes, 5) {
             assert_eq!(rows, 5);
             assert_eq!(pixels.len() % (rows * columns).max(1), 0);
@@ -26,24 +26,54 @@ pub fn pickle(bytes: &[u8]) {
     });
 }
 
-/// One image, decoded and aligned as `prepare` does it. Decoded bytes, grey pixels and what the
-/// decoder keeps of them; at last a frame of the widest kind.
+/// One image, decoded and aligned as `prepare` does it. A decoded image has as many pixels as its file
+/// declares, of eight bytes at the most; with the decoder's own planes, 24. No more than 128 MiB are ever
+/// decoded, and no scaled frame has more columns than [`WIDEST`].
 pub fn image(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 4 << 16, fixed: 128 << 20 }, || {
-        if let Ok(grey) = decode_grey(bytes) {
-            assert_eq!(grey.pixels.len(), grey.height * grey.width);
-            if let Ok(frame) = align(&grey, 64) {
-                assert_eq!(frame.len(), 64 * 64);
-            }
+    let pixels = declared_pixels(bytes).min(128 << 20);
+    let grey = bounded(24 * pixels + 64 * bytes.len() + (2 << 20), || decode_grey(bytes));
+    let Ok(grey) = grey else { return };
+    assert_eq!(grey.pixels.len(), grey.height * grey.width);
+    let scaled = (64 * grey.width).min(WIDEST);
+    bounded(1024 * scaled + 64 * grey.width + (1 << 20), || {
+        if let Ok(frame) = align(&grey, 64) {
+            assert_eq!(frame.len(), 64 * 64);
         }
     });
+}
+
+/// The pixels that an image says it has; of a JPEG those of its largest frame header.
+fn declared_pixels(bytes: &[u8]) -> usize {
+    let big = |at: usize, size: usize| {
+        let number = bytes.get(at..at + size).unwrap_or_default();
+        number.iter().fold(0usize, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let little = |at: usize, size: usize| {
+        let number = bytes.get(at..at + size).unwrap_or_default();
+        number.iter().rev().fold(0usize, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let sides = |a: usize, b: usize| a.saturating_mul(b);
+    match bytes {
+        [0x89, b'P', ..] => sides(big(16, 4), big(20, 4)),
+        [b'B', b'M', ..] if little(14, 4) == 12 => sides(little(18, 2), little(20, 2)),
+        // A negative height counts from the top.
+        [b'B', b'M', ..] => {
+            let height = (little(22, 4) as u32).cast_signed();
+            sides(little(18, 4), height.unsigned_abs() as usize)
+        }
+        _ => {
+            let frame = |at: &usize| bytes[*at] == 0xFF && (0xC0..=0xCF).contains(&bytes[at + 1]);
+            let frames = (0..bytes.len().saturating_sub(1)).filter(frame);
+            frames.map(|at| sides(big(at + 5, 2), big(at + 7, 2))).max().unwrap_or(0)
+        }
+    }
 }
 
 /// `clips.arrow`, after one byte that says how many sequences its description counts. Each clip is
 /// unpacked: zstd makes 2^15 bytes of one at most.
 pub fn clips(bytes: &[u8]) {
     let Some((&sequences, clips)) = bytes.split_first() else { return };
-    bounded(bytes, Bound { each: 1 << 15, fixed: 512 << 10 }, || {
+    bounded(Bound { each: 1 << 15, fixed: 512 << 10 }.of(bytes), || {
         let subjects = ["001", "002"].map(String::from).into();
         let Ok(partition) = partition_subjects(&subjects, None, false) else { return };
         let about = About {
@@ -68,7 +98,7 @@ pub fn clips(bytes: &[u8]) {
 
 /// `prepared.json`: a value of JSON takes 72 bytes, in lists that grow by doubling.
 pub fn about(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 256, fixed: 16 << 10 }, || {
+    bounded(Bound { each: 256, fixed: 16 << 10 }.of(bytes), || {
         if let Ok(about) = About::decode(Path::new(NAME), bytes) {
             assert_eq!(about.form, FORM);
         }
@@ -77,7 +107,7 @@ pub fn about(bytes: &[u8]) {
 
 /// A partition file of OpenGait's form.
 pub fn partition(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 256, fixed: 16 << 10 }, || {
+    bounded(Bound { each: 256, fixed: 16 << 10 }.of(bytes), || {
         let Ok(file) = PartitionFile::decode(Path::new(NAME), bytes) else { return };
         let subjects: BTreeSet<String> = ["001", "002", "Åse"].map(String::from).into();
         if let Ok(partition) = partition_subjects(&subjects, Some(file), true) {
@@ -90,8 +120,8 @@ pub fn partition(bytes: &[u8]) {
 /// A protocol file. What can be read is run on a few embeddings too.
 pub fn protocol(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    let protocol =
-        bounded(bytes, Bound { each: 1024, fixed: 64 << 10 }, || Protocol::from_toml(NAME, text));
+    let bound = Bound { each: 1024, fixed: 64 << 10 };
+    let protocol = bounded(bound.of(bytes), || Protocol::from_toml(NAME, text));
     let Ok(protocol) = protocol else { return };
     let names = (0..12).map(|i| {
         let condition = ["nm-01", "nm-05", "bg-01", "cl-02"][i % 4];

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gaitgl::ablation::Sweep;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{ImportOptions, import_bytes};
 use gaitgl::net::describe;
@@ -17,7 +18,7 @@ const NAME: &str = "fuzzed";
 /// A settings file, and its lines as `--set KEY=VALUE`; then what `info` says of them.
 pub fn settings(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    bounded(bytes, Bound { each: 4096, fixed: 1 << 20 }, || {
+    bounded(Bound { each: 4096, fixed: 1 << 20 }.of(bytes), || {
         let lines: Vec<String> = text.lines().take(8).map(String::from).collect();
         let read = [Settings::from_partial(text, NAME), Settings::assemble(None, None, &lines)];
         for settings in read.into_iter().flatten() {
@@ -27,9 +28,21 @@ pub fn settings(bytes: &[u8]) {
     });
 }
 
+/// A sweep of `ablate`, and the settings of its rows.
+pub fn sweep(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    bounded(Bound { each: 1024, fixed: 1 << 20 }.of(bytes), || {
+        let Ok(sweep) = Sweep::from_toml(NAME, text) else { return };
+        let Ok(base) = Settings::preset("paper-small") else { return };
+        for row in sweep.rows.iter().take(8) {
+            let _ = sweep.settings(row, &base);
+        }
+    });
+}
+
 /// A checkpoint, then its network for use and for training.
 pub fn checkpoint(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 512, fixed: 4 << 20 }, || {
+    bounded(Bound { each: 512, fixed: 4 << 20 }.of(bytes), || {
         let Ok(checkpoint) = Checkpoint::decode(Path::new(NAME), bytes) else { return };
         let device = gaitgl::cpu();
         let _ = checkpoint.evaluator(&device);
@@ -41,7 +54,7 @@ pub fn checkpoint(bytes: &[u8]) {
 /// A file of PyTorch, recognised and imported. Deflate makes 1032 bytes of one; a storage is held as
 /// bytes and as numbers, the walk through shared values is bounded by their count.
 pub fn torch(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 4096, fixed: 64 << 20 }, || {
+    bounded(Bound { each: 4096, fixed: 64 << 20 }.of(bytes), || {
         if let Ok(imported) =
             import_bytes(Path::new(NAME), bytes.to_vec(), &ImportOptions::default())
         {
@@ -54,12 +67,12 @@ pub fn torch(bytes: &[u8]) {
 
 /// Embeddings as numpy's archive, which may name the same bytes four times.
 pub fn npz(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 256, fixed: 256 << 10 }, || embeddings(Format::Npz, bytes));
+    bounded(Bound { each: 256, fixed: 256 << 10 }.of(bytes), || embeddings(Format::Npz, bytes));
 }
 
-/// Embeddings as Parquet, which may repeat a value 64 times for each byte.
+/// Embeddings as Parquet, which may have four values, three names and 16 bytes of text for each byte.
 pub fn parquet(bytes: &[u8]) {
-    bounded(bytes, Bound { each: 8192, fixed: 1 << 20 }, || embeddings(Format::Parquet, bytes));
+    bounded(Bound { each: 512, fixed: 1 << 20 }.of(bytes), || embeddings(Format::Parquet, bytes));
 }
 
 fn embeddings(format: Format, bytes: &[u8]) {

@@ -1,13 +1,13 @@
 //! Reading image files as grey silhouettes.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{Cursor, ErrorKind, Read};
-use std::panic;
 use std::path::Path;
 
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder};
 use image::{ColorType, ImageDecoder, ImageError, ImageResult, Limits};
+
+use crate::caught::caught;
 
 /// A grey image, row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,28 +79,13 @@ pub fn decode_grey(bytes: &[u8]) -> Result<Grey, String> {
     if bytes.is_empty() {
         return Err("zero bytes".into());
     }
-    // zune-jpeg 0.5.15 panics at some damaged files (AVX2). What a decoder trips over is a bad file
-    // here, whichever decoder it is.
-    DECODING.set(true);
-    let grey = panic::catch_unwind(|| decode(bytes));
-    DECODING.set(false);
-    grey.unwrap_or_else(|_| Err("damaged: its decoder cannot make sense of it".into()))
+    checked(|| decode(bytes))
 }
 
-thread_local! {
-    /// Whether a panic of this thread would be caught as a damaged image.
-    static DECODING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Keeps the process's panic hook from telling the panics that [`decode_grey`] catches. For a
-/// program to call once, at its start.
-pub fn keep_caught_panics_quiet() {
-    let tell = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        if !DECODING.get() {
-            tell(panic);
-        }
-    }));
+/// What a decoder makes of an image, or that it trips over it.
+fn checked(decode: impl FnOnce() -> Result<Grey, String>) -> Result<Grey, String> {
+    let damaged = || Err("damaged: its decoder cannot make sense of it".into());
+    caught(decode).unwrap_or_else(damaged)
 }
 
 fn decode(bytes: &[u8]) -> Result<Grey, String> {
@@ -215,6 +200,12 @@ mod tests {
             assert_eq!((grey.height, grey.width, grey.pixels.len()), (30, 40, 1200));
             assert!((i32::from(grey.pixels[41]) - 6).abs() <= 3, "{format:?}");
         }
+    }
+
+    #[test]
+    fn a_panic_of_a_decoder_is_a_damaged_image() {
+        let reason = checked(|| panic!("index out of bounds")).unwrap_err();
+        assert!(reason.contains("damaged"), "{reason}");
     }
 
     #[test]

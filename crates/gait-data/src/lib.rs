@@ -6,6 +6,7 @@
 
 mod align;
 mod benchmark;
+mod caught;
 mod convert;
 mod cubic;
 mod error;
@@ -29,9 +30,10 @@ mod watch;
 
 pub use align::{FAINTEST_SUM, Unusable, WIDEST, align};
 pub use benchmark::Benchmark;
+pub use caught::{caught, keep_caught_panics_quiet};
 pub use convert::{ConvertReport, convert};
 pub use error::{DataError, io_reason};
-pub use image_file::{Grey, decode_grey, keep_caught_panics_quiet, read_grey};
+pub use image_file::{Grey, decode_grey, read_grey};
 pub use layout::Layout;
 pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
 pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};

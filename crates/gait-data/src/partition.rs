@@ -101,6 +101,18 @@ impl PartitionFile {
         Ok(PartitionFile { path: path.to_path_buf(), train, test, probe, gallery })
     }
 
+    /// Probe sequences (`PROBE_SET`), names `subject-condition-view`.
+    ///
+    /// # Errors
+    /// If the file has no such list.
+    pub fn into_probe(self) -> Result<Vec<String>, DataError> {
+        self.probe.ok_or_else(|| DataError::Partition {
+            path: self.path,
+            what: "it has no PROBE_SET".into(),
+            mend: "add the list of probes, \"subject-condition-view\" each".into(),
+        })
+    }
+
     /// Sorts the subjects of a tree into the sides of the file.
     ///
     /// # Errors

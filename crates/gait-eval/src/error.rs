@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::nearest::{did_you_mean, nearest};
+
 /// A failure of this crate: one line that names the thing and the mend.
 #[derive(Debug, Error, PartialEq)]
 pub enum EvalError {
@@ -17,7 +19,11 @@ pub enum EvalError {
         problem: String,
     },
     /// No built-in protocol, distance or metric has this name.
-    #[error("unknown {kind} `{name}`{}; known: {}", suggestion(.nearest.as_ref()), .known.join(", "))]
+    #[error(
+        "unknown {kind} `{name}`{}; known: {}",
+        did_you_mean(.nearest.as_ref()),
+        .known.join(", ")
+    )]
     Unknown {
         /// What was looked for: "protocol", "distance", "metric".
         kind: &'static str,
@@ -37,40 +43,13 @@ pub enum EvalError {
         problem: String,
     },
     /// The caller asked to stop.
-    #[error("stopped")]
+    #[error("stopped before all probes were compared; run the same command again for the result")]
     Stopped,
-}
-
-fn suggestion(nearest: Option<&String>) -> String {
-    nearest.map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
 }
 
 impl EvalError {
     /// An [`EvalError::Unknown`] with the closest of `known`, where one is close enough to be meant.
     pub(crate) fn unknown(kind: &'static str, name: &str, known: Vec<String>) -> Self {
-        let nearest = known
-            .iter()
-            .map(|k| (strsim::jaro_winkler(name, k), k))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(likeness, _)| *likeness > 0.75)
-            .map(|(_, k)| k.clone());
-        Self::Unknown { kind, name: name.to_owned(), nearest, known }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unknown_name_proposes_a_close_one_only() {
-        let known = || vec!["casia-b".to_owned(), "gait3d".to_owned()];
-        let close = EvalError::unknown("protocol", "casiab", known()).to_string();
-        assert_eq!(
-            close,
-            "unknown protocol `casiab`, did you mean `casia-b`?; known: casia-b, gait3d"
-        );
-        let far = EvalError::unknown("protocol", "xyz", known()).to_string();
-        assert!(!far.contains("did you mean"), "{far}");
+        Self::Unknown { kind, name: name.to_owned(), nearest: nearest(name, &known), known }
     }
 }

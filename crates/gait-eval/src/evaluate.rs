@@ -1,14 +1,16 @@
 //! Runs a protocol: who is compared with whom, and what is averaged over what.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod gaps;
+
+use std::collections::BTreeMap;
 
 use crate::distance::map_rows;
 use crate::evaluation::{mean, rounded, sum};
 use crate::pairs::Pairs;
 use crate::selection::{self, Chosen};
 use crate::{
-    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, IdenticalViews, Metric,
-    Outcome, PairResult, ProbeGroup, Protocol, Unmatched, ViewResult, Watch,
+    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, Metric, Outcome, PairResult,
+    ProbeGroup, Protocol, Unmatched, ViewResult, Watch,
 };
 
 /// Tests embeddings by a protocol.
@@ -29,7 +31,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, EvalError> {
     e.check()?;
     let mut notes = Vec::new();
-    let chosen = selection::select(e, protocol, &mut notes)?;
+    let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
     let data = Data { e, protocol, distance, pairs };
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
@@ -208,70 +210,6 @@ impl Data<'_> {
         }
         made
     }
-
-    fn note_gaps(
-        &self,
-        group: &ProbeGroup,
-        chosen: &Chosen,
-        cells: &Cells,
-        whole: &Cell,
-        notes: &mut Vec<String>,
-    ) {
-        let (name, probes) = (&group.name, chosen.probes.len());
-        if probes == 0 || chosen.gallery.is_empty() {
-            let missing = if probes == 0 { "probes" } else { "gallery" };
-            notes.push(format!("{name} has no {missing} in this data and is left out of the mean"));
-            return;
-        }
-        let compared = whole.matched + whole.unmatched;
-        let unit = match self.protocol.average {
-            Average::ViewPairs => {
-                self.note_missing_pairs(group, chosen, cells, notes);
-                "comparisons of a probe with a view"
-            }
-            _ => "probes",
-        };
-        if self.protocol.average != Average::ViewPairs && compared < probes {
-            let left = probes - compared;
-            notes.push(format!(
-                "{name}: {left} of {probes} probes have no gallery and are left out"
-            ));
-        }
-        if whole.unmatched > 0 {
-            let fate = match self.protocol.unmatched_probes {
-                Unmatched::Wrong => "count as wrong",
-                Unmatched::Skip => "are left out",
-            };
-            notes.push(format!(
-                "{name}: {} of {compared} {unit} have no gallery sequence of their subject and {fate}",
-                whole.unmatched
-            ));
-        }
-    }
-
-    fn note_missing_pairs(
-        &self,
-        group: &ProbeGroup,
-        chosen: &Chosen,
-        cells: &Cells,
-        notes: &mut Vec<String>,
-    ) {
-        let of = |indices: &[usize]| -> BTreeSet<usize> {
-            indices.iter().map(|&i| self.pairs.view(i)).collect()
-        };
-        let (probes, gallery) = (of(&chosen.probes), of(&chosen.gallery));
-        let views = probes.union(&gallery).count();
-        let diagonal = if self.pairs.identical_views == IdenticalViews::Keep { views } else { 0 };
-        let wanted = views * (views - 1) + diagonal;
-        if cells.len() < wanted {
-            notes.push(format!(
-                "{}: {} of {wanted} pairs of views have no probe or no gallery and are left out of \
-                 the means",
-                group.name,
-                wanted - cells.len(),
-            ));
-        }
-    }
 }
 
 /// The mean over gallery views of each probe view, in the order in which views are shown.
@@ -328,6 +266,7 @@ fn published_views(group: &ProbeGroup, views: &[ViewResult]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::IdenticalViews;
 
     const CASIA: [&str; 3] = ["nm-01", "nm-05", "cl-01"];
 

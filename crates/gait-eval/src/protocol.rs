@@ -190,11 +190,7 @@ impl Protocol {
     /// # Errors
     /// [`EvalError::Unknown`] with the known names.
     pub fn builtin(name: &str) -> Result<Self, EvalError> {
-        let Some((_, text)) = BUILTINS.iter().find(|(known, _)| *known == name) else {
-            let known = Self::builtin_names().map(str::to_owned).collect();
-            return Err(EvalError::unknown("protocol", name, known));
-        };
-        Self::from_toml(name, text)
+        Self::from_toml(name, Self::builtin_text(name)?)
     }
 
     /// The names of the protocols that come with the program.
@@ -203,8 +199,15 @@ impl Protocol {
     }
 
     /// The TOML text of a built-in protocol, to start one's own from.
-    pub fn builtin_text(name: &str) -> Option<&'static str> {
-        BUILTINS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    ///
+    /// # Errors
+    /// [`EvalError::Unknown`] with the known names.
+    pub fn builtin_text(name: &str) -> Result<&'static str, EvalError> {
+        let builtin = BUILTINS.iter().find(|(known, _)| *known == name);
+        builtin.map(|(_, text)| *text).ok_or_else(|| {
+            let known = Self::builtin_names().map(str::to_owned).collect();
+            EvalError::unknown("protocol", name, known)
+        })
     }
 
     /// The protocol with the data set's own list of probes, names `subject-condition-view` as in

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::distance::map_rows;
 use crate::pairs::Pairs;
 use crate::selection::{self, Chosen};
-use crate::{Distance, Embeddings, EvalError, Protocol, Watch, distance_matrix};
+use crate::{Distance, Embeddings, EvalError, Protocol, Watch, csv_line, distance_matrix};
 
 /// False accept rates at which the true accept rate is given.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];
@@ -74,7 +74,7 @@ pub fn verify(
 ) -> Result<Verification, EvalError> {
     e.check()?;
     let mut notes = Vec::new();
-    let chosen = selection::select(e, protocol, &mut notes)?;
+    let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
     let mut done = 0;
@@ -227,8 +227,10 @@ impl Verification {
         let mut csv = "group,threshold,far,tar\n".to_owned();
         for group in &self.groups {
             for p in &group.roc {
-                let (far, tar) = (p.false_accept_rate, p.true_accept_rate);
-                csv += &format!("{},{},{far},{tar}\n", group.name, p.threshold);
+                let threshold = p.threshold.to_string();
+                let [far, tar] =
+                    [p.false_accept_rate, p.true_accept_rate].map(|rate| rate.to_string());
+                csv += &csv_line([&group.name, &threshold, &far, &tar]);
             }
         }
         csv
@@ -287,6 +289,19 @@ mod tests {
         assert_eq!(group.equal_error_rate, Some(25.0));
         assert_eq!(group.roc[1].false_accept_rate, 25.0);
         assert_eq!(group.roc[1].true_accept_rate, 100.0);
+    }
+
+    #[test]
+    fn curves_are_written_with_quoted_names() {
+        let mut group = counts(&[0.1], &[1], &[0, 0, 1]);
+        group.name = "coat, bag".to_owned();
+        let verification = Verification {
+            protocol: "mine".to_owned(),
+            distance: Distance::Strips,
+            groups: vec![group],
+            notes: Vec::new(),
+        };
+        assert_eq!(verification.roc_csv(), "group,threshold,far,tar\n\"coat, bag\",0.1,0,100\n");
     }
 
     #[test]

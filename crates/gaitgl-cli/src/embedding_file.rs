@@ -3,11 +3,13 @@
 mod claims;
 mod npz;
 mod parquet;
+mod rows;
 mod thrift;
 
 use std::io::Cursor;
 use std::path::Path;
 
+use ::parquet::file::reader::ChunkReader;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use gait_eval::Embeddings;
@@ -65,7 +67,7 @@ pub fn read(path: &Path) -> anyhow::Result<Embeddings> {
         let file = std::fs::File::open(path)?;
         checked(match format {
             Format::Npz => npz::read(file),
-            Format::Parquet => parquet::read(file),
+            Format::Parquet => read_parquet(file),
         })
     };
     read().with_context(|| format!("cannot read {}", path.display()))
@@ -78,8 +80,14 @@ pub fn read(path: &Path) -> anyhow::Result<Embeddings> {
 pub fn decode(format: Format, bytes: Vec<u8>) -> anyhow::Result<Embeddings> {
     checked(match format {
         Format::Npz => npz::read(Cursor::new(bytes)),
-        Format::Parquet => parquet::read(Bytes::from(bytes)),
+        Format::Parquet => read_parquet(Bytes::from(bytes)),
     })
+}
+
+/// [`parquet::read`], whose library panics at some damaged files.
+fn read_parquet(file: impl ChunkReader + 'static) -> anyhow::Result<Embeddings> {
+    let read = gait_data::caught(|| parquet::read(file));
+    read.unwrap_or_else(|| bail!("it is damaged: its decoder cannot make sense of it"))
 }
 
 fn checked(embeddings: anyhow::Result<Embeddings>) -> anyhow::Result<Embeddings> {
@@ -152,6 +160,20 @@ mod tests {
             }
             problem(name, |bytes| bytes.truncate(bytes.len() - 7));
         }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_another_programs_file_is_no_panic() {
+        gait_data::keep_caught_panics_quiet();
+        let file = include_bytes!("../../../fuzz/seeds/parquet/polars");
+        let mut caught = 0;
+        for bit in 0..8 * file.len() {
+            let mut bytes = file.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let error = decode(Format::Parquet, bytes).err().map(|error| error.to_string());
+            caught += usize::from(error.is_some_and(|error| error.contains("its decoder")));
+        }
+        assert!(caught > 0, "the library panics no more: read without catching");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use gaitgl_cli::embedding_file;
+
 use common::{gaitgl, ok, refused, shared, texts, words};
 
 #[test]
@@ -39,8 +41,12 @@ fn embeddings_are_written_in_both_formats() {
     for name in ["e.npz", "e.parquet"] {
         let told = ok(folder, &format!("embed --run run --data prepared --out {name}"));
         assert!(told.contains("160 embeddings"), "{told}");
-        assert!(folder.join(name).metadata().unwrap().len() > 1000);
     }
+    let [npz, parquet] =
+        ["e.npz", "e.parquet"].map(|n| embedding_file::read(&folder.join(n)).unwrap());
+    assert_eq!(npz, parquet);
+    assert_eq!((npz.len(), npz.subjects[0].as_str()), (160, "001"));
+    assert!(npz.row(0) != npz.row(1));
     refused(folder, "embed --run run --data prepared --out e.csv", &["e.csv", ".npz"]);
 }
 
@@ -61,6 +67,36 @@ fn embeddings_of_a_file_are_tested_like_those_of_the_network() {
     assert!(roc.lines().count() > 3, "{roc}");
     refused(folder, "test --embeddings none.npz", &["none.npz"]);
     refused(folder, "test --embeddings tested.npz --run run", &["--run"]);
+}
+
+#[test]
+fn a_partition_names_the_probes_of_a_file_of_embeddings() {
+    let folder = shared().path();
+    ok(folder, "embed --run run --data prepared --out listed.npz");
+    let line = "test --embeddings listed.npz --protocol gait3d";
+    refused(folder, line, &["PROBE_SET", "--partition FILE.json"]);
+    let partition = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    partition(
+        "probes.json",
+        r#"{"TEST_SET": [], "PROBE_SET": ["001-nm-01-090", "002-bg-01-090"]}"#,
+    );
+    let table = ok(folder, &format!("{line} --partition probes.json --json listed.json"));
+    assert!(table.contains("mINP"), "{table}");
+    let json = std::fs::read_to_string(folder.join("listed.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["counts"]["ALL"], serde_json::json!({ "probes": 2, "gallery": 158 }));
+    partition("none.json", r#"{"TEST_SET": []}"#);
+    refused(folder, &format!("{line} --partition none.json"), &["none.json", "no PROBE_SET"]);
+    refused(folder, "test --run run --data prepared --partition probes.json", &["--partition"]);
+}
+
+#[test]
+fn a_built_in_protocol_is_printed_to_start_ones_own_from() {
+    let folder = shared().path();
+    let text = ok(folder, "info --protocol casia-b");
+    std::fs::write(folder.join("own.toml"), text).unwrap();
+    ok(folder, "test --run run --data prepared --protocol own.toml");
+    refused(folder, "info --protocol casiab", &["did you mean `casia-b`"]);
 }
 
 #[test]
@@ -130,7 +166,15 @@ fn a_bad_image_is_skipped_named_and_remembered_in_the_exit_code() {
 fn completions_and_help_exist() {
     let folder = shared().path();
     assert!(ok(folder, "completions bash").contains("gaitgl"));
-    for command in ["synth", "prepare", "train", "test", "embed", "info", "quickstart"] {
+    let commands = ok(folder, "--help");
+    let commands = commands.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let commands: Vec<&str> = commands
+        .map_while(|line| line.strip_prefix("  "))
+        .filter_map(|line| line.split_whitespace().next().filter(|_| !line.starts_with(' ')))
+        .filter(|command| *command != "help")
+        .collect();
+    assert!(commands.len() >= 13, "{commands:?}");
+    for command in commands {
         let help = ok(folder, &format!("{command} --help"));
         assert!(help.contains("Usage"), "{help}");
     }

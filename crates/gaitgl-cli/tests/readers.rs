@@ -15,6 +15,7 @@ mod seeds;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Mutex, Once, PoisonError};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -66,7 +67,15 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
     }
 }
 
+/// The memory of all threads is counted, so that one reader runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Panics of libraries that are caught are not told thousands of times.
+static QUIET: Once = Once::new();
+
 fn check(target: &str, reader: fn(&[u8])) {
+    QUIET.call_once(gait_data::keep_caught_panics_quiet);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let saved = saved(target);
     saved.iter().for_each(|bytes| reader(bytes));
     reader(&[]);
@@ -92,5 +101,5 @@ macro_rules! readers {
 
 readers! {
     data: pickle image clips about partition protocol;
-    network: settings checkpoint torch npz parquet;
+    network: settings sweep checkpoint torch npz parquet;
 }

@@ -1,8 +1,10 @@
 //! The published networks by name (section 4 of docs; tables 1 to 4 of the paper).
 
+use gait_eval::nearest;
+
 use crate::settings::{
     AtTest, Branches, LocalSettings, ModelSettings, Neck, Partition, Pool, Reading, SettingsError,
-    ShortSequences, SpatialPooling, Stem, nearest,
+    ShortSequences, SpatialPooling, Stem,
 };
 
 /// The names of all presets.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use gait_data::{PreparedSet, SequenceKey};
+use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::net::{LayerDescription, describe};
 use gaitgl::run::RunFolder;
@@ -14,15 +15,15 @@ use gaitgl::settings::Settings;
 use super::say;
 use crate::Outcome;
 
-/// Say what a prepared set, a run, a checkpoint or a preset holds
+/// Say what a prepared set, a run, a checkpoint, a preset or a protocol holds
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Info {
     /// Prepared set, run folder or checkpoint
     #[arg(
         value_name = "FILE_OR_DIR",
-        required_unless_present = "preset",
-        conflicts_with = "preset"
+        required_unless_present_any = ["preset", "protocol"],
+        conflicts_with_all = ["preset", "protocol"]
     )]
     path: Option<PathBuf>,
     /// Describe the network of a preset instead
@@ -31,6 +32,9 @@ pub struct Info {
     /// Change a setting of the preset, as `train` does
     #[arg(long, value_name = "KEY=VALUE", requires = "preset")]
     set: Vec<String>,
+    /// Print the file of a built-in protocol instead, to start one's own from
+    #[arg(long, value_name = "NAME", conflicts_with = "preset")]
+    protocol: Option<String>,
     /// Classes of the described network
     #[arg(long, default_value_t = 74)]
     classes: usize,
@@ -41,6 +45,10 @@ pub struct Info {
 
 impl Info {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        if let Some(name) = &self.protocol {
+            say(Protocol::builtin_text(name)?.trim_end());
+            return Ok(Outcome::Done);
+        }
         match (&self.preset, &self.path) {
             (Some(preset), _) => {
                 let settings = Settings::assemble(Some(preset), None, &self.set)?;
@@ -49,7 +57,7 @@ impl Info {
                 say(settings.to_toml().trim_end());
             }
             (None, Some(path)) => self.say_path(path)?,
-            (None, None) => bail!("give a file, a folder or --preset NAME"),
+            (None, None) => bail!("give a file, a folder, --preset NAME or --protocol NAME"),
         }
         Ok(Outcome::Done)
     }

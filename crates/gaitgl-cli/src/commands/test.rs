@@ -1,12 +1,12 @@
 //! `gaitgl test`: the accuracy table of a network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
-use gait_data::PreparedSet;
+use gait_data::{PartitionFile, PreparedSet};
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl_cli::embedding_file;
@@ -29,6 +29,9 @@ pub struct Test {
     /// Test these embeddings
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
     embeddings: Option<PathBuf>,
+    /// Partition in OpenGait's JSON, whose PROBE_SET names the probes of these embeddings (Gait3D)
+    #[arg(long, value_name = "FILE.json", requires = "embeddings", conflicts_with = "data")]
+    partition: Option<PathBuf>,
     /// Prepared set that `gaitgl prepare` wrote
     #[arg(long, value_name = "PREPARED", required_unless_present = "embeddings")]
     data: Option<PathBuf>,
@@ -87,10 +90,14 @@ impl Test {
     fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<(Embeddings, Protocol)> {
         let name = self.protocol.as_deref();
         if let Some(path) = &self.embeddings {
+            let probe = self.partition.as_deref().map(read_probe).transpose()?;
             let embeddings = embedding_file::read(path)?;
             let listed = set.and_then(|set| set.about().partition.probe.clone());
             let protocol = protocol_for(name, &embeddings.conditions, listed)?;
-            return Ok((embeddings, protocol));
+            return Ok(match probe {
+                Some(probe) => (embeddings, protocol.with_listed(probe)),
+                None => (embeddings, protocol),
+            });
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
         let protocol = protocol_for_set(name, set)?;
@@ -110,6 +117,11 @@ impl Test {
         }
         Ok(verification.to_json())
     }
+}
+
+/// The probes that a partition file names.
+fn read_probe(path: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(PartitionFile::read(path)?.into_probe()?)
 }
 
 /// Runs a protocol on embeddings.

@@ -3,8 +3,9 @@
 //!
 //! The names are those of the format's description, `parquet.thrift`.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
+use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 
@@ -15,12 +16,17 @@ const DEEPEST: usize = 16;
 /// What ends a file: the length of its description in four bytes, and its mark.
 const END: u64 = 8;
 
-/// The most unpacked bytes for one byte of a page; Snappy makes fewer than 22.
-pub const MOST_UNPACKED: u64 = 64;
-/// The most values for one byte of a file: repeated ones are stored as a count.
-const MOST_VALUES: u64 = 64;
-/// Longest header that is read; statistics are the only long part of it.
-const LONGEST_HEADER: u64 = 64 << 10;
+/// The most unpacked bytes for one byte of a file. Embeddings hardly shrink, and names, which do, are
+/// the smaller part.
+const MOST_UNPACKED: u64 = 32;
+/// The most values for one byte of a file: equal ones may be stored as a count.
+pub const MOST_VALUES: u64 = 4;
+/// The least bytes of a value in a dictionary: half a float.
+const LEAST_VALUE: u64 = 2;
+/// Lengths that are tried for a header. Statistics are the only long part of it.
+const HEADERS: [u64; 2] = [1 << 10, 64 << 10];
+/// How to write what is refused here although it is no deceit, such as embeddings that are all zero.
+pub const PLAINLY: &str = "write it with compression=\"none\" and use_dictionary=False, or as .npz";
 /// Encodings of `parquet.thrift` that give no more values than their page says: plain, dictionary
 /// (old and new name) and byte stream split. The lengths inside the delta encodings are believed too.
 const ENCODINGS: [i64; 4] = [0, 2, 8, 9];
@@ -68,42 +74,95 @@ fn columns(bytes: &mut Bytes) -> Option<()> {
     Some(())
 }
 
-/// Checks every page of a column in a file of `length` bytes.
-///
-/// # Errors
-/// A page that is damaged, claims more than it can hold, or is encoded in another way.
-pub fn check_pages(
-    file: &impl ChunkReader,
-    column: &ColumnChunkMetaData,
+/// What the columns of a file claim, all row groups together. In a real file they lie beside each
+/// other; a false one may name the same bytes many times.
+pub struct Claims {
     length: u64,
-) -> anyhow::Result<()> {
-    // `byte_range` panics where these are negative.
-    let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
-    let mut at = u64::try_from(start).context("it starts nowhere")?;
-    let size = u64::try_from(column.compressed_size()).ok();
-    let end = size.and_then(|size| at.checked_add(size)).filter(|end| *end <= length);
-    let end = end.context("it is cut short")?;
-    let mut values = 0u64;
-    while at < end {
-        let longest = LONGEST_HEADER.min(end - at);
-        let mut bytes = file.get_bytes(at, usize::try_from(longest)?)?;
-        let page = Page::read(&mut bytes).context("a page of it is damaged")?;
-        let too_much = page.unpacked > page.packed.saturating_mul(MOST_UNPACKED)
-            || page.dictionary > page.unpacked;
-        ensure!(!too_much, "a page of it claims more than it can hold");
+    packed: u64,
+    unpacked: u64,
+    values: u64,
+}
+
+impl Claims {
+    /// No claims yet, on a file of so many bytes.
+    pub fn new(length: u64) -> Self {
+        Self { length, packed: 0, unpacked: 0, values: 0 }
+    }
+
+    /// Checks and adds every page of a column of one row group.
+    ///
+    /// # Errors
+    /// A page that is damaged or encoded in another way, or more in all than the file can hold.
+    pub fn add(
+        &mut self,
+        file: &impl ChunkReader,
+        column: &ColumnChunkMetaData,
+    ) -> anyhow::Result<()> {
+        check_codec(column.compression())?;
+        // `byte_range` panics where these are negative.
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        let mut at = u64::try_from(start).context("it starts nowhere")?;
+        let size = u64::try_from(column.compressed_size()).ok();
+        let end = size.and_then(|size| at.checked_add(size)).filter(|end| *end <= self.length);
+        let end = end.context("it is cut short")?;
+        self.packed = self.packed.saturating_add(end - at);
+        ensure!(self.packed <= self.length, "its row groups lie over each other");
+        while at < end {
+            let (page, header) = read_header(file, at, end)?;
+            self.add_page(&page)?;
+            at = at.saturating_add(header).saturating_add(page.packed);
+        }
+        Ok(())
+    }
+
+    fn add_page(&mut self, page: &Page) -> anyhow::Result<()> {
         ensure!(
             page.encoding.is_none_or(|encoding| ENCODINGS.contains(&encoding)),
             "a page of it has a delta encoding, which is not read; write it with \
              column_encoding=\"PLAIN\", or write .npz"
         );
-        values = values.saturating_add(page.values);
         ensure!(
-            values <= length.saturating_mul(MOST_VALUES),
-            "it claims more values than a file of its size can hold"
+            page.dictionary.saturating_mul(LEAST_VALUE) <= page.unpacked,
+            "a dictionary of it claims more than it can hold"
         );
-        at = at.saturating_add(longest - bytes.len() as u64).saturating_add(page.packed);
+        self.unpacked = self.unpacked.saturating_add(page.unpacked);
+        ensure!(
+            self.unpacked <= self.length.saturating_mul(MOST_UNPACKED),
+            "it unpacks to more than {MOST_UNPACKED} times the file, which is not read; {PLAINLY}"
+        );
+        self.values = self.values.saturating_add(page.values);
+        ensure!(
+            self.values <= self.length.saturating_mul(MOST_VALUES),
+            "it claims more than {MOST_VALUES} values for a byte of the file, which is not read; \
+             {PLAINLY}"
+        );
+        Ok(())
     }
+}
+
+fn check_codec(codec: Compression) -> anyhow::Result<()> {
+    let read =
+        matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_));
+    let name = codec.to_string();
+    let name = name.split('(').next().unwrap_or_default();
+    ensure!(
+        read,
+        "it is compressed by {name}, which is not read; write it with compression=\"zstd\" or \
+         \"snappy\""
+    );
     Ok(())
+}
+
+/// The header of the page at a place of a file, and its length.
+fn read_header(file: &impl ChunkReader, at: u64, end: u64) -> anyhow::Result<(Page, u64)> {
+    for longest in HEADERS {
+        let longest = longest.min(end - at);
+        let mut bytes = file.get_bytes(at, usize::try_from(longest)?)?;
+        if let Some(page) = Page::read(&mut bytes) {
+            return Ok((page, longest - bytes.len() as u64));
+        }
+    }
+    bail!("a page of it is damaged")
 }
 
 /// What the header of a page says. Numbers are not negative.
@@ -177,42 +236,53 @@ mod tests {
 
     /// The verdict on a file that is one page of 40 bytes after `header`.
     fn verdict(header: &[u8]) -> String {
-        verdict_at(0, header)
+        verdict_on(header, 0, Compression::SNAPPY, 1)
     }
 
-    /// [`verdict`] where the column claims to start at `start`.
-    fn verdict_at(start: i64, header: &[u8]) -> String {
+    /// [`verdict`] where so many columns claim to start at `start`.
+    fn verdict_on(header: &[u8], start: i64, codec: Compression, columns: usize) -> String {
         let bytes = Bytes::from([header, &[0; 40]].concat());
         let leaf = Type::primitive_type_builder("x", PhysicalType::FLOAT).build().unwrap();
         let root = Type::group_type_builder("root").with_fields(vec![Arc::new(leaf)]).build();
         let schema = SchemaDescriptor::new(Arc::new(root.unwrap()));
         let column = ColumnChunkMetaData::builder(schema.column(0))
             .set_data_page_offset(start)
+            .set_compression(codec)
             .set_total_compressed_size(i64::try_from(bytes.len()).unwrap())
             .build()
             .unwrap();
-        let length = bytes.len() as u64;
-        check_pages(&bytes, &column, length).err().map_or_else(String::new, |e| e.to_string())
+        let mut claims = Claims::new(bytes.len() as u64);
+        let verdict = (0..columns).try_for_each(|_| claims.add(&bytes, &column));
+        verdict.err().map_or_else(String::new, |e| e.to_string())
     }
 
     #[test]
     fn what_a_page_cannot_hold_is_refused() {
         assert_eq!(verdict(&HEADER), "");
-        assert_eq!(verdict_at(-1, &HEADER), "it starts nowhere");
-        assert_eq!(verdict_at(1, &HEADER), "it is cut short");
         let changed = |at: usize, bytes: &[u8]| {
             let after = at + if at == 3 { 2 } else { 1 };
             verdict(&[&HEADER[..at], bytes, &HEADER[after..]].concat())
         };
         let most = [0xFE, 0xFF, 0xFF, 0xFF, 0x0F];
-        assert!(changed(3, &most).contains("more than it can hold"), "unpacked bytes");
-        assert!(changed(9, &most).contains("than a file of its size"), "values");
+        assert!(changed(3, &most).contains("unpacks to more than 32 times"), "unpacked bytes");
+        assert!(changed(9, &most).contains("more than 4 values for a byte"), "values");
         assert!(changed(11, &[12]).contains("delta encoding"), "encoding");
         // The same as a dictionary of 2^31 values.
         let mut dictionary = HEADER.to_vec();
         dictionary[7] = 0x4C;
         dictionary.splice(9..10, most);
         assert!(verdict(&dictionary).contains("more than it can hold"), "dictionary");
+    }
+
+    #[test]
+    fn columns_lie_in_the_file_and_beside_each_other() {
+        let on = |start, codec, columns| verdict_on(&HEADER, start, codec, columns);
+        assert_eq!(on(-1, Compression::SNAPPY, 1), "it starts nowhere");
+        assert_eq!(on(1, Compression::SNAPPY, 1), "it is cut short");
+        assert_eq!(on(0, Compression::SNAPPY, 2), "its row groups lie over each other");
+        assert_eq!(on(0, Compression::ZSTD(Default::default()), 1), "");
+        let gzip = on(0, Compression::GZIP(Default::default()), 1);
+        assert!(gzip.starts_with("it is compressed by GZIP, which is not read; "), "{gzip}");
     }
 
     #[test]

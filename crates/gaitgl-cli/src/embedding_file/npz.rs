@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use anyhow::{Context, bail, ensure};
+use arrow_array::ArrowPrimitiveType;
+use arrow_array::types::Float16Type;
 use gait_eval::Embeddings;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -17,6 +19,9 @@ const ALIGNMENT: usize = 64;
 const LARGE: u64 = u32::MAX as u64 - 1024;
 /// Longest header that is read; ours have 128 bytes.
 const LONGEST_HEADER: u64 = 64 << 10;
+
+/// A float of two bytes.
+type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
     let mut zip = ZipWriter::new(BufWriter::new(file));
@@ -68,7 +73,7 @@ fn start<W: Write + Seek>(
     Ok(())
 }
 
-/// Reads `embeddings` of float32 or float64, `[n, c, p]` or `[n, c]` (one strip), and the names as
+/// Reads `embeddings` of float16, 32 or 64, `[n, c, p]` or `[n, c]` (one strip), and the names as
 /// unicode, bytes or integers.
 pub fn read(mut file: impl Read + Seek) -> anyhow::Result<Embeddings> {
     let length = file.seek(SeekFrom::End(0))?;
@@ -175,6 +180,7 @@ impl<R: Read> Array<R> {
 
     fn floats(self) -> anyhow::Result<Vec<f32>> {
         match self.descr.as_str() {
+            "<f2" => self.items(2, |b| Half::from_le_bytes(sized(b)).to_f32()),
             "<f4" => self.items(4, |b| f32::from_le_bytes(sized(b))),
             "<f8" => self.items(8, |b| f64::from_le_bytes(sized(b)) as f32),
             other => bail!("array `{}` is of type {other}; it must be float32", self.name),
@@ -287,6 +293,13 @@ mod tests {
     }
 
     #[test]
+    fn half_floats_are_read() {
+        let mut arrays = others();
+        arrays[0].1 = npy("<f2", "(2, 2)", &[0, 0x3C, 0, 0xC0, 0, 0x38, 0, 0]);
+        assert_eq!(read(archive(&arrays)).unwrap().values, [1.0, -2.0, 0.5, 0.0]);
+    }
+
+    #[test]
     fn the_header_is_numpys() {
         let mut file = tempfile::tempfile().unwrap();
         write(&mut file, &super::super::tests::sample()).unwrap();
@@ -306,7 +319,7 @@ mod tests {
         check(|a| a.truncate(2), "no array `condition`, only: embeddings, subject");
         check(|a| a[1].1 = npy("|O", "(2,)", b"\x80\x04"), "pickled objects");
         check(|a| a[0].1 = npy("<f8", "(2, 3)", &[0; 32]), "32 bytes, which are not [2, 3] values");
-        check(|a| a[0].1 = npy("<f2", "(2, 2)", &[0; 8]), "type <f2; it must be float32");
+        check(|a| a[0].1 = npy("<i4", "(2, 2)", &[0; 16]), "type <i4; it must be float32");
         check(|a| a[0].1 = npy("<f8", "(4,)", &[0; 32]), "must be [n, c, p]");
         check(|a| a[3].1 = npy("<U1", "(1, 2)", &[0; 8]), "must have one axis");
         check(|a| a[3].1 = npy("<U1", "(2,)", &[0xff; 8]), "not unicode");

@@ -1,5 +1,7 @@
 //! Makes the saved inputs of the fuzz targets, from nothing but this program and its fixtures:
 //! `cargo test --release -p gaitgl-cli --test readers -- --ignored`
+//!
+//! Files that only other programs write come from `python reference/export_exchange.py --seeds`.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -41,6 +43,7 @@ fn write_seeds() {
         kinds.iter().any(|kind| name.starts_with(kind)) && forms.iter().any(|f| name.contains(f))
     });
     copy("protocol", "protocols", |name| name.ends_with(".toml"));
+    copy("sweep", "ablations", |name| name.ends_with(".toml"));
     copy("settings", "configs", |name| name.ends_with(".toml"));
     let lines = "model.channels=[4,8,16]\nmodel.local.partition=strip-h\nmodel.local.ratio=0.5\n\
                  model.lta_kernel=[3,1,1]\ntrain.milestones=[5,7]\ntrain.optimizer=\"sgd\"";

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use gait_data::io_reason;
+use gait_eval::{did_you_mean, nearest};
 use serde::Deserialize;
 use toml::Table;
 
-use crate::settings::{Settings, SettingsError, nearest, one_line};
+use crate::settings::{Settings, SettingsError, one_line};
 
 /// A table of networks that differ by some settings.
 ///
@@ -95,7 +96,7 @@ pub enum AblationError {
     /// No sweep has this name.
     #[error(
         "unknown sweep `{name}`{}; known: {}, or a file ending in .toml",
-        .nearest.as_ref().map(|n| format!(", did you mean `{n}`?")).unwrap_or_default(),
+        did_you_mean(.nearest.as_ref()),
         .known.join(", ")
     )]
     Unknown {

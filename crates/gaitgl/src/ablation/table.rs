@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use gait_eval::Protocol;
+use gait_eval::{Protocol, csv_line};
 use serde_json::Value;
 
 use super::{Row, Sweep};
@@ -239,17 +239,6 @@ impl fmt::Display for ResultTable {
 
 fn width(cells: &[String]) -> usize {
     cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
-}
-
-fn csv_line(cells: &[String]) -> String {
-    let quoted = cells.iter().map(|cell| {
-        if cell.contains([',', '"', '\n']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.clone()
-        }
-    });
-    quoted.collect::<Vec<_>>().join(",") + "\n"
 }
 
 #[cfg(test)]

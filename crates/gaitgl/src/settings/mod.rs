@@ -7,6 +7,7 @@ mod train;
 use std::path::{Path, PathBuf};
 
 use gait_data::io_reason;
+use gait_eval::{did_you_mean, nearest};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -31,7 +32,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A key that does not exist.
-    #[error("unknown setting `{key}`{}", nearest_hint(.nearest))]
+    #[error("unknown setting `{key}`{}", did_you_mean(.nearest.as_ref()))]
     UnknownKey {
         /// The key, dotted.
         key: String,
@@ -39,7 +40,7 @@ pub enum SettingsError {
         nearest: Option<String>,
     },
     /// A preset that does not exist.
-    #[error("unknown preset `{name}`{}; there are {}", nearest_hint(.nearest), .known.join(", "))]
+    #[error("unknown preset `{name}`{}; known: {}", did_you_mean(.nearest.as_ref()), .known.join(", "))]
     UnknownPreset {
         /// The name.
         name: String,
@@ -74,10 +75,6 @@ pub enum SettingsError {
         /// Why.
         source: std::io::Error,
     },
-}
-
-fn nearest_hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// A value that cannot be used, with its mend.
@@ -249,18 +246,6 @@ fn dotted_keys(table: &Table, prefix: &str) -> Vec<String> {
         _ => vec![format!("{prefix}{name}")],
     });
     keys.collect()
-}
-
-/// The most similar of the known names, if any is similar at all. A key is also compared by its
-/// last part, so that `iterations` finds `train.iterations`.
-pub(crate) fn nearest(name: &str, known: &[String]) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_string();
-    let likeness = |candidate: &String| {
-        strsim::jaro_winkler(name, candidate)
-            .max(strsim::jaro_winkler(&last(name), &last(candidate)))
-    };
-    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.75).then(|| best.clone())
 }
 
 fn syntax(place: &str, problem: &str) -> SettingsError {
