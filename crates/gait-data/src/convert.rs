@@ -66,12 +66,12 @@ fn check_free(out: &Path) -> Result<(), DataError> {
     if out.exists() {
         let mut entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
         if entries.next().is_some() {
-            return Err(DataError::tree(out, "it is there already and not empty", mend));
+            return Err(DataError::unusable(out, "it is there already and not empty", mend));
         }
     }
     let partition = partition_path(out);
     if partition.exists() {
-        return Err(DataError::tree(partition, "it is there already", mend));
+        return Err(DataError::unusable(partition, "it is there already", mend));
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ fn check_names(set: &PreparedSet, entry: &SequenceEntry) -> Result<(), DataError
     };
     match [&key.subject, &key.condition, &key.view].into_iter().find(|name| !is_folder(name)) {
         None => Ok(()),
-        Some(name) => Err(DataError::set(
+        Some(name) => Err(DataError::unusable(
             set.folder(),
             format!("`{}` in the sequence {key} cannot be a folder", name.escape_debug()),
             "prepare the set from a tree whose names can",
@@ -102,7 +102,7 @@ fn write_clip(tree: &Path, entry: &SequenceEntry, clip: &Clip) -> Result<(), Dat
     let length = |n: usize| u32::try_from(n).ok().filter(|n| *n < 1 << 31);
     let shape = [clip.frames, clip.height, clip.width].map(length);
     let [Some(frames), Some(height), Some(width)] = shape else {
-        return Err(DataError::set(&path, "the sequence is too long", "prepare it in parts"));
+        return Err(DataError::unusable(&path, "the sequence is too long", "prepare it in parts"));
     };
     let (head, tail) = around_uint8([frames, height, width], clip.pixels.len() as u64);
     let write = || {

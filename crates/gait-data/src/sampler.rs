@@ -202,7 +202,7 @@ fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), Data
     let first = indices.first().map_or((0, 0), size);
     match indices.iter().find(|i| size(i) != first) {
         None => Ok(first),
-        Some(other) => Err(DataError::set(
+        Some(other) => Err(DataError::unusable(
             set.folder(),
             format!(
                 "silhouettes of {}x{} and of {}x{} are mixed ({})",

@@ -38,7 +38,11 @@ pub(crate) struct Listing {
 /// If the folder is missing, empty or of another depth than the layout.
 pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<Listing, DataError> {
     if !fs::metadata(root).map_err(|e| DataError::io("read", root, e))?.is_dir() {
-        return Err(DataError::tree(root, "it is not a folder", "give the folder of the dataset"));
+        return Err(DataError::unusable(
+            root,
+            "it is not a folder",
+            "give the folder of the dataset",
+        ));
     }
     let form = form_of(root, layout, watch)?;
     let mut walk = Walk {
@@ -67,7 +71,7 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
             b.folder.display(),
             a.key
         );
-        return Err(DataError::tree(root, what, "rename one of them"));
+        return Err(DataError::unusable(root, what, "rename one of them"));
     }
     Ok(Listing { form, sources, strays })
 }
@@ -245,15 +249,15 @@ fn nothing_found(
             "{} lies {depth} folders deep, but the layout {text} wants {wanted}",
             file.display()
         );
-        return DataError::tree(root, what, depth_mend());
+        return DataError::unusable(root, what, depth_mend());
     }
     match unmatched {
-        Some((wanted, path)) => DataError::tree(
+        Some((wanted, path)) => DataError::unusable(
             root,
             format!("no folder matches {wanted} (there is {path})"),
             "describe the folders with --layout flat --pattern",
         ),
-        None => DataError::tree(
+        None => DataError::unusable(
             root,
             format!("it holds no sequence ({text})"),
             "give the folder whose subfolders are the subjects",
@@ -281,7 +285,7 @@ fn check_depth(root: &Path, form: &Form, sources: &[Source]) -> Result<(), DataE
             pattern.depth(),
             path.display()
         );
-        Err(DataError::tree(root, what, depth_mend()))
+        Err(DataError::unusable(root, what, depth_mend()))
     })
 }
 

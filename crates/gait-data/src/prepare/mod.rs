@@ -260,7 +260,7 @@ fn finish(
         let first = note.dropped.sequences.first.first().cloned().unwrap_or_default();
         let what = format!("no sequence of {} could be used ({first})", plan.sources.len());
         partial.remove()?;
-        return Err(DataError::tree(
+        return Err(DataError::unusable(
             plan.raw,
             what,
             "check its files: images of silhouettes, white (255) on black (0), or .pkl of uint8 \

@@ -31,7 +31,7 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
     }
     if !out.is_dir() {
         let what = "a file is in the way of the output folder";
-        return Err(DataError::set(out, what, "choose another output folder"));
+        return Err(DataError::unusable(out, what, "choose another output folder"));
     }
     if out.join(ABOUT_FILE).exists() {
         let about = read_about(out);
@@ -41,7 +41,7 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
             // Damaged, but its own: made again.
             Err(_) if same => Ok(Present::Free),
             _ if overwrite => Ok(Present::Free),
-            _ => Err(DataError::set(
+            _ => Err(DataError::unusable(
                 out,
                 "it holds a set prepared from another tree, an older state of it, or with other \
                  settings",
@@ -53,7 +53,7 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
     let entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
     let foreign = entries.flatten().find(|e| known.iter().all(|name| e.file_name() != *name));
     match foreign {
-        Some(entry) => Err(DataError::set(
+        Some(entry) => Err(DataError::unusable(
             out,
             format!("it already holds {}", entry.file_name().display()),
             "choose an empty or new output folder",
@@ -105,7 +105,7 @@ fn lock(folder: &Path) -> Result<File, DataError> {
     let file = File::create(&path).map_err(|e| DataError::io("write", &path, e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataError::set(
+        Err(TryLockError::WouldBlock) => Err(DataError::unusable(
             folder,
             "another process is preparing this set",
             "wait for it, or choose another output folder",

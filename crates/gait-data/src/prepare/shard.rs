@@ -62,7 +62,7 @@ impl Shard {
     /// The rows, in place.
     pub fn batches(&self) -> Result<Vec<RecordBatch>, DataError> {
         let mend = "delete it and run the same command again";
-        read_batches(&map(&self.rows)?).map_err(|what| DataError::set(&self.rows, what, mend))
+        read_batches(&map(&self.rows)?).map_err(|what| DataError::unusable(&self.rows, what, mend))
     }
 }
 

@@ -74,7 +74,7 @@ impl PreparedSet {
 
     fn of(folder: &Path, about: About, file: &Buffer) -> Result<Self, DataError> {
         let path = folder.join(CLIPS_FILE);
-        let damaged = |what: String| DataError::set(&path, what, PREPARE_AGAIN);
+        let damaged = |what: String| DataError::unusable(&path, what, PREPARE_AGAIN);
         if file.len() as u64 != about.bytes {
             let what = format!("it has {} bytes where {} were written", file.len(), about.bytes);
             return Err(damaged(what));
@@ -149,7 +149,7 @@ impl PreparedSet {
     pub fn clip(&self, index: usize) -> Result<Clip, DataError> {
         let Some(SequenceEntry { key, frames, height, width }) = self.entries.get(index) else {
             let what = format!("there is no sequence {index}, only {}", self.len());
-            return Err(DataError::set(&self.folder, what, "choose a smaller number"));
+            return Err(DataError::unusable(&self.folder, what, "choose a smaller number"));
         };
         let batch = self.starts.partition_point(|start| *start <= index) - 1;
         let stored = self.batches[batch].clip.value(index - self.starts[batch]);
@@ -159,7 +159,7 @@ impl PreparedSet {
         let most = stored.len().saturating_mul(MOST_INFLATED);
         let damaged = || {
             let path = self.folder.join(CLIPS_FILE);
-            DataError::set(path, format!("sequence {key} is damaged"), PREPARE_AGAIN)
+            DataError::unusable(path, format!("sequence {key} is damaged"), PREPARE_AGAIN)
         };
         let promised = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
         if promised != Some(size as u64) || size > most {
@@ -197,15 +197,19 @@ pub fn read_about(folder: &Path) -> Result<About, DataError> {
     let path = folder.join(ABOUT_FILE);
     if !folder.is_dir() {
         let what = "there is no such folder";
-        return Err(DataError::set(folder, what, "give the folder that `gaitgl prepare` wrote"));
+        return Err(DataError::unusable(
+            folder,
+            what,
+            "give the folder that `gaitgl prepare` wrote",
+        ));
     }
     if !path.exists() {
         return Err(if folder.join(crate::prepare::PARTIAL_FOLDER).exists() {
             let what = "its preparation was not finished";
-            DataError::set(folder, what, "run the same `gaitgl prepare` again to go on")
+            DataError::unusable(folder, what, "run the same `gaitgl prepare` again to go on")
         } else {
             let what = format!("it is no prepared set ({ABOUT_FILE} is missing)");
-            DataError::set(folder, what, "make one with `gaitgl prepare RAW OUT`")
+            DataError::unusable(folder, what, "make one with `gaitgl prepare RAW OUT`")
         });
     }
     let text = fs::read(&path).map_err(|e| DataError::io("read", &path, e))?;

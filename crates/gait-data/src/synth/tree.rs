@@ -35,7 +35,7 @@ pub struct SynthReport {
 /// `out` and renamed when complete; `watch` is told of finished clips.
 ///
 /// # Errors
-/// [`DataError::Setting`] for options out of range, [`DataError::Tree`] when `out` exists and is
+/// [`DataError::Setting`] for options out of range, [`DataError::Unusable`] when `out` exists and is
 /// not an empty folder, [`DataError::Io`] when the disk refuses, [`DataError::Stopped`].
 pub fn write_tree(
     out: &Path,
@@ -63,7 +63,8 @@ pub fn write_tree(
 }
 
 fn refuse_occupied(out: &Path) -> Result<(), DataError> {
-    let refuse = |what| Err(DataError::tree(out, what, "choose another folder or remove it first"));
+    let refuse =
+        |what| Err(DataError::unusable(out, what, "choose another folder or remove it first"));
     if out.is_file() {
         return refuse("is a file, not a folder");
     }
