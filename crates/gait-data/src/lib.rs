@@ -9,6 +9,7 @@ mod benchmark;
 mod convert;
 mod cubic;
 mod error;
+pub mod files;
 mod folder;
 mod image_file;
 mod layout;

@@ -130,6 +130,23 @@ fn converted_sets_come_back_whole() {
 }
 
 #[test]
+fn a_conversion_that_cannot_take_its_place_leaves_nothing_and_can_be_repeated() {
+    let place = Place::with_tree(2, 1, 2);
+    place.prepare();
+    let tree = place.raw().with_file_name("tree");
+    // Somebody takes the place meanwhile.
+    let progress = |_, _| {
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(tree.join("notes.txt"), "precious").unwrap();
+    };
+    let watch = Watch { progress: &progress, ..Watch::silent() };
+    let error = convert(&place.set(), &tree, &watch).unwrap_err().to_string();
+    assert!(error.contains("tree: cannot replace"), "{error}");
+    fs::remove_dir_all(&tree).unwrap();
+    assert_eq!(convert(&place.set(), &tree, &Watch::silent()).unwrap().sequences, 2);
+}
+
+#[test]
 fn conversion_leaves_what_is_there_and_nothing_when_stopped() {
     let place = Place::with_tree(2, 1, 2);
     place.prepare();

@@ -152,6 +152,16 @@ fn a_foreign_folder_is_refused() {
 }
 
 #[test]
+fn files_of_the_system_are_not_in_the_way() {
+    let place = Place::with_tree(1, 1, 1);
+    fs::create_dir_all(place.out()).unwrap();
+    for name in [".DS_Store", "Thumbs.db", "desktop.ini"] {
+        fs::write(place.out().join(name), "").unwrap();
+    }
+    assert_eq!(place.prepare().outcome, Outcome::Written);
+}
+
+#[test]
 fn impossible_heights_are_refused() {
     let place = Place::with_tree(1, 1, 1);
     for height in [0, 15, 63, 1024] {

@@ -17,6 +17,7 @@ use std::thread;
 pub(crate) use place::PARTIAL_FOLDER;
 pub use report::{Outcome, PrepareReport};
 
+use crate::files::{rename, write_json};
 use crate::layout::Form;
 use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Row};
@@ -25,7 +26,7 @@ use crate::tree::{Listing, Source, list_tree};
 use crate::{DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Watch, partition_subjects};
 use place::{Partial, Present, look};
 use sequence::Workshop;
-use shard::{SEQUENCES, Shard, ShardNote, rename, write_json};
+use shard::{SEQUENCES, Shard, ShardNote};
 
 /// How to prepare a raw tree.
 #[derive(Clone, Debug)]
@@ -267,8 +268,8 @@ fn finish(
              [frames, 64, 64]",
         ));
     }
-    let beside = partial.folder.join("joined.tmp");
-    let mut file = ArrowFile::create(&beside)?;
+    let [clips, description] = [CLIPS_FILE, ABOUT_FILE].map(|name| partial.folder.join(name));
+    let mut file = ArrowFile::create(&clips)?;
     let mut subjects = BTreeSet::new();
     for number in 0..plan.sources.len().div_ceil(SEQUENCES) {
         watch.check()?;
@@ -297,10 +298,11 @@ fn finish(
         bytes,
         fingerprint: plan.fingerprint,
     };
+    write_json(&description, &about)?;
     // Without its description a set does not count, so the old one goes before its clips do.
     remove_if_there(&out.join(ABOUT_FILE))?;
-    rename(&beside, &out.join(CLIPS_FILE))?;
-    write_json(&out.join(ABOUT_FILE), &about)?;
+    rename(&clips, &out.join(CLIPS_FILE))?;
+    rename(&description, &out.join(ABOUT_FILE))?;
     partial.remove()?;
     Ok(about)
 }

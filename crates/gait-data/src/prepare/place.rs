@@ -1,16 +1,16 @@
 //! The output folder of a preparation: what may be there already, and the partial folder.
 
-use std::fs::{self, File, TryLockError};
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::shard::write_json;
 use crate::DataError;
+use crate::files::{LOCK_FILE, lock, write_json};
 use crate::set::{ABOUT_FILE, About, CLIPS_FILE, PreparedSet, read_about};
 
 /// Folder of unfinished work within the output folder.
 pub(crate) const PARTIAL_FOLDER: &str = ".partial";
 const FINGERPRINT_FILE: &str = "fingerprint.json";
-const LOCK_FILE: &str = "lock";
 
 /// What the output folder holds before the work.
 #[derive(Debug)]
@@ -49,10 +49,8 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
             )),
         };
     }
-    let known = [PARTIAL_FOLDER, CLIPS_FILE];
     let entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
-    let foreign = entries.flatten().find(|e| known.iter().all(|name| e.file_name() != *name));
-    match foreign {
+    match entries.flatten().find(|entry| !is_no_matter(&entry.file_name())) {
         Some(entry) => Err(DataError::unusable(
             out,
             format!("it already holds {}", entry.file_name().display()),
@@ -60,6 +58,13 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
         )),
         None => Ok(Present::Free),
     }
+}
+
+/// Whether an entry of the output folder is ours, or none of the user's: hidden, or what Windows
+/// puts into folders that somebody looked at.
+fn is_no_matter(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+        || [CLIPS_FILE, "Thumbs.db", "desktop.ini"].iter().any(|known| name == *known)
 }
 
 /// The partial folder, locked while this lives.
@@ -96,22 +101,6 @@ impl Partial {
         // Some systems refuse to remove an open file.
         drop(self.lock);
         fs::remove_dir_all(&self.folder).map_err(|e| DataError::io("remove", &self.folder, e))
-    }
-}
-
-/// Takes the lock of the partial folder; the system frees it when the process ends.
-fn lock(folder: &Path) -> Result<File, DataError> {
-    let path = folder.join(LOCK_FILE);
-    let file = File::create(&path).map_err(|e| DataError::io("write", &path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataError::unusable(
-            folder,
-            "another process is preparing this set",
-            "wait for it, or choose another output folder",
-        )),
-        // A file system without locks: the user has to take care.
-        Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 
