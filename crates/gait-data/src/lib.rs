@@ -10,6 +10,7 @@ mod convert;
 mod cubic;
 mod error;
 pub mod files;
+mod fingerprint;
 mod folder;
 mod image_file;
 mod layout;

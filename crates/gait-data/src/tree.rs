@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::folder::{Kind, entries, modified};
+use rayon::prelude::*;
+
+use crate::fingerprint::Fingerprint;
+use crate::folder::{Kind, entries, state};
 use crate::layout::{Form, Part};
 use crate::pattern::{Found, PathPattern};
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
@@ -14,8 +17,8 @@ pub(crate) struct Source {
     pub key: SequenceKey,
     /// Below the root.
     pub folder: PathBuf,
-    /// When an entry of the folder last came or went, in nanoseconds since 1970.
-    pub modified: u128,
+    /// See [`state`].
+    pub state: Fingerprint,
     /// Which part of the form it belongs to.
     pub part: usize,
 }
@@ -62,6 +65,10 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
         return Err(nothing_found(root, &form, file_above, unmatched));
     }
     check_depth(root, &form, &sources)?;
+    sources.par_iter_mut().try_for_each(|source| {
+        source.state = state(&root.join(&source.folder));
+        watch.check()
+    })?;
     sources.sort_by(|a, b| a.key.cmp(&b.key));
     number(&form, &mut sources);
     if let Some([a, b]) = sources.array_windows().find(|[a, b]| a.key == b.key) {
@@ -180,9 +187,9 @@ impl Walk<'_> {
             let found = self.matching(level, entry.name.to_str(), above);
             let depth = |part: usize| self.form.parts[part].pattern.depth();
             if let Some((part, found)) = found.iter().find(|(part, _)| depth(*part) == level + 1) {
-                let modified = modified(&self.root.join(&path));
                 let key = key(&self.form.parts[*part], found);
-                self.sources.push(Source { key, folder: path, modified, part: *part });
+                let state = Fingerprint::default();
+                self.sources.push(Source { key, folder: path, state, part: *part });
             } else if found.is_empty() {
                 self.stray_folder(level, &path, above);
             } else {

@@ -18,6 +18,7 @@ pub(crate) use place::PARTIAL_FOLDER;
 pub use report::{Outcome, PrepareReport};
 
 use crate::files::{rename, write_json};
+use crate::fingerprint::Fingerprint;
 use crate::layout::Form;
 use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Row};
@@ -137,21 +138,16 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// FNV-1a of the settings and of every sequence's folder and time of change.
+/// The settings, and the name, the folder and the state of every sequence.
 fn fingerprint(settings: &PrepareSettings, sources: &[Source]) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut feed = |bytes: &[u8]| {
-        for byte in bytes.iter().chain(&[0]) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
+    let mut all = Fingerprint::default();
+    all.feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
     for source in sources {
-        feed(source.key.to_string().as_bytes());
-        feed(source.folder.as_os_str().as_encoded_bytes());
-        feed(&source.modified.to_le_bytes());
+        all.feed(source.key.to_string().as_bytes());
+        all.feed(source.folder.as_os_str().as_encoded_bytes());
+        all.feed_other(source.state);
     }
-    format!("{hash:016x}")
+    all.to_string()
 }
 
 /// Works through the sequences, part by part; returns what the parts hold together and how many

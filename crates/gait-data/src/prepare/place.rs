@@ -43,8 +43,8 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
             _ if overwrite => Ok(Present::Free),
             _ => Err(DataError::unusable(
                 out,
-                "it holds a set prepared from another tree, an older state of it, or with other \
-                 settings",
+                "it holds a set prepared from another tree, an older state of it, other subjects of \
+                 it, or with other settings",
                 "choose another output folder, or replace the set with --overwrite",
             )),
         };
