@@ -87,6 +87,8 @@ fn sustech1k_takes_aligned_silhouettes_only() {
         &["0000/00-nm/000", "0001/01-bg/045"],
     );
     assert!(said.contains("Sils_raw: does not match Sils_aligned"), "{said}");
+    // The owners' images are of any size.
+    check("sustech1k", 64, 150, &["0000/00-nm/000/Sils_aligned"], &["0000/00-nm/000"]);
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn hid_takes_the_sequence_for_the_condition() {
 fn gait3d_and_ccpg_come_arranged() {
     let gait3d = ["0000/camid0_videoid2/seq0"];
     let said = check("gait3d", 128, 20, &gait3d, &gait3d);
-    assert!(said.contains("Gait3D: found 1 of 4000 subjects"), "{said}");
+    assert!(said.contains("Gait3D: found 1 of 4000 subjects and 1 of 25309 sequences"), "{said}");
     let ccpg = ["000/U0_D0_BG/00_0"];
     check("ccpg", 64, 20, &ccpg, &ccpg);
 }

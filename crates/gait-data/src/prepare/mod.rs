@@ -24,7 +24,9 @@ use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Row};
 use crate::set::{ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings};
 use crate::tree::{Listing, Source, list_tree};
-use crate::{DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Watch, partition_subjects};
+use crate::{
+    DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Watch, partition_subjects,
+};
 use place::{Partial, Present, look};
 use sequence::Workshop;
 use shard::{SEQUENCES, Shard, ShardNote};
@@ -107,6 +109,8 @@ struct Plan<'a> {
     form: Form,
     /// Whether images are left aside.
     pickled: bool,
+    /// How images that come aligned get their size.
+    resizing: Option<Resizing>,
     sources: Vec<Source>,
     strays: crate::Tally,
     partition: Partition,
@@ -126,15 +130,17 @@ impl<'a> Plan<'a> {
         let partition = partition_subjects(&subjects, file, options.leave_out_unlisted)?;
         sources.retain(|s| partition.left_out.binary_search(&s.key.subject).is_err());
         let pickled = options.layout.is_pickled();
+        let said = options.aligned_source.then_some(Resizing::Halving);
+        let resizing = options.layout.resizing().or(said);
         let settings = PrepareSettings {
             layout: options.layout.name().into(),
             pattern: form.text(),
             height: options.height,
-            aligned_source: options.aligned_source || pickled || options.layout.comes_aligned(),
+            aligned_source: pickled || resizing.is_some(),
             faintest_sum: FAINTEST_SUM,
         };
         let fingerprint = fingerprint(&settings, &sources);
-        Ok(Plan { raw, settings, form, pickled, sources, strays, partition, fingerprint })
+        Ok(Plan { raw, settings, form, pickled, resizing, sources, strays, partition, fingerprint })
     }
 }
 
