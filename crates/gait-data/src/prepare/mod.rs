@@ -179,19 +179,10 @@ fn work(
     };
     let queue = OrderedQueue::new(0, todo.len() as u64, 4 * threads as u64 + 4);
     let workshop = Workshop::new(plan, watch);
-    let collected = thread::scope(|scope| {
-        for _ in 0..threads {
-            let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
-            if let Err(e) = thread::Builder::new().spawn_scoped(scope, worker) {
-                queue.close();
-                return Err(DataError::io("start a thread for", plan.raw, e));
-            }
-        }
-        let result = collect(&queue, &todo, total, partial, &mut notes, watch);
-        queue.close();
-        result
-    });
-    collected?;
+    let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
+    let collect = || collect(&queue, &todo, total, partial, &mut notes, watch);
+    let collected = queue.serve(threads, worker, collect);
+    collected.map_err(|e| DataError::io("start a thread for", plan.raw, e))??;
     let mut all = ShardNote::default();
     for note in notes.iter().flatten() {
         all.sequences += note.sequences;
@@ -209,7 +200,6 @@ fn run_worker(
     todo: &[usize],
     sources: &[Source],
 ) {
-    let _guard = queue.close_on_panic();
     let mut compressor = None;
     while let Some(number) = queue.claim() {
         let source = &sources[todo[number as usize]];
