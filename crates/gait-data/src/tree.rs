@@ -71,6 +71,8 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
     })?;
     sources.sort_by(|a, b| a.key.cmp(&b.key));
     number(&form, &mut sources);
+    // As names, 100 comes before 99.
+    sources.sort_by(|a, b| a.key.cmp(&b.key));
     if let Some([a, b]) = sources.array_windows().find(|[a, b]| a.key == b.key) {
         let what = format!(
             "{} and {} are both the sequence {}",

@@ -67,6 +67,18 @@ fn grew_keeps_training_gallery_and_probes_apart() {
 }
 
 #[test]
+fn numbered_conditions_stay_in_the_order_of_their_names() {
+    let mut names: Vec<[String; 2]> = (1..=101)
+        .map(|n| [format!("test/gallery/00001/s{n:03}"), format!("00001/{n:02}/s{n:03}")])
+        .collect();
+    names.sort_by(|a, b| a[1].cmp(&b[1]));
+    assert!(names[98][1] < names[99][1] && names[10][1].starts_with("00001/100/"), "{names:?}");
+    let column =
+        |column: usize| -> Vec<&str> { names.iter().map(|n| n[column].as_str()).collect() };
+    check("grew", 64, 64, &column(0), &column(1));
+}
+
+#[test]
 fn casia_e_joins_height_scene_walk_and_number() {
     check(
         "casia-e",
