@@ -61,10 +61,11 @@ fn arrays_of_another_kind_are_skipped_and_named() {
     let dropped = &report.about.dropped;
     let named = "003/nm-";
     let wanted = [
-        "01/000: 000.pkl: it holds float32 [1, 64, 64], not uint8",
+        "01/000: 000.pkl: it holds float32 [1, 64, 64], not uint8; save it as uint8 from 0 (black) to \
+         255 (white)",
         "02/000: 000.pkl: its frames are 64x50, not 64x64 or 64x44",
         "03/000: 000.pkl: its frames are 128x128; prepare them with --height 128",
-        "04/000: 000.pkl: it holds uint8 [64, 64], not uint8 [frames, rows, columns]",
+        "04/000: 000.pkl: it holds uint8 [64, 64], not frames; save it as uint8 [frames, rows, columns]",
         "05/000: 000.pkl: no frame is left",
     ];
     assert_eq!(dropped.sequences.first, wanted.map(|what| format!("{named}{what}")));
