@@ -5,7 +5,7 @@ mod about;
 pub(crate) mod arrow_file;
 mod map;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -130,6 +130,16 @@ impl PreparedSet {
     /// Indices of the sequences whose subject is trained on.
     pub fn train(&self) -> Vec<usize> {
         self.of_subjects(&self.about.partition.train)
+    }
+
+    /// Training subjects with at least one sequence, sorted, and the sequences of each: the classes
+    /// of a network that is trained on the set, in their order.
+    pub fn classes(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for index in self.train() {
+            classes.entry(&self.entries[index].key.subject).or_default().push(index);
+        }
+        classes
     }
 
     /// Indices of the sequences whose subject is tested on.
