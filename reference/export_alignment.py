@@ -21,7 +21,6 @@ import sys
 
 import cv2
 import numpy as np
-import pyarrow
 
 FAINTEST_SUM = 10_000
 
@@ -109,6 +108,8 @@ def halve(image, size):
 
 
 def write_records(path, frames, align):
+    import pyarrow  # Not at the top, because bench_prepare.py needs none of it.
+
     records = b""
     for size, image in frames:
         wheel = align(image, size)
