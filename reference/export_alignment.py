@@ -8,6 +8,9 @@ alignment.zst is zstd of records, little-endian: u32 size, height, width, status
 1 too faint); the image [height, width]; and where the status is 0, twice [size, size]: aligned by
 OpenCV as its wheel is, then with its optimised paths (Intel's library) switched off.
 
+resized.zst and halved.zst are the same for images that come aligned: resized from any size with cubic
+interpolation, and halved with OpenCV's default, linear interpolation.
+
 images/ holds small files of every kind and, beside each, what OpenCV reads: u32 height, width,
 then the grey values.
 """
@@ -18,7 +21,6 @@ import sys
 
 import cv2
 import numpy as np
-import pyarrow
 
 FAINTEST_SUM = 10_000
 
@@ -82,9 +84,34 @@ def frames(rng):
     yield 64, np.zeros((30, 20), np.uint8)
 
 
-def write_alignment(path, rng):
+def aligned_frames(rng):
+    """(size, image) of frames that come aligned, of any size."""
+    for height, width in ((64, 64), (128, 128), (96, 96), (63, 65), (200, 150), (31, 47)):
+        yield 64, walker(rng, height, width, width // 2)
+    for height, width in ((128, 128), (77, 90)):  # grey
+        yield 64, rng.integers(0, 256, (height, width)).astype(np.uint8)
+    yield 128, walker(rng, 201, 201, 100)
+
+
+def twice_as_large(rng):
+    """(size, image) of frames of twice the size."""
+    yield 64, walker(rng, 128, 128, 64)
+    yield 64, rng.integers(0, 256, (128, 128)).astype(np.uint8)
+
+
+def resize(image, size):
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def halve(image, size):
+    return cv2.resize(image, (size, size))
+
+
+def write_records(path, frames, align):
+    import pyarrow  # Not at the top, because bench_prepare.py needs none of it.
+
     records = b""
-    for size, image in frames(rng):
+    for size, image in frames:
         wheel = align(image, size)
         records += struct.pack("<4I", size, *image.shape, 0 if wheel is not None else 1)
         records += image.tobytes()
@@ -140,5 +167,7 @@ def write_images(folder, rng):
 
 if __name__ == "__main__":
     out = pathlib.Path(sys.argv[1])
-    write_alignment(out / "alignment.zst", np.random.default_rng(7))
+    write_records(out / "alignment.zst", frames(np.random.default_rng(7)), align)
+    write_records(out / "resized.zst", aligned_frames(np.random.default_rng(9)), resize)
+    write_records(out / "halved.zst", twice_as_large(np.random.default_rng(10)), halve)
     write_images(out / "images", np.random.default_rng(8))

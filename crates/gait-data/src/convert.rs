@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use crate::files::{FolderBeside, write_json};
 use crate::pickle::write::around_uint8;
 use crate::{Clip, DataError, Partition, PreparedSet, SequenceEntry, Watch};
 
@@ -35,14 +36,8 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
     for entry in set.entries() {
         check_names(set, entry)?;
     }
-    let failed = |e| DataError::io("write", &out, e);
-    let parent = out.parent().unwrap_or(&out);
-    fs::create_dir_all(parent).map_err(failed)?;
-    let beside = tempfile::Builder::new().prefix(".gaitgl-convert-").tempdir_in(parent);
-    let beside = beside.map_err(failed)?;
-    let tree = beside.path().join("tree");
-    fs::create_dir(&tree).map_err(failed)?;
-
+    let beside = FolderBeside::create(&out)?;
+    let tree = beside.tree();
     let total = set.len() as u64;
     let (done, frames) = (AtomicU64::new(0), AtomicU64::new(0));
     watch.report(0, total);
@@ -54,9 +49,13 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
         watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         Ok(())
     })?;
-    let partition = write_partition(&out, &set.about().partition)?;
-    // An empty folder may be in the way; it is replaced.
-    fs::rename(&tree, &out).map_err(failed)?;
+    let partition = partition_path(&out);
+    write_partition(&partition, &set.about().partition)?;
+    if let Err(error) = beside.finish() {
+        // Alone it would be in the way of the next attempt, and is of no use.
+        let _ = fs::remove_file(&partition);
+        return Err(error);
+    }
     Ok(ConvertReport { sequences: total, frames: frames.into_inner(), partition })
 }
 
@@ -66,12 +65,12 @@ fn check_free(out: &Path) -> Result<(), DataError> {
     if out.exists() {
         let mut entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
         if entries.next().is_some() {
-            return Err(DataError::tree(out, "it is there already and not empty", mend));
+            return Err(DataError::unusable(out, "it is there already and not empty", mend));
         }
     }
     let partition = partition_path(out);
     if partition.exists() {
-        return Err(DataError::tree(partition, "it is there already", mend));
+        return Err(DataError::unusable(partition, "it is there already", mend));
     }
     Ok(())
 }
@@ -86,7 +85,7 @@ fn check_names(set: &PreparedSet, entry: &SequenceEntry) -> Result<(), DataError
     };
     match [&key.subject, &key.condition, &key.view].into_iter().find(|name| !is_folder(name)) {
         None => Ok(()),
-        Some(name) => Err(DataError::set(
+        Some(name) => Err(DataError::unusable(
             set.folder(),
             format!("`{}` in the sequence {key} cannot be a folder", name.escape_debug()),
             "prepare the set from a tree whose names can",
@@ -102,7 +101,7 @@ fn write_clip(tree: &Path, entry: &SequenceEntry, clip: &Clip) -> Result<(), Dat
     let length = |n: usize| u32::try_from(n).ok().filter(|n| *n < 1 << 31);
     let shape = [clip.frames, clip.height, clip.width].map(length);
     let [Some(frames), Some(height), Some(width)] = shape else {
-        return Err(DataError::set(&path, "the sequence is too long", "prepare it in parts"));
+        return Err(DataError::unusable(&path, "the sequence is too long", "prepare it in parts"));
     };
     let (head, tail) = around_uint8([frames, height, width], clip.pixels.len() as u64);
     let write = || {
@@ -123,8 +122,7 @@ fn partition_path(out: &Path) -> PathBuf {
 }
 
 /// Writes the partition in OpenGait's format.
-fn write_partition(out: &Path, partition: &Partition) -> Result<PathBuf, DataError> {
-    let path = partition_path(out);
+fn write_partition(path: &Path, partition: &Partition) -> Result<(), DataError> {
     let lists = [
         ("TRAIN_SET", Some(&partition.train)),
         ("TEST_SET", Some(&partition.test)),
@@ -133,10 +131,5 @@ fn write_partition(out: &Path, partition: &Partition) -> Result<PathBuf, DataErr
     ];
     let lists: BTreeMap<&str, &Vec<String>> =
         lists.into_iter().filter_map(|(name, list)| Some((name, list?))).collect();
-    let failed = |e| DataError::io("write", &path, e);
-    let mut text = serde_json::to_vec_pretty(&lists).map_err(|e| failed(e.into()))?;
-    text.push(b'\n');
-    let beside = path.with_extension("json.tmp");
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, &path)).map_err(failed)?;
-    Ok(path)
+    write_json(path, &lists)
 }

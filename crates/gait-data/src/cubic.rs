@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use crate::image_file::Grey;
+
 /// Taps of one output row or column: four source indices and their weights.
 #[derive(Clone, Copy, Debug)]
 struct Taps {
@@ -83,6 +85,13 @@ pub(crate) fn resize_columns(
         }));
     }
     out
+}
+
+/// A whole image, resized to `height` rows of `width` columns.
+pub(crate) fn resize(image: &Grey, height: usize, width: usize) -> Vec<u8> {
+    let columns = 0..image.width;
+    let source = Source { pixels: &image.pixels, width: image.width, columns };
+    resize_columns(&source, height, width, 0..width)
 }
 
 #[cfg(test)]

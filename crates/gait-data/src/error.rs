@@ -16,10 +16,11 @@ pub enum DataError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A dataset tree that cannot be read as the layout says.
+    /// A tree that is not as its layout says, a partition that does not fit, a prepared set that is
+    /// damaged, a place that is taken.
     #[error("{}: {what}; {mend}", path.display())]
-    Tree {
-        /// The folder.
+    Unusable {
+        /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
@@ -33,26 +34,6 @@ pub enum DataError {
         pattern: String,
         /// What is wrong with it.
         what: String,
-    },
-    /// A partition that does not fit the subjects.
-    #[error("{}: {what}; {mend}", path.display())]
-    Partition {
-        /// The partition file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-        /// What the user can do.
-        mend: String,
-    },
-    /// A prepared set that cannot be used.
-    #[error("{}: {what}; {mend}", path.display())]
-    Set {
-        /// The prepared set or its file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-        /// What the user can do.
-        mend: String,
     },
     /// A setting that the data cannot serve.
     #[error("{setting}: {what}; {mend}")]
@@ -80,24 +61,14 @@ impl DataError {
         DataError::Io { action, path: path.as_ref().to_path_buf(), source }
     }
 
-    /// A [`DataError::Set`] for `path`.
-    pub(crate) fn set(
+    /// A [`DataError::Unusable`] for `path`.
+    pub(crate) fn unusable(
         path: impl AsRef<Path>,
         what: impl Into<String>,
         mend: impl Into<String>,
     ) -> Self {
         let path = path.as_ref().to_path_buf();
-        DataError::Set { path, what: what.into(), mend: mend.into() }
-    }
-
-    /// A [`DataError::Tree`] for `path`.
-    pub(crate) fn tree(
-        path: impl AsRef<Path>,
-        what: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
-        let path = path.as_ref().to_path_buf();
-        DataError::Tree { path, what: what.into(), mend: mend.into() }
+        DataError::Unusable { path, what: what.into(), mend: mend.into() }
     }
 }
 

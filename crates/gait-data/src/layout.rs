@@ -3,6 +3,7 @@
 use crate::DataError;
 use crate::benchmark::{BENCHMARKS, Benchmark};
 use crate::pattern::{Found, PathPattern};
+use crate::resizing::Resizing;
 
 /// How a raw tree names its sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +78,12 @@ impl Layout {
         }
     }
 
-    /// Whether the images of such a tree come aligned.
-    pub fn comes_aligned(&self) -> bool {
-        matches!(self, Layout::Benchmark(benchmark) if benchmark.aligned)
+    /// How the images of such a tree get the size wanted, if they come aligned.
+    pub fn resizing(&self) -> Option<Resizing> {
+        match self {
+            Layout::Benchmark(benchmark) => benchmark.aligned,
+            _ => None,
+        }
     }
 
     /// Whether sequences are looked for in files of pickled arrays only.

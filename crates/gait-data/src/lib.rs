@@ -10,6 +10,8 @@ mod caught;
 mod convert;
 mod cubic;
 mod error;
+pub mod files;
+mod fingerprint;
 mod folder;
 mod image_file;
 mod layout;
@@ -20,6 +22,7 @@ pub mod pickle;
 mod prefetch;
 mod prepare;
 mod queue;
+mod resizing;
 mod sampler;
 mod sequence;
 mod set;
@@ -39,6 +42,7 @@ pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subject
 pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};
 pub use prefetch::Prefetcher;
 pub use prepare::{Outcome, PrepareOptions, PrepareReport, decode_pickled, prepare};
+pub use resizing::Resizing;
 pub use sampler::{Batch, BatchSettings, ClipSampler};
 pub use sequence::{Clip, SequenceKey, trim_columns, trimmed_width};
 pub use set::{

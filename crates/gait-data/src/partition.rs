@@ -71,11 +71,7 @@ impl PartitionFile {
     /// # Errors
     /// As [`PartitionFile::read`].
     pub fn decode(path: &Path, text: &[u8]) -> Result<Self, DataError> {
-        let wrong = |what: String, mend: &str| DataError::Partition {
-            path: path.to_path_buf(),
-            what,
-            mend: mend.into(),
-        };
+        let wrong = |what: String, mend: &str| DataError::unusable(path, what, mend);
         let mut lists: BTreeMap<String, serde_json::Value> = serde_json::from_slice(text)
             .map_err(|e| wrong(format!("it is not a JSON object ({e})"), FORM))?;
         let mut take = |key: &str| match lists.remove(key) {
@@ -123,11 +119,11 @@ impl PartitionFile {
         let (test, left_out): (Vec<String>, Vec<String>) =
             rest.into_iter().partition(|s| self.test.contains(s));
         if !left_out.is_empty() && !leave_out {
-            return Err(DataError::Partition {
-                path: self.path,
-                what: format!("{} in neither TRAIN_SET nor TEST_SET", subjects_are(&left_out)),
-                mend: "add them to one, or leave them out with --leave-out-unlisted".into(),
-            });
+            return Err(DataError::unusable(
+                self.path,
+                format!("{} in neither TRAIN_SET nor TEST_SET", subjects_are(&left_out)),
+                "add them to one, or leave them out with --leave-out-unlisted",
+            ));
         }
         let missing = self.train.union(&self.test).filter(|s| !subjects.contains(*s));
         Ok(Partition {

@@ -1,7 +1,9 @@
 //! Results of several threads, taken in order.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// Hands out the numbers from `first` up to `end` to workers and their results, in order, to
 /// one consumer. At most `window` numbers are between being handed out and being taken, which
@@ -62,6 +64,39 @@ impl<T> OrderedQueue<T> {
         Some(result)
     }
 
+    /// Runs `work`, which claims and puts, on `threads` threads while `consume` takes, and ends them.
+    /// If one of them panics, the queue closes and `consume` finds no more results.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn serve<R>(
+        &self,
+        threads: usize,
+        work: impl Fn() + Sync,
+        consume: impl FnOnce() -> R,
+    ) -> io::Result<R>
+    where
+        T: Send,
+    {
+        let worker = || {
+            let _guard = self.close_on_panic();
+            work();
+        };
+        thread::scope(|scope| {
+            let mut workers = Vec::new();
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, worker);
+            let started = (0..threads).try_for_each(|number| {
+                workers.push(spawn(number)?);
+                Ok(())
+            });
+            let result = started.map(|()| consume());
+            self.close();
+            // A panic that nobody joined would go on at the end of the scope.
+            workers.into_iter().for_each(|worker| drop(worker.join()));
+            result
+        })
+    }
+
     /// Ends the work: nothing more is handed out, waiting threads wake.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -92,7 +127,7 @@ pub(crate) struct CloseOnPanic<'a, T>(&'a OrderedQueue<T>);
 
 impl<T> Drop for CloseOnPanic<'_, T> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.0.close();
         }
     }
@@ -107,33 +142,26 @@ mod tests {
     fn results_come_in_order_and_within_the_window() {
         let queue = OrderedQueue::new(5, 105, 3);
         let taken = AtomicU64::new(5);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    while let Some(number) = queue.claim() {
-                        assert!(number < taken.load(Ordering::SeqCst) + 4);
-                        queue.put(number, number * 2);
-                    }
-                });
+        let work = || {
+            while let Some(number) = queue.claim() {
+                assert!(number < taken.load(Ordering::SeqCst) + 4);
+                queue.put(number, number * 2);
             }
+        };
+        let consume = || {
             for expected in 5..105 {
                 assert_eq!(queue.take(), Some(expected * 2));
                 taken.store(expected + 1, Ordering::SeqCst);
             }
             assert_eq!(queue.take(), None);
-        });
+        };
+        queue.serve(4, work, consume).unwrap();
     }
 
     #[test]
     fn a_panicking_worker_ends_the_wait() {
         let queue: OrderedQueue<()> = OrderedQueue::new(0, 10, 2);
-        std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                let _guard = queue.close_on_panic();
-                std::panic::resume_unwind(Box::new("on purpose"));
-            });
-            assert_eq!(queue.take(), None);
-            assert!(worker.join().is_err());
-        });
+        let work = || std::panic::resume_unwind(Box::new("on purpose"));
+        assert_eq!(queue.serve(2, work, || queue.take()).unwrap(), None);
     }
 }

@@ -1,6 +1,5 @@
 //! Batches of P identities times K sequences.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng, seq::index};
@@ -70,20 +69,15 @@ impl ClipSampler {
         settings: BatchSettings,
         seed: u64,
     ) -> Result<Self, DataError> {
-        let mut by_subject: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        let train = set.train();
-        for &index in &train {
-            by_subject.entry(&set.entry(index).key.subject).or_default().push(index);
-        }
         let (classes, members): (Vec<String>, Vec<Vec<usize>>) =
-            by_subject.into_iter().map(|(name, members)| (name.to_string(), members)).unzip();
+            set.classes().into_iter().map(|(name, members)| (name.to_string(), members)).unzip();
         check_settings(&settings, classes.len())?;
-        let (height, width) = one_size(&set, &train)?;
+        let (height, width) = one_size(&set, &set.train())?;
         check_bytes(&settings, height * width)?;
         Ok(ClipSampler { set, settings, seed, classes, members, height, width })
     }
 
-    /// Training subjects with at least one sequence, sorted: class `i` is subject `classes()[i]`.
+    /// The subjects of [`PreparedSet::classes`]: class `i` is subject `classes()[i]`.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
@@ -202,7 +196,7 @@ fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), Data
     let first = indices.first().map_or((0, 0), size);
     match indices.iter().find(|i| size(i) != first) {
         None => Ok(first),
-        Some(other) => Err(DataError::set(
+        Some(other) => Err(DataError::unusable(
             set.folder(),
             format!(
                 "silhouettes of {}x{} and of {}x{} are mixed ({})",

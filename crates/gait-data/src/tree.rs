@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::folder::{Kind, entries, modified};
+use rayon::prelude::*;
+
+use crate::fingerprint::Fingerprint;
+use crate::folder::{Kind, entries, state};
 use crate::layout::{Form, Part};
 use crate::pattern::{Found, PathPattern};
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
@@ -14,8 +17,8 @@ pub(crate) struct Source {
     pub key: SequenceKey,
     /// Below the root.
     pub folder: PathBuf,
-    /// When an entry of the folder last came or went, in nanoseconds since 1970.
-    pub modified: u128,
+    /// See [`state`].
+    pub state: Fingerprint,
     /// Which part of the form it belongs to.
     pub part: usize,
 }
@@ -38,7 +41,11 @@ pub(crate) struct Listing {
 /// If the folder is missing, empty or of another depth than the layout.
 pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<Listing, DataError> {
     if !fs::metadata(root).map_err(|e| DataError::io("read", root, e))?.is_dir() {
-        return Err(DataError::tree(root, "it is not a folder", "give the folder of the dataset"));
+        return Err(DataError::unusable(
+            root,
+            "it is not a folder",
+            "give the folder of the dataset",
+        ));
     }
     let form = form_of(root, layout, watch)?;
     let mut walk = Walk {
@@ -58,8 +65,14 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
         return Err(nothing_found(root, &form, file_above, unmatched));
     }
     check_depth(root, &form, &sources)?;
+    sources.par_iter_mut().try_for_each(|source| {
+        source.state = state(&root.join(&source.folder));
+        watch.check()
+    })?;
     sources.sort_by(|a, b| a.key.cmp(&b.key));
     number(&form, &mut sources);
+    // As names, 100 comes before 99.
+    sources.sort_by(|a, b| a.key.cmp(&b.key));
     if let Some([a, b]) = sources.array_windows().find(|[a, b]| a.key == b.key) {
         let what = format!(
             "{} and {} are both the sequence {}",
@@ -67,7 +80,7 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
             b.folder.display(),
             a.key
         );
-        return Err(DataError::tree(root, what, "rename one of them"));
+        return Err(DataError::unusable(root, what, "rename one of them"));
     }
     Ok(Listing { form, sources, strays })
 }
@@ -176,9 +189,9 @@ impl Walk<'_> {
             let found = self.matching(level, entry.name.to_str(), above);
             let depth = |part: usize| self.form.parts[part].pattern.depth();
             if let Some((part, found)) = found.iter().find(|(part, _)| depth(*part) == level + 1) {
-                let modified = modified(&self.root.join(&path));
                 let key = key(&self.form.parts[*part], found);
-                self.sources.push(Source { key, folder: path, modified, part: *part });
+                let state = Fingerprint::default();
+                self.sources.push(Source { key, folder: path, state, part: *part });
             } else if found.is_empty() {
                 self.stray_folder(level, &path, above);
             } else {
@@ -245,15 +258,15 @@ fn nothing_found(
             "{} lies {depth} folders deep, but the layout {text} wants {wanted}",
             file.display()
         );
-        return DataError::tree(root, what, depth_mend());
+        return DataError::unusable(root, what, depth_mend());
     }
     match unmatched {
-        Some((wanted, path)) => DataError::tree(
+        Some((wanted, path)) => DataError::unusable(
             root,
             format!("no folder matches {wanted} (there is {path})"),
             "describe the folders with --layout flat --pattern",
         ),
-        None => DataError::tree(
+        None => DataError::unusable(
             root,
             format!("it holds no sequence ({text})"),
             "give the folder whose subfolders are the subjects",
@@ -281,7 +294,7 @@ fn check_depth(root: &Path, form: &Form, sources: &[Source]) -> Result<(), DataE
             pattern.depth(),
             path.display()
         );
-        Err(DataError::tree(root, what, depth_mend()))
+        Err(DataError::unusable(root, what, depth_mend()))
     })
 }
 

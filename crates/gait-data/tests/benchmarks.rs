@@ -67,6 +67,18 @@ fn grew_keeps_training_gallery_and_probes_apart() {
 }
 
 #[test]
+fn numbered_conditions_stay_in_the_order_of_their_names() {
+    let mut names: Vec<[String; 2]> = (1..=101)
+        .map(|n| [format!("test/gallery/00001/s{n:03}"), format!("00001/{n:02}/s{n:03}")])
+        .collect();
+    names.sort_by(|a, b| a[1].cmp(&b[1]));
+    assert!(names[98][1] < names[99][1] && names[10][1].starts_with("00001/100/"), "{names:?}");
+    let column =
+        |column: usize| -> Vec<&str> { names.iter().map(|n| n[column].as_str()).collect() };
+    check("grew", 64, 64, &column(0), &column(1));
+}
+
+#[test]
 fn casia_e_joins_height_scene_walk_and_number() {
     check(
         "casia-e",
@@ -87,6 +99,8 @@ fn sustech1k_takes_aligned_silhouettes_only() {
         &["0000/00-nm/000", "0001/01-bg/045"],
     );
     assert!(said.contains("Sils_raw: does not match Sils_aligned"), "{said}");
+    // The owners' images are of any size.
+    check("sustech1k", 64, 150, &["0000/00-nm/000/Sils_aligned"], &["0000/00-nm/000"]);
 }
 
 #[test]
@@ -102,7 +116,7 @@ fn hid_takes_the_sequence_for_the_condition() {
 fn gait3d_and_ccpg_come_arranged() {
     let gait3d = ["0000/camid0_videoid2/seq0"];
     let said = check("gait3d", 128, 20, &gait3d, &gait3d);
-    assert!(said.contains("Gait3D: found 1 of 4000 subjects"), "{said}");
+    assert!(said.contains("Gait3D: found 1 of 4000 subjects and 1 of 25309 sequences"), "{said}");
     let ccpg = ["000/U0_D0_BG/00_0"];
     check("ccpg", 64, 20, &ccpg, &ccpg);
 }

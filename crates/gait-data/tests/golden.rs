@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gait_data::{Grey, Unusable, align, decode_grey, read_grey};
+use gait_data::{Grey, Resizing, Unusable, align, decode_grey, read_grey};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,8 +20,8 @@ struct Case {
     aligned: Option<[Vec<u8>; 2]>,
 }
 
-fn cases() -> Vec<Case> {
-    let stored = fs::read(fixtures().join("alignment.zst")).unwrap();
+fn cases(file: &str) -> Vec<Case> {
+    let stored = fs::read(fixtures().join(file)).unwrap();
     let records = zstd::stream::decode_all(&stored[..]).unwrap();
     let mut rest = &records[..];
     let mut take = |count: usize| {
@@ -47,11 +47,18 @@ fn compare(got: &[u8], expected: &[u8]) -> (usize, u8) {
     (differences.clone().filter(|d| *d > 0).count(), differences.max().unwrap_or(0))
 }
 
-/// Checks all cases against one version of OpenCV; `different` is the share that may differ.
-fn check(version: usize, different: f64) {
+/// Checks all cases of a file against one version of OpenCV: `fewest` of them must be aligned;
+/// `different` is the share of pixels that may differ, by one grey level.
+fn check(
+    file: &str,
+    work: fn(&Grey, usize) -> Result<Vec<u8>, Unusable>,
+    fewest: usize,
+    version: usize,
+    different: f64,
+) {
     let (mut pixels, mut unequal, mut aligned_cases) = (0, 0, 0);
-    for (number, case) in cases().iter().enumerate() {
-        let got = align(&case.image, case.size);
+    for (number, case) in cases(file).iter().enumerate() {
+        let got = work(&case.image, case.size);
         let Some(expected) = &case.aligned else {
             assert_eq!(got, Err(Unusable::Faint), "case {number}");
             continue;
@@ -62,7 +69,7 @@ fn check(version: usize, different: f64) {
         unequal += count;
         aligned_cases += 1;
     }
-    assert!(aligned_cases >= 50, "{aligned_cases}");
+    assert!(aligned_cases >= fewest, "{aligned_cases}");
     let share = unequal as f64 / pixels as f64;
     assert!(share <= different, "{unequal} of {pixels} pixels differ");
 }
@@ -70,13 +77,23 @@ fn check(version: usize, different: f64) {
 #[test]
 fn alignment_equals_opencv() {
     // Both compute with exact weights; a sum that falls on a half may round either way.
-    check(0, 1e-4);
+    check("alignment.zst", align, 50, 0, 1e-4);
 }
 
 #[test]
 fn alignment_is_within_one_level_of_opencv_without_intels_library() {
     // That version rounds its weights to 11 bits.
-    check(1, 1e-2);
+    check("alignment.zst", align, 50, 1, 1e-2);
+}
+
+#[test]
+fn images_that_come_aligned_are_resized_as_opencv_does() {
+    let cubic: fn(&Grey, usize) -> _ = |image, size| Resizing::Cubic.apply(image.clone(), size);
+    check("resized.zst", cubic, 9, 0, 1e-4);
+    check("resized.zst", cubic, 9, 1, 1e-2);
+    let halving: fn(&Grey, usize) -> _ = |image, size| Resizing::Halving.apply(image.clone(), size);
+    check("halved.zst", halving, 2, 0, 0.0);
+    check("halved.zst", halving, 2, 1, 0.0);
 }
 
 #[test]

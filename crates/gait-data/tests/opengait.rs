@@ -61,10 +61,11 @@ fn arrays_of_another_kind_are_skipped_and_named() {
     let dropped = &report.about.dropped;
     let named = "003/nm-";
     let wanted = [
-        "01/000: 000.pkl: it holds float32 [1, 64, 64], not uint8",
+        "01/000: 000.pkl: it holds float32 [1, 64, 64], not uint8; save it as uint8 from 0 (black) to \
+         255 (white)",
         "02/000: 000.pkl: its frames are 64x50, not 64x64 or 64x44",
         "03/000: 000.pkl: its frames are 128x128; prepare them with --height 128",
-        "04/000: 000.pkl: it holds uint8 [64, 64], not uint8 [frames, rows, columns]",
+        "04/000: 000.pkl: it holds uint8 [64, 64], not frames; save it as uint8 [frames, rows, columns]",
         "05/000: 000.pkl: no frame is left",
     ];
     assert_eq!(dropped.sequences.first, wanted.map(|what| format!("{named}{what}")));
@@ -127,6 +128,23 @@ fn converted_sets_come_back_whole() {
     for index in 0..set.len() {
         assert_eq!(again.clip(index).unwrap(), set.clip(index).unwrap());
     }
+}
+
+#[test]
+fn a_conversion_that_cannot_take_its_place_leaves_nothing_and_can_be_repeated() {
+    let place = Place::with_tree(2, 1, 2);
+    place.prepare();
+    let tree = place.raw().with_file_name("tree");
+    // Somebody takes the place meanwhile.
+    let progress = |_, _| {
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(tree.join("notes.txt"), "precious").unwrap();
+    };
+    let watch = Watch { progress: &progress, ..Watch::silent() };
+    let error = convert(&place.set(), &tree, &watch).unwrap_err().to_string();
+    assert!(error.contains("tree: cannot replace"), "{error}");
+    fs::remove_dir_all(&tree).unwrap();
+    assert_eq!(convert(&place.set(), &tree, &Watch::silent()).unwrap().sequences, 2);
 }
 
 #[test]

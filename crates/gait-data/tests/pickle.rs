@@ -66,9 +66,15 @@ fn lists_of_arrays_are_read() {
 fn other_contents_are_named() {
     for (name, bytes) in fixtures() {
         let wanted = match name.split('.').next().unwrap() {
-            "float" => "it holds float32 [3, 5, 4], not uint8",
-            "boolean" => "it holds bool [3, 5, 4], not uint8",
-            "object" => "it holds object [2], not uint8",
+            "float" => {
+                "it holds float32 [3, 5, 4], not uint8; save it as uint8 from 0 (black) to 255 (white)"
+            }
+            "boolean" => {
+                "it holds bool [3, 5, 4], not uint8; save it as uint8 from 0 (black) to 255 (white)"
+            }
+            "object" => {
+                "it holds object [2], not uint8; save it as uint8 from 0 (black) to 255 (white)"
+            }
             "text" => "it holds text, not a numpy array",
             "list" => "it holds a list of 3, not a numpy array",
             _ => continue,

@@ -5,9 +5,11 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use common::{Place, frame, options, write_sequence};
-use gait_data::{Grey, Layout, Outcome, PrepareOptions, Watch, align, prepare};
+use gait_data::{Grey, Layout, Outcome, PrepareOptions, Watch, align, convert, prepare};
 
 #[test]
 fn every_sequence_comes_back_as_it_was_aligned() {
@@ -128,6 +130,48 @@ fn the_same_set_is_kept_and_its_partition_can_change() {
 }
 
 #[test]
+fn sequences_written_anew_in_place_make_another_set() {
+    let place = Place::with_tree(2, 1, 2);
+    let later = |path: &Path| {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(60)).unwrap();
+    };
+    let tree = place.raw().with_file_name("tree");
+    place.prepare();
+    convert(&place.set(), &tree, &Watch::silent()).unwrap();
+    for (raw, layout, file) in [
+        (place.raw(), Layout::CasiaB, "001/nm-01/090/000.png"),
+        (tree, Layout::OpenGait, "002/nm-01/090/090.pkl"),
+    ] {
+        let out = place.out().join(layout.name());
+        let options = PrepareOptions::new(layout);
+        let again = || prepare(&raw, &out, &options, &Watch::silent());
+        again().unwrap();
+        assert_eq!(again().unwrap().outcome, Outcome::Kept);
+        later(&raw.join(file));
+        let error = again().unwrap_err().to_string();
+        assert!(error.contains("an older state of it") && error.contains("--overwrite"), "{error}");
+    }
+}
+
+#[test]
+fn another_partition_that_leaves_out_others_makes_another_set() {
+    let place = Place::with_tree(3, 1, 2);
+    let file = place.raw().with_extension("json");
+    let prepared = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let partition = Some(file.clone());
+        let options = PrepareOptions { partition, leave_out_unlisted: true, ..options() };
+        prepare(&place.raw(), &place.out(), &options, &Watch::silent())
+    };
+    prepared(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["002"]}"#).unwrap();
+    let report = prepared(r#"{"TRAIN_SET": ["002"], "TEST_SET": ["001"]}"#).unwrap();
+    assert_eq!(report.outcome, Outcome::Repartitioned);
+    let error = prepared(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["003"]}"#).unwrap_err().to_string();
+    assert!(error.contains("other subjects of it") && error.contains("--overwrite"), "{error}");
+}
+
+#[test]
 fn another_set_is_replaced_only_when_asked() {
     let place = Place::with_tree(3, 1, 2);
     place.prepare();
@@ -149,6 +193,16 @@ fn a_foreign_folder_is_refused() {
     let error = prepare(&place.raw(), &place.out(), &options(), &Watch::silent()).unwrap_err();
     assert!(error.to_string().contains("already holds thesis.tex"), "{error}");
     assert_eq!(fs::read_dir(place.out()).unwrap().count(), 1);
+}
+
+#[test]
+fn files_of_the_system_are_not_in_the_way() {
+    let place = Place::with_tree(1, 1, 1);
+    fs::create_dir_all(place.out()).unwrap();
+    for name in [".DS_Store", "Thumbs.db", "desktop.ini"] {
+        fs::write(place.out().join(name), "").unwrap();
+    }
+    assert_eq!(place.prepare().outcome, Outcome::Written);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn a_stopped_run_goes_on_and_ends_with_the_same_bytes() {
     fs::remove_dir_all(place.out()).unwrap();
     stop_after(&place, 100);
     // A half-written part is not trusted.
-    fs::write(place.out().join(".partial/000001.tmp"), "half").unwrap();
+    fs::write(place.out().join(".partial/000001.arrow"), "half").unwrap();
     let report = place.prepare();
     assert!(report.resumed >= 64 && report.resumed < 200, "{}", report.resumed);
     assert_eq!(bytes(&place.out()), expected);

@@ -8,9 +8,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use common::{Place, write_sequence};
+use common::Place;
 use gait_data::{Batch, BatchSettings, Clip, ClipSampler, Prefetcher, PreparedSet};
+use image::{GrayImage, Luma};
 use proptest::prelude::*;
+
+/// A block whose width tells the condition, still after trimming, with a gap whose row tells the
+/// frame.
+fn marked_frame(condition: usize, number: usize) -> GrayImage {
+    GrayImage::from_fn(40, 30, |x, y| {
+        let inside = (15..18 + condition as u32).contains(&x) && (4..26).contains(&y);
+        Luma([if inside && y != 6 + 2 * number as u32 { 255 } else { 0 }])
+    })
+}
 
 /// Six training subjects (of ten): 001 with one sequence, 002 with two, ..., lengths 1 to 9.
 fn uneven_set() -> (Place, Arc<PreparedSet>) {
@@ -18,7 +28,10 @@ fn uneven_set() -> (Place, Arc<PreparedSet>) {
     for subject in 1..=10_usize {
         for condition in 1..=subject {
             let folder = place.raw().join(format!("{subject:03}/nm-{condition:02}/090"));
-            write_sequence(&folder, subject * 13 + condition, 1 + (subject + condition) % 9);
+            fs::create_dir_all(&folder).unwrap();
+            for number in 0..1 + (subject + condition) % 9 {
+                marked_frame(condition, number).save(folder.join(format!("{number}.png"))).unwrap();
+            }
         }
     }
     place.prepare();
@@ -81,19 +94,23 @@ proptest! {
 #[test]
 fn sequences_repeat_only_where_there_are_too_few() {
     let (_place, set) = uneven_set();
-    // Windows longer than any sequence hold all of it, so that most origins are unique.
     let sampler = sampler(&set, [6, 3, 12], 5);
+    let mut enough = 0;
     for iteration in 0..20 {
         let batch = sampler.batch(iteration).unwrap();
         let origins = origins(&set, &sampler, &batch);
         for (classes, found) in batch.subjects.chunks(3).zip(origins.chunks(3)) {
+            assert!(found.iter().all(|origins| origins.len() == 1), "{found:?}");
+            let different: BTreeSet<usize> = found.iter().map(|origins| origins[0]).collect();
             // Class 2 is the first subject with three sequences.
-            if classes[0] >= 2 && found.iter().all(|f| f.len() == 1) {
-                let different: BTreeSet<usize> = found.iter().map(|f| f[0]).collect();
+            if classes[0] >= 2 {
                 assert_eq!(different.len(), 3, "class {}", classes[0]);
+                enough += 1;
             }
         }
     }
+    // All six classes are in every batch, and four of them have enough.
+    assert_eq!(enough, 20 * 4);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{TINY, command, gaitgl, refused, shared, texts, train_line, words};
+use common::{TINY, command, gaitgl, ok, refused, shared, texts, train_line, words};
 
 #[test]
 fn arguments_that_make_no_sense() {
@@ -140,13 +140,55 @@ fn a_run_is_neither_overwritten_nor_resumed_from_nothing() {
     refused(folder, &format!("train --data prepared --run run {deeper}"), &["model"]);
 }
 
-/// /dev/full takes every byte and says that the disk is full.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_written_is_named() {
     let folder = shared().path();
+    // A folder of that name is in the way.
     fs::create_dir_all(folder.join("in-the-way.json")).unwrap();
     refused(folder, "test --run run --data prepared --json in-the-way.json", &["in-the-way.json"]);
+}
+
+/// Prepares onto disks in memory that are too small: page by page up to one that suffices, so that
+/// every file of a preparation finds its disk full at some size. With room made, the same command
+/// must succeed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named_and_the_same_command_goes_on_when_there_is_room() {
+    const SCRIPT: &str = r#"
+        mount -t tmpfs none disk 2>/dev/null || exit 42
+        umount disk
+        fills() {
+            mount -t tmpfs -o size=$((4 * $1))k none disk
+            "$GAITGL" prepare few disk/out 2>told >/dev/null; code=$?
+            mount -o remount,size=16M disk
+            "$GAITGL" prepare few disk/out 2>again >/dev/null || { cat told again; exit 1; }
+            umount disk
+            [ $code = 0 ] && return 1
+            [ $code = 2 ] && grep -q 'disk is full; free some space' told || { cat told; exit 1; }
+        }
+        small=1 enough=400
+        while [ $((small + 1)) -lt $enough ]; do
+            middle=$(((small + enough) / 2))
+            if fills $middle; then small=$middle; else enough=$middle; fi
+        done
+        for pages in 1 2 3 4 5 6 $((small - 3)) $((small - 2)) $((small - 1)); do fills $pages; done
+        echo filled up to $small pages
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    ok(folder.path(), "synth few --subjects 4 --views 90 --frames 12 --seed 3");
+    fs::create_dir(folder.path().join("disk")).unwrap();
+    let output = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", SCRIPT])
+        .env("GAITGL", env!("CARGO_BIN_EXE_gaitgl"))
+        .current_dir(folder.path())
+        .output();
+    let Ok(output) = output else { return };
+    let (out, err) = texts(&output);
+    let not_allowed = output.status.code() == Some(42) || err.starts_with("unshare:");
+    // Not every machine lets its users mount disks.
+    if !not_allowed {
+        assert!(out.starts_with("filled up to"), "{out}{err}");
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@ pub mod checkpoint;
 pub mod device;
 pub mod embed;
 pub mod exchange;
-pub mod files;
 pub mod loss;
 pub mod mask;
 pub mod net;
@@ -17,3 +16,4 @@ pub mod train;
 pub mod weights;
 
 pub use device::cpu;
+pub use gait_data::files;

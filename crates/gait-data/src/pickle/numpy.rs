@@ -69,7 +69,7 @@ impl<'a> Array<'a> {
     /// If the elements are something else, or there are more or fewer than the shape says.
     pub fn into_uint8(self) -> Result<Cow<'a, [u8]>, PickleError> {
         if self.dtype != "uint8" {
-            return Err(other(format!("it holds {}, not uint8", self.describe())));
+            return Err(not_uint8(&self.describe()));
         }
         if product(&self.shape) != Some(self.data.len()) {
             let (what, bytes) = (self.describe(), self.data.len());
@@ -99,6 +99,10 @@ fn other(what: impl Into<String>) -> PickleError {
     PickleError::Other(what.into())
 }
 
+fn not_uint8(what: &str) -> PickleError {
+    other(format!("it holds {what}, not uint8; save it as uint8 from 0 (black) to 255 (white)"))
+}
+
 fn damaged(what: &str) -> PickleError {
     other(format!("its array is damaged: {what}"))
 }
@@ -114,7 +118,7 @@ fn reconstructed<'a>(call: &Call<'_, 'a>) -> Result<Array<'a>, PickleError> {
     let [_, shape, dtype, is_fortran, data] = state.ok_or_else(|| damaged("it has no state"))?;
     let (shape, dtype) = (shape_of(shape)?, dtype_of(dtype)?);
     if data.list().is_some() {
-        return Err(other(format!("it holds {dtype} {shape:?}, not uint8")));
+        return Err(not_uint8(&format!("{dtype} {shape:?}")));
     }
     let strides = match is_fortran.truth() {
         Some(true) => column_major(&shape),

@@ -17,15 +17,19 @@ use std::thread;
 pub(crate) use place::PARTIAL_FOLDER;
 pub use report::{Outcome, PrepareReport};
 
+use crate::files::{rename, write_json};
+use crate::fingerprint::Fingerprint;
 use crate::layout::Form;
 use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Row};
 use crate::set::{ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings};
 use crate::tree::{Listing, Source, list_tree};
-use crate::{DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Watch, partition_subjects};
+use crate::{
+    DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Watch, partition_subjects,
+};
 use place::{Partial, Present, look};
 use sequence::Workshop;
-use shard::{SEQUENCES, Shard, ShardNote, rename, write_json};
+use shard::{SEQUENCES, Shard, ShardNote};
 
 /// How to prepare a raw tree.
 #[derive(Clone, Debug)]
@@ -105,6 +109,8 @@ struct Plan<'a> {
     form: Form,
     /// Whether images are left aside.
     pickled: bool,
+    /// How images that come aligned get their size.
+    resizing: Option<Resizing>,
     sources: Vec<Source>,
     strays: crate::Tally,
     partition: Partition,
@@ -124,33 +130,30 @@ impl<'a> Plan<'a> {
         let partition = partition_subjects(&subjects, file, options.leave_out_unlisted)?;
         sources.retain(|s| partition.left_out.binary_search(&s.key.subject).is_err());
         let pickled = options.layout.is_pickled();
+        let said = options.aligned_source.then_some(Resizing::Halving);
+        let resizing = options.layout.resizing().or(said);
         let settings = PrepareSettings {
             layout: options.layout.name().into(),
             pattern: form.text(),
             height: options.height,
-            aligned_source: options.aligned_source || pickled || options.layout.comes_aligned(),
+            aligned_source: pickled || resizing.is_some(),
             faintest_sum: FAINTEST_SUM,
         };
         let fingerprint = fingerprint(&settings, &sources);
-        Ok(Plan { raw, settings, form, pickled, sources, strays, partition, fingerprint })
+        Ok(Plan { raw, settings, form, pickled, resizing, sources, strays, partition, fingerprint })
     }
 }
 
-/// FNV-1a of the settings and of every sequence's folder and time of change.
+/// The settings, and the name, the folder and the state of every sequence.
 fn fingerprint(settings: &PrepareSettings, sources: &[Source]) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut feed = |bytes: &[u8]| {
-        for byte in bytes.iter().chain(&[0]) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    };
-    feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
+    let mut all = Fingerprint::default();
+    all.feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
     for source in sources {
-        feed(source.key.to_string().as_bytes());
-        feed(source.folder.as_os_str().as_encoded_bytes());
-        feed(&source.modified.to_le_bytes());
+        all.feed(source.key.to_string().as_bytes());
+        all.feed(source.folder.as_os_str().as_encoded_bytes());
+        all.feed_other(source.state);
     }
-    format!("{hash:016x}")
+    all.to_string()
 }
 
 /// Works through the sequences, part by part; returns what the parts hold together and how many
@@ -176,19 +179,10 @@ fn work(
     };
     let queue = OrderedQueue::new(0, todo.len() as u64, 4 * threads as u64 + 4);
     let workshop = Workshop::new(plan, watch);
-    let collected = thread::scope(|scope| {
-        for _ in 0..threads {
-            let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
-            if let Err(e) = thread::Builder::new().spawn_scoped(scope, worker) {
-                queue.close();
-                return Err(DataError::io("start a thread for", plan.raw, e));
-            }
-        }
-        let result = collect(&queue, &todo, total, partial, &mut notes, watch);
-        queue.close();
-        result
-    });
-    collected?;
+    let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
+    let collect = || collect(&queue, &todo, total, partial, &mut notes, watch);
+    let collected = queue.serve(threads, worker, collect);
+    collected.map_err(|e| DataError::io("start a thread for", plan.raw, e))??;
     let mut all = ShardNote::default();
     for note in notes.iter().flatten() {
         all.sequences += note.sequences;
@@ -206,7 +200,6 @@ fn run_worker(
     todo: &[usize],
     sources: &[Source],
 ) {
-    let _guard = queue.close_on_panic();
     let mut compressor = None;
     while let Some(number) = queue.claim() {
         let source = &sources[todo[number as usize]];
@@ -260,15 +253,15 @@ fn finish(
         let first = note.dropped.sequences.first.first().cloned().unwrap_or_default();
         let what = format!("no sequence of {} could be used ({first})", plan.sources.len());
         partial.remove()?;
-        return Err(DataError::tree(
+        return Err(DataError::unusable(
             plan.raw,
             what,
             "check its files: images of silhouettes, white (255) on black (0), or .pkl of uint8 \
              [frames, 64, 64]",
         ));
     }
-    let beside = partial.folder.join("joined.tmp");
-    let mut file = ArrowFile::create(&beside)?;
+    let [clips, description] = [CLIPS_FILE, ABOUT_FILE].map(|name| partial.folder.join(name));
+    let mut file = ArrowFile::create(&clips)?;
     let mut subjects = BTreeSet::new();
     for number in 0..plan.sources.len().div_ceil(SEQUENCES) {
         watch.check()?;
@@ -297,10 +290,11 @@ fn finish(
         bytes,
         fingerprint: plan.fingerprint,
     };
+    write_json(&description, &about)?;
     // Without its description a set does not count, so the old one goes before its clips do.
     remove_if_there(&out.join(ABOUT_FILE))?;
-    rename(&beside, &out.join(CLIPS_FILE))?;
-    write_json(&out.join(ABOUT_FILE), &about)?;
+    rename(&clips, &out.join(CLIPS_FILE))?;
+    rename(&description, &out.join(ABOUT_FILE))?;
     partial.remove()?;
     Ok(about)
 }

@@ -91,8 +91,9 @@ fn silhouettes<'a>(
     let Some(list) = value.list() else {
         let array = Array::of(value)?;
         let &[_, rows, columns] = array.shape() else {
-            let what = format!("it holds {}, not uint8 [frames, rows, columns]", array.describe());
-            return Err(other(what));
+            let what = array.describe();
+            let mend = "save it as uint8 [frames, rows, columns]";
+            return Err(other(format!("it holds {what}, not frames; {mend}")));
         };
         return Ok(([rows, columns], array.into_uint8()?));
     };

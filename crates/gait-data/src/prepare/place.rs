@@ -1,16 +1,16 @@
 //! The output folder of a preparation: what may be there already, and the partial folder.
 
-use std::fs::{self, File, TryLockError};
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::shard::write_json;
 use crate::DataError;
+use crate::files::{LOCK_FILE, lock, write_json};
 use crate::set::{ABOUT_FILE, About, CLIPS_FILE, PreparedSet, read_about};
 
 /// Folder of unfinished work within the output folder.
 pub(crate) const PARTIAL_FOLDER: &str = ".partial";
 const FINGERPRINT_FILE: &str = "fingerprint.json";
-const LOCK_FILE: &str = "lock";
 
 /// What the output folder holds before the work.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
     }
     if !out.is_dir() {
         let what = "a file is in the way of the output folder";
-        return Err(DataError::set(out, what, "choose another output folder"));
+        return Err(DataError::unusable(out, what, "choose another output folder"));
     }
     if out.join(ABOUT_FILE).exists() {
         let about = read_about(out);
@@ -41,25 +41,30 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
             // Damaged, but its own: made again.
             Err(_) if same => Ok(Present::Free),
             _ if overwrite => Ok(Present::Free),
-            _ => Err(DataError::set(
+            _ => Err(DataError::unusable(
                 out,
-                "it holds a set prepared from another tree, an older state of it, or with other \
-                 settings",
+                "it holds a set prepared from another tree, an older state of it, other subjects of \
+                 it, or with other settings",
                 "choose another output folder, or replace the set with --overwrite",
             )),
         };
     }
-    let known = [PARTIAL_FOLDER, CLIPS_FILE];
     let entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
-    let foreign = entries.flatten().find(|e| known.iter().all(|name| e.file_name() != *name));
-    match foreign {
-        Some(entry) => Err(DataError::set(
+    match entries.flatten().find(|entry| !is_no_matter(&entry.file_name())) {
+        Some(entry) => Err(DataError::unusable(
             out,
             format!("it already holds {}", entry.file_name().display()),
             "choose an empty or new output folder",
         )),
         None => Ok(Present::Free),
     }
+}
+
+/// Whether an entry of the output folder is ours, or none of the user's: hidden, or what Windows
+/// puts into folders that somebody looked at.
+fn is_no_matter(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+        || [CLIPS_FILE, "Thumbs.db", "desktop.ini"].iter().any(|known| name == *known)
 }
 
 /// The partial folder, locked while this lives.
@@ -96,22 +101,6 @@ impl Partial {
         // Some systems refuse to remove an open file.
         drop(self.lock);
         fs::remove_dir_all(&self.folder).map_err(|e| DataError::io("remove", &self.folder, e))
-    }
-}
-
-/// Takes the lock of the partial folder; the system frees it when the process ends.
-fn lock(folder: &Path) -> Result<File, DataError> {
-    let path = folder.join(LOCK_FILE);
-    let file = File::create(&path).map_err(|e| DataError::io("write", &path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataError::set(
-            folder,
-            "another process is preparing this set",
-            "wait for it, or choose another output folder",
-        )),
-        // A file system without locks: the user has to take care.
-        Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::layout::Form;
 use crate::set::arrow_file::Row;
 use crate::set::{Dropped, PrepareSettings};
 use crate::tree::Source;
-use crate::{DataError, Watch};
+use crate::{DataError, Resizing, Watch};
 
 /// Compression level of clips. Silhouettes shrink to about a tenth at any level: 14,191 of them to
 /// 5.74 MB at this one and to 5.91 MB at level 3, which takes longer.
@@ -31,14 +31,16 @@ pub(super) struct Workshop<'a> {
     settings: &'a PrepareSettings,
     form: &'a Form,
     pickled: bool,
+    resizing: Option<Resizing>,
     watch: &'a Watch<'a>,
     budget: Budget,
 }
 
 impl<'a> Workshop<'a> {
     pub fn new(plan: &'a Plan<'a>, watch: &'a Watch<'a>) -> Self {
-        let Plan { raw, settings, form, pickled, .. } = plan;
-        Workshop { root: raw, settings, form, pickled: *pickled, watch, budget: Budget::default() }
+        let Plan { raw: root, settings, form, pickled, resizing, .. } = plan;
+        let (pickled, resizing) = (*pickled, *resizing);
+        Workshop { root, settings, form, pickled, resizing, watch, budget: Budget::default() }
     }
 
     /// A worker's compressor.
@@ -96,7 +98,7 @@ impl<'a> Workshop<'a> {
         let height = self.settings.height;
         let kept = row(source, [height, height], &pixels, compressor);
         drop(reserved);
-        Ok(kept.map_err(|what| format!("{what}{}", Of(images.len(), dropped))))
+        Ok(kept.map_err(|what| format!("{what}{}", Whereabouts { images: images.len(), dropped })))
     }
 
     /// A sequence of one pickled array.
@@ -154,26 +156,11 @@ impl<'a> Workshop<'a> {
     }
 
     fn align(&self, grey: Grey) -> Result<Vec<u8>, Unusable> {
-        let size = self.settings.height;
-        if !self.settings.aligned_source {
-            return align(&grey, size);
-        }
-        match [grey.height, grey.width] {
-            found if found == [size; 2] => Ok(grey.pixels),
-            found if found == [2 * size; 2] => Ok(halved(&grey)),
-            _ => Err(Unusable::Misshapen),
+        match self.resizing {
+            Some(resizing) => resizing.apply(grey, self.settings.height),
+            None => align(&grey, self.settings.height),
         }
     }
-}
-
-/// Half the rows and columns, each pixel the rounded mean of four: what OpenCV's linear and area
-/// resizing both do at this scale.
-fn halved(image: &Grey) -> Vec<u8> {
-    let pairs = image.pixels.chunks_exact(2 * image.width).map(|rows| rows.split_at(image.width));
-    let mean = |(a, b): (&[u8], &[u8])| {
-        ((a.iter().chain(b).map(|&p| u32::from(p)).sum::<u32>() + 2) / 4) as u8
-    };
-    pairs.flat_map(|(a, b)| a.chunks_exact(2).zip(b.chunks_exact(2)).map(mean)).collect()
 }
 
 /// The row of `source`: `pixels` are frames of `size` rows and columns.
@@ -195,11 +182,14 @@ fn row(
 }
 
 /// " of 12 (3 unreadable, 9 empty)": where the frames of a dropped sequence went.
-struct Of<'a>(usize, &'a Dropped);
+struct Whereabouts<'a> {
+    images: usize,
+    dropped: &'a Dropped,
+}
 
-impl fmt::Display for Of<'_> {
+impl fmt::Display for Whereabouts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Of(images, dropped) = self;
+        let Whereabouts { images, dropped } = self;
         if *images == 0 {
             return write!(f, "; the folder holds no PNG, BMP or JPEG");
         }
@@ -252,13 +242,6 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
     use std::time::Duration;
-
-    #[test]
-    fn halving_rounds_the_mean_of_four() {
-        let pixels = vec![0, 1, 255, 255, 1, 0, 255, 254, 9, 9, 9, 9, 9, 9, 9, 9];
-        let image = Grey { height: 4, width: 4, pixels };
-        assert_eq!(halved(&image), [1, 255, 9, 9]);
-    }
 
     #[test]
     fn work_beyond_the_budget_waits_and_a_giant_goes_alone() {

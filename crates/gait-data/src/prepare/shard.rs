@@ -1,12 +1,13 @@
 //! Finished parts of a preparation, by which a killed one goes on.
 //!
-//! A part is two files in the partial folder: the rows, and what was dropped on the way. Both
-//! are written beside and renamed, the second one last: a part counts when it is there.
+//! A part is two files in the partial folder: the rows, and a note of what was dropped on the way.
+//! The note comes last: a part counts when it is there and the rows are whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
+use crate::files::write_json;
 use crate::set::arrow_file::{ArrowFile, Row, read_batches};
 use crate::set::{Dropped, map};
 use arrow_array::RecordBatch;
@@ -42,13 +43,11 @@ impl Shard {
 
     /// Writes the part and syncs it to disk.
     pub fn write(&self, rows: &[Row], note: &ShardNote) -> Result<(), DataError> {
-        let beside = self.rows.with_extension("tmp");
-        let mut file = ArrowFile::create(&beside)?;
+        let mut file = ArrowFile::create(&self.rows)?;
         if !rows.is_empty() {
             file.write(rows)?;
         }
         file.finish()?;
-        rename(&beside, &self.rows)?;
         write_json(&self.note, note)
     }
 
@@ -62,22 +61,6 @@ impl Shard {
     /// The rows, in place.
     pub fn batches(&self) -> Result<Vec<RecordBatch>, DataError> {
         let mend = "delete it and run the same command again";
-        read_batches(&map(&self.rows)?).map_err(|what| DataError::set(&self.rows, what, mend))
+        read_batches(&map(&self.rows)?).map_err(|what| DataError::unusable(&self.rows, what, mend))
     }
-}
-
-/// Writes `value` beside `path`, syncs it and renames it.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DataError> {
-    let failed = |e| DataError::io("write", path, e);
-    let beside = path.with_extension("json.tmp");
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| failed(e.into()))?;
-    text.push(b'\n');
-    let file = fs::File::create(&beside).map_err(failed)?;
-    std::io::Write::write_all(&mut &file, &text).and_then(|()| file.sync_all()).map_err(failed)?;
-    rename(&beside, path)
-}
-
-/// Renames a finished file into place.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<(), DataError> {
-    fs::rename(from, to).map_err(|e| DataError::io("write", to, e))
 }

@@ -40,13 +40,13 @@ impl About {
     pub fn decode(path: &Path, text: &[u8]) -> Result<Self, DataError> {
         // The form is read first: another form may have other fields.
         let damaged = |e: serde_json::Error| {
-            DataError::set(path, format!("it is damaged ({e})"), PREPARE_AGAIN)
+            DataError::unusable(path, format!("it is damaged ({e})"), PREPARE_AGAIN)
         };
         let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
         match value.get("form").and_then(serde_json::Value::as_u64) {
             Some(form) if form != u64::from(FORM) => {
                 let what = format!("it is of form {form}, this program reads form {FORM}");
-                Err(DataError::set(path, what, "run `gaitgl prepare` again"))
+                Err(DataError::unusable(path, what, "run `gaitgl prepare` again"))
             }
             _ => serde_json::from_value(value).map_err(damaged),
         }

@@ -70,7 +70,7 @@ fn batch_of(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
     )
 }
 
-/// Writes batches to `path`, which must be a name beside the final one, and syncs it to disk.
+/// Writes batches to `path`, where nobody looks for a finished file, and syncs it to disk.
 pub(crate) struct ArrowFile<'a> {
     path: &'a Path,
     writer: FileWriter<BufWriter<File>>,

@@ -5,7 +5,7 @@ mod about;
 pub(crate) mod arrow_file;
 mod map;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,7 @@ impl PreparedSet {
 
     fn of(folder: &Path, about: About, file: &Buffer) -> Result<Self, DataError> {
         let path = folder.join(CLIPS_FILE);
-        let damaged = |what: String| DataError::set(&path, what, PREPARE_AGAIN);
+        let damaged = |what: String| DataError::unusable(&path, what, PREPARE_AGAIN);
         if file.len() as u64 != about.bytes {
             let what = format!("it has {} bytes where {} were written", file.len(), about.bytes);
             return Err(damaged(what));
@@ -132,6 +132,16 @@ impl PreparedSet {
         self.of_subjects(&self.about.partition.train)
     }
 
+    /// Training subjects with at least one sequence, sorted, and the sequences of each: the classes
+    /// of a network that is trained on the set, in their order.
+    pub fn classes(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut classes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for index in self.train() {
+            classes.entry(&self.entries[index].key.subject).or_default().push(index);
+        }
+        classes
+    }
+
     /// Indices of the sequences whose subject is tested on.
     pub fn test(&self) -> Vec<usize> {
         self.of_subjects(&self.about.partition.test)
@@ -149,7 +159,7 @@ impl PreparedSet {
     pub fn clip(&self, index: usize) -> Result<Clip, DataError> {
         let Some(SequenceEntry { key, frames, height, width }) = self.entries.get(index) else {
             let what = format!("there is no sequence {index}, only {}", self.len());
-            return Err(DataError::set(&self.folder, what, "choose a smaller number"));
+            return Err(DataError::unusable(&self.folder, what, "choose a smaller number"));
         };
         let batch = self.starts.partition_point(|start| *start <= index) - 1;
         let stored = self.batches[batch].clip.value(index - self.starts[batch]);
@@ -159,7 +169,7 @@ impl PreparedSet {
         let most = stored.len().saturating_mul(MOST_INFLATED);
         let damaged = || {
             let path = self.folder.join(CLIPS_FILE);
-            DataError::set(path, format!("sequence {key} is damaged"), PREPARE_AGAIN)
+            DataError::unusable(path, format!("sequence {key} is damaged"), PREPARE_AGAIN)
         };
         let promised = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
         if promised != Some(size as u64) || size > most {
@@ -197,15 +207,19 @@ pub fn read_about(folder: &Path) -> Result<About, DataError> {
     let path = folder.join(ABOUT_FILE);
     if !folder.is_dir() {
         let what = "there is no such folder";
-        return Err(DataError::set(folder, what, "give the folder that `gaitgl prepare` wrote"));
+        return Err(DataError::unusable(
+            folder,
+            what,
+            "give the folder that `gaitgl prepare` wrote",
+        ));
     }
     if !path.exists() {
         return Err(if folder.join(crate::prepare::PARTIAL_FOLDER).exists() {
             let what = "its preparation was not finished";
-            DataError::set(folder, what, "run the same `gaitgl prepare` again to go on")
+            DataError::unusable(folder, what, "run the same `gaitgl prepare` again to go on")
         } else {
             let what = format!("it is no prepared set ({ABOUT_FILE} is missing)");
-            DataError::set(folder, what, "make one with `gaitgl prepare RAW OUT`")
+            DataError::unusable(folder, what, "make one with `gaitgl prepare RAW OUT`")
         });
     }
     let text = fs::read(&path).map_err(|e| DataError::io("read", &path, e))?;

@@ -13,6 +13,7 @@ use super::film::Film;
 use super::raster::Mask;
 use super::walk::{Person, Recording, Walk};
 use super::{SynthOptions, view_name};
+use crate::files::FolderBeside;
 use crate::{DataError, Watch};
 
 /// What [`write_tree`] made.
@@ -35,7 +36,7 @@ pub struct SynthReport {
 /// `out` and renamed when complete; `watch` is told of finished clips.
 ///
 /// # Errors
-/// [`DataError::Setting`] for options out of range, [`DataError::Tree`] when `out` exists and is
+/// [`DataError::Setting`] for options out of range, [`DataError::Unusable`] when `out` exists and is
 /// not an empty folder, [`DataError::Io`] when the disk refuses, [`DataError::Stopped`].
 pub fn write_tree(
     out: &Path,
@@ -44,26 +45,15 @@ pub fn write_tree(
 ) -> Result<SynthReport, DataError> {
     options.check()?;
     refuse_occupied(out)?;
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent).map_err(|e| DataError::io("create", parent, e))?;
-    let beside = tempfile::Builder::new()
-        .prefix(".synth-")
-        .tempdir_in(parent)
-        .map_err(|e| DataError::io("create a folder in", parent, e))?;
-    let tree = beside.path().join("tree");
-    let report = write_subjects(&tree, options, watch)?;
-    if out.exists() {
-        fs::remove_dir(out).map_err(|e| DataError::io("replace", out, e))?;
-    }
-    fs::rename(&tree, out).map_err(|e| DataError::io("write", out, e))?;
+    let beside = FolderBeside::create(out)?;
+    let report = write_subjects(&beside.tree(), options, watch)?;
+    beside.finish()?;
     Ok(report)
 }
 
 fn refuse_occupied(out: &Path) -> Result<(), DataError> {
-    let refuse = |what| Err(DataError::tree(out, what, "choose another folder or remove it first"));
+    let refuse =
+        |what| Err(DataError::unusable(out, what, "choose another folder or remove it first"));
     if out.is_file() {
         return refuse("is a file, not a folder");
     }

@@ -98,10 +98,8 @@ impl Import {
     }
 }
 
-/// The names of the classes: the training subjects that have a sequence, in order.
+/// The names of the classes of a network trained on the set in `folder`.
 fn training_subjects(folder: &std::path::Path) -> anyhow::Result<Vec<String>> {
     let set = PreparedSet::open(folder)?;
-    let subjects = set.train().into_iter().map(|index| set.entry(index).key.subject.clone());
-    let subjects: std::collections::BTreeSet<String> = subjects.collect();
-    Ok(subjects.into_iter().collect())
+    Ok(set.classes().into_keys().map(String::from).collect())
 }

@@ -38,7 +38,7 @@ pub struct Prepare {
     /// Rows of an aligned silhouette: 64, or 128 for Gait3D at 128 x 88
     #[arg(long, default_value_t = 64)]
     height: usize,
-    /// The silhouettes are aligned already (GREW): only their size is checked
+    /// The silhouettes are aligned already: they are taken as they are, or halved
     #[arg(long)]
     aligned: bool,
     /// Replace a set of another tree or other settings

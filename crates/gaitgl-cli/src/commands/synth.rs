@@ -14,8 +14,9 @@ use crate::{Outcome, files, progress};
 
 /// Write silhouettes of synthetic walkers as a CASIA-B tree
 ///
-/// OUT/001/nm-01/000/001.png and so on: subjects 001.., conditions nm-01..06 (normal), bg-01..02
-/// (with a bag), cl-01..02 (in a coat), one folder per view. The same seed makes the same files.
+/// OUT/001/nm-01/000/001-nm-01-000-001.png and so on: subjects 001.., conditions nm-01..06 (normal),
+/// bg-01..02 (with a bag), cl-01..02 (in a coat), one folder per view. The same seed makes the same
+/// files.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Synth {

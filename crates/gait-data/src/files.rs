@@ -1,0 +1,189 @@
+//! Files and folders that are whole or absent: written beside their place and renamed.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::DataError;
+
+/// Writes a file beside its place and renames it, so that no reader meets half of it. Missing
+/// folders are made.
+///
+/// # Errors
+/// A folder that cannot be written to, a full disk; nothing is left behind then.
+pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside_with(path, |file| file.write_all(bytes))
+}
+
+/// [`write_beside`] for what is written piece by piece.
+///
+/// # Errors
+/// As [`write_beside`], and what `write` fails with.
+pub fn write_beside_with<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; results should be as readable as any other file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".gaitgl-").tempfile_in(folder)?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+/// [`write_beside`] of `value` as JSON.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DataError> {
+    let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
+    text.and_then(|text| write_beside(path, &[&text[..], b"\n"].concat()))
+        .map_err(|e| DataError::io("write", path, e))
+}
+
+/// Renames what is finished into place.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DataError> {
+    fs::rename(from, to).map_err(|e| DataError::io("write", to, e))
+}
+
+/// Takes the lock of a `folder` of unfinished work, the file `lock` in it; the system frees it when
+/// the process ends.
+pub(crate) fn lock(folder: &Path) -> Result<File, DataError> {
+    let path = folder.join(LOCK_FILE);
+    let file = File::create(&path).map_err(|e| DataError::io("write", &path, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataError::unusable(
+            folder,
+            "another process is at work here",
+            "wait for it, or choose another output folder",
+        )),
+        // A file system without locks: the user has to take care.
+        Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// Name of the file by which [`lock`] locks a folder.
+pub(crate) const LOCK_FILE: &str = "lock";
+
+/// A folder of results that is written beside its place and renamed when it is whole. Dropped
+/// before that, it takes what was written with it; what a killed process leaves, the next one that
+/// writes to the same place removes.
+#[derive(Debug)]
+pub(crate) struct FolderBeside {
+    place: PathBuf,
+    beside: PathBuf,
+    lock: Option<File>,
+}
+
+impl FolderBeside {
+    /// A folder that will be `place`, where nothing or an empty folder may be.
+    ///
+    /// # Errors
+    /// If it cannot be made, or another process is writing to the same place.
+    pub fn create(place: &Path) -> Result<Self, DataError> {
+        let failed = |e| DataError::io("write", place, e);
+        let place = std::path::absolute(place).map_err(failed)?;
+        let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
+            return Err(DataError::unusable(place, "it is no name for a folder", "choose another"));
+        };
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(".unfinished");
+        let beside = parent.join(hidden);
+        fs::create_dir_all(&beside).map_err(failed)?;
+        let folder = FolderBeside { lock: Some(lock(&beside)?), beside, place };
+        if folder.tree().exists() {
+            fs::remove_dir_all(folder.tree())
+                .map_err(|e| DataError::io("remove", folder.tree(), e))?;
+        }
+        fs::create_dir(folder.tree()).map_err(failed)?;
+        Ok(folder)
+    }
+
+    /// Where to write what the folder shall hold.
+    pub fn tree(&self) -> PathBuf {
+        self.beside.join("tree")
+    }
+
+    /// Puts the folder into its place.
+    pub fn finish(self) -> Result<(), DataError> {
+        if self.place.exists() {
+            fs::remove_dir(&self.place).map_err(|e| DataError::io("replace", &self.place, e))?;
+        }
+        rename(&self.tree(), &self.place)
+    }
+}
+
+impl Drop for FolderBeside {
+    fn drop(&mut self) {
+        // Some systems refuse to remove an open file.
+        self.lock = None;
+        let _ = fs::remove_dir_all(&self.beside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/a.txt");
+        write_beside(&path, b"one").unwrap();
+        write_beside(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let full = |_: &mut File| Err(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(write_beside_with(&path, full).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(path.parent().unwrap()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_folder_in_the_way_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write_beside(folder.path(), b"x").is_err());
+    }
+
+    #[test]
+    fn a_folder_appears_whole_and_replaces_what_a_killed_process_left() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("new/out");
+        let killed = FolderBeside::create(&place).unwrap();
+        fs::write(killed.tree().join("old"), "").unwrap();
+        let error = FolderBeside::create(&place).unwrap_err().to_string();
+        assert!(error.contains("another process"), "{error}");
+        drop(killed.lock.as_ref().map(File::unlock));
+        std::mem::forget(killed);
+
+        let folder = FolderBeside::create(&place).unwrap();
+        fs::write(folder.tree().join("new"), "").unwrap();
+        fs::create_dir(&place).unwrap();
+        folder.finish().unwrap();
+        assert_eq!(names(&place), ["new"]);
+        assert_eq!(names(place.parent().unwrap()), ["out"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_finished_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("out");
+        drop(FolderBeside::create(&place).unwrap());
+        assert!(names(root.path()).is_empty());
+        let folder = FolderBeside::create(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("mine"), "").unwrap();
+        assert!(folder.finish().is_err());
+        assert_eq!(names(root.path()), ["out"]);
+    }
+}
