@@ -102,7 +102,7 @@ impl PartitionFile {
     /// # Errors
     /// If the file has no such list.
     pub fn into_probe(self) -> Result<Vec<String>, DataError> {
-        self.probe.ok_or_else(|| DataError::Partition {
+        self.probe.ok_or_else(|| DataError::Unusable {
             path: self.path,
             what: "it has no PROBE_SET".into(),
             mend: "add the list of probes, \"subject-condition-view\" each".into(),
