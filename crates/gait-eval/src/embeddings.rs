@@ -2,6 +2,17 @@
 
 use crate::EvalError;
 
+/// Who walks, how, and seen from where: the names of one sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name<'a> {
+    /// Who walks.
+    pub subject: &'a str,
+    /// How: CASIA-B's `nm-01`, GREW's `02`.
+    pub condition: &'a str,
+    /// Seen from where: the angle in degrees where the data set has one.
+    pub view: &'a str,
+}
+
 /// Embeddings `[n, c, p]` of `n` sequences, row-major, and the three names of each sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
@@ -81,6 +92,13 @@ impl Embeddings {
     /// The embedding `[c, p]` of sequence `i`.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.values[i * self.width()..(i + 1) * self.width()]
+    }
+
+    /// The names of all sequences.
+    pub fn names(&self) -> Vec<Name<'_>> {
+        let others = self.conditions.iter().zip(&self.views);
+        let names = self.subjects.iter().zip(others);
+        names.map(|(subject, (condition, view))| Name { subject, condition, view }).collect()
     }
 
     /// `subject/condition/view` of sequence `i`, for messages.

@@ -29,7 +29,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, EvalError> {
     e.check()?;
     let mut notes = Vec::new();
-    let chosen = selection::select(e, protocol, &mut notes)?;
+    let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
     let data = Data { e, protocol, distance, pairs };
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();

@@ -39,7 +39,7 @@ mod verification;
 mod watch;
 
 pub use distance::{Distance, distance_matrix, map_rows};
-pub use embeddings::Embeddings;
+pub use embeddings::{Embeddings, Name};
 pub use error::EvalError;
 pub use evaluate::evaluate;
 pub use evaluation::{Evaluation, GroupResult, PairResult, ViewResult};

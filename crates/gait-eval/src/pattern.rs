@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::Embeddings;
+use crate::Name;
 
 /// A pattern of a condition or subject name: `*` stands for any characters, a leading `!` for
 /// everything else.
@@ -73,14 +73,14 @@ impl Selector {
         says_nothing.then_some("selects nothing; write conditions = [\"*\"] for all sequences")
     }
 
-    /// Whether sequence `i` is selected; `listed` says whether the partition lists it.
-    pub(crate) fn selects(&self, e: &Embeddings, i: usize, listed: impl Fn(usize) -> bool) -> bool {
+    /// Whether a sequence is selected; `listed` says whether the partition lists it.
+    pub(crate) fn selects(&self, name: &Name, listed: impl Fn(&Name) -> bool) -> bool {
         let fits = |patterns: &Option<Vec<Pattern>>, name: &str| {
             patterns.as_ref().is_none_or(|p| matches_any(p, name))
         };
-        fits(&self.conditions, &e.conditions[i])
-            && fits(&self.subjects, &e.subjects[i])
-            && self.listed.is_none_or(|wanted| wanted == listed(i))
+        fits(&self.conditions, name.condition)
+            && fits(&self.subjects, name.subject)
+            && self.listed.is_none_or(|wanted| wanted == listed(name))
     }
 }
 

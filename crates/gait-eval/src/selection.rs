@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::pattern::Selector;
-use crate::{Embeddings, EvalError, Protocol};
+use crate::{EvalError, Name, Protocol};
 
 /// Names that a message lists before it only counts the rest.
 const NAMED: usize = 8;
@@ -14,9 +14,30 @@ pub(crate) struct Chosen {
     pub gallery: Vec<usize>,
 }
 
+impl Protocol {
+    /// Whether the protocol finds a gallery and probes among sequences of these names, so that a
+    /// misfit is told before a network is trained or run on them.
+    ///
+    /// ```
+    /// use gait_eval::{Name, Protocol};
+    ///
+    /// let names = ["walk", "run"].map(|condition| Name { subject: "anna", condition, view: "90" });
+    /// assert!(Protocol::builtin("leave-one-out")?.check_names(&names).is_ok());
+    /// let problem = Protocol::builtin("casia-b")?.check_names(&names).unwrap_err().to_string();
+    /// assert!(problem.contains("the 2 sequences have conditions run, walk"));
+    /// # Ok::<(), gait_eval::EvalError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EvalError::Misfit`], as [`crate::evaluate`] would give it for embeddings of these names.
+    pub fn check_names(&self, names: &[Name]) -> Result<(), EvalError> {
+        select(names, self, &mut Vec::new()).map(drop)
+    }
+}
+
 /// The probes and the gallery of each group of the protocol.
 pub(crate) fn select(
-    e: &Embeddings,
+    names: &[Name],
     protocol: &Protocol,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Chosen>, EvalError> {
@@ -28,27 +49,33 @@ pub(crate) fn select(
                 .to_owned(),
         });
     }
-    note_gaps(e, protocol, notes);
+    if names.is_empty() {
+        return Err(EvalError::Misfit {
+            protocol: protocol.name.clone(),
+            problem: "there is no sequence to test".to_owned(),
+        });
+    }
+    note_gaps(names, protocol, notes);
     let mut chosen = Vec::new();
     for group in &protocol.probes {
         chosen.push(Chosen {
-            probes: find(e, protocol, &group.selector())?,
-            gallery: find(e, protocol, group.gallery.as_ref().unwrap_or(&protocol.gallery))?,
+            probes: find(names, protocol, &group.selector())?,
+            gallery: find(names, protocol, group.gallery.as_ref().unwrap_or(&protocol.gallery))?,
         });
     }
     if chosen.iter().all(|c| c.gallery.is_empty()) {
         let wanted = protocol.probes[0].gallery.as_ref().unwrap_or(&protocol.gallery);
-        return Err(misfit(e, protocol, "gallery", wanted));
+        return Err(misfit(names, protocol, "gallery", wanted));
     }
     if chosen.iter().all(|c| c.probes.is_empty()) {
-        return Err(misfit(e, protocol, "probes", &protocol.probes[0].selector()));
+        return Err(misfit(names, protocol, "probes", &protocol.probes[0].selector()));
     }
     Ok(chosen)
 }
 
 /// The sequences of a selection, without those of the views that the protocol skips.
 pub(crate) fn find(
-    e: &Embeddings,
+    names: &[Name],
     protocol: &Protocol,
     selector: &Selector,
 ) -> Result<Vec<usize>, EvalError> {
@@ -61,28 +88,28 @@ pub(crate) fn find(
                 .to_owned(),
         });
     }
-    let in_list = |i| listed.is_some_and(|names| names.contains(&listed_name(e, i)));
-    let selected = |i: &usize| !skipped(e, protocol, *i) && selector.selects(e, *i, in_list);
-    Ok((0..e.len()).filter(selected).collect())
+    let in_list = |name: &Name| listed.is_some_and(|listed| listed.contains(&listed_name(name)));
+    let selected = |name: &Name| !skipped(name, protocol) && selector.selects(name, in_list);
+    Ok((0..names.len()).filter(|&i| selected(&names[i])).collect())
 }
 
-fn skipped(e: &Embeddings, protocol: &Protocol, i: usize) -> bool {
-    protocol.skip_views.iter().any(|view| view == protocol.view(&e.views[i]))
+fn skipped(name: &Name, protocol: &Protocol) -> bool {
+    protocol.skip_views.iter().any(|view| view == protocol.view(name.view))
 }
 
 /// The name of a sequence in the lists of OpenGait's partition files.
-fn listed_name(e: &Embeddings, i: usize) -> String {
-    format!("{}-{}-{}", e.subjects[i], e.conditions[i], e.views[i])
+fn listed_name(name: &Name) -> String {
+    format!("{}-{}-{}", name.subject, name.condition, name.view)
 }
 
-fn note_gaps(e: &Embeddings, protocol: &Protocol, notes: &mut Vec<String>) {
-    let skipped = (0..e.len()).filter(|&i| skipped(e, protocol, i)).count();
+fn note_gaps(names: &[Name], protocol: &Protocol, notes: &mut Vec<String>) {
+    let skipped = names.iter().filter(|name| skipped(name, protocol)).count();
     if skipped > 0 {
         let views = protocol.skip_views.join(", ");
         notes.push(format!("{skipped} sequences of view {views} are not part of the test"));
     }
     if let Some(listed) = protocol.listed.as_ref().filter(|_| protocol.needs_listed()) {
-        let present = (0..e.len()).filter(|&i| listed.contains(&listed_name(e, i))).count();
+        let present = names.iter().filter(|name| listed.contains(&listed_name(name))).count();
         if present < listed.len() {
             let missing = listed.len() - present;
             notes.push(format!("{missing} of {} listed probes are not in the data", listed.len()));
@@ -91,29 +118,29 @@ fn note_gaps(e: &Embeddings, protocol: &Protocol, notes: &mut Vec<String>) {
 }
 
 pub(crate) fn misfit(
-    e: &Embeddings,
+    names: &[Name],
     protocol: &Protocol,
     what: &str,
     wanted: &Selector,
 ) -> EvalError {
-    let list = |kind: &str, names: &[String]| {
-        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let list = |kind: &str, part: for<'a> fn(&Name<'a>) -> &'a str| {
+        let names: BTreeSet<&str> = names.iter().map(part).collect();
         let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
         let more = names.len() - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("{kind} {}{more}", shown.join(", "))
     };
     let has = if wanted.conditions.is_some() {
-        list("conditions", &e.conditions)
+        list("conditions", |name| name.condition)
     } else {
-        list("subjects", &e.subjects)
+        list("subjects", |name| name.subject)
     };
     EvalError::Misfit {
         protocol: protocol.name.clone(),
         problem: format!(
             "it looks for {what} with {wanted}, but the {} sequences have {has}; leave-one-out \
              fits any data",
-            e.len()
+            names.len()
         ),
     }
 }
@@ -121,6 +148,7 @@ pub(crate) fn misfit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Embeddings;
 
     fn data(conditions: &[&str]) -> Embeddings {
         let names = conditions.iter().map(|c| ("7".to_owned(), (*c).to_owned(), "0".to_owned()));
@@ -145,15 +173,24 @@ mod tests {
         let list = ["7-b-0".to_owned(), "7-z-0".to_owned()];
         let mut notes = Vec::new();
         let protocol = listing_protocol().with_listed(list);
-        let chosen = select(&data(&["a", "b", "c"]), &protocol, &mut notes).unwrap();
+        let chosen = select(&data(&["a", "b", "c"]).names(), &protocol, &mut notes).unwrap();
         assert_eq!(chosen[0].probes, [1]);
         assert_eq!(chosen[0].gallery, [0, 2]);
         assert_eq!(notes, ["1 of 2 listed probes are not in the data"]);
     }
 
     #[test]
+    fn names_alone_are_checked() {
+        let casia = Protocol::builtin("casia-b").unwrap();
+        assert_eq!(casia.check_names(&data(&["nm-01", "nm-05"]).names()), Ok(()));
+        let problem = |names: &[Name]| casia.check_names(names).unwrap_err().to_string();
+        assert!(problem(&data(&["nm-05"]).names()).contains("looks for gallery with conditions"));
+        assert!(problem(&[]).contains("no sequence"));
+    }
+
+    #[test]
     fn a_missing_list_is_asked_for() {
-        let error = select(&data(&["a"]), &listing_protocol(), &mut Vec::new());
+        let error = select(&data(&["a"]).names(), &listing_protocol(), &mut Vec::new());
         assert!(error.err().unwrap().to_string().contains("PROBE_SET"));
     }
 
@@ -162,7 +199,8 @@ mod tests {
         let names: Vec<String> = (0..12).map(|i| format!("walk-{i:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let protocol = Protocol::builtin("casia-b").unwrap();
-        let message = select(&data(&names), &protocol, &mut Vec::new()).err().unwrap().to_string();
+        let message =
+            select(&data(&names).names(), &protocol, &mut Vec::new()).err().unwrap().to_string();
         assert!(message.contains("walk-07 and 4 more"), "{message}");
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::distance::map_rows;
 use crate::pattern::Selector;
-use crate::{Distance, Embeddings, EvalError, Protocol, Watch, selection};
+use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch, selection};
 
 /// What a submission consists of: the `[submission]` table of a protocol.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -48,6 +48,15 @@ pub struct Submission {
     pub rows: Vec<Vec<String>>,
 }
 
+impl IdColumn {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Condition => "condition",
+        }
+    }
+}
+
 impl SubmissionForm {
     /// What is wrong with it, if anything.
     pub(crate) fn problem(&self) -> Option<&'static str> {
@@ -72,29 +81,7 @@ pub fn submission(
     watch: &Watch,
 ) -> Result<Submission, EvalError> {
     e.check()?;
-    let misfit = |problem| EvalError::Misfit { protocol: protocol.name.clone(), problem };
-    let Some(form) = &protocol.submission else {
-        return Err(misfit("it has no [submission] table".to_owned()));
-    };
-    let probes = selection::find(e, protocol, &form.probes)?;
-    let gallery = selection::find(e, protocol, &form.gallery)?;
-    if probes.is_empty() {
-        return Err(selection::misfit(e, protocol, "probes", &form.probes));
-    }
-    if gallery.len() < form.ranks {
-        return Err(misfit(format!(
-            "a submission names the nearest {} gallery sequences ({}), and the data has {}",
-            form.ranks,
-            form.gallery,
-            gallery.len()
-        )));
-    }
-    let ids = ids(e, form, &probes).map_err(&misfit)?;
-    let labels: Vec<String> = gallery
-        .iter()
-        .map(|&i| label(&e.subjects[i], form.numbers))
-        .collect::<Result<_, _>>()
-        .map_err(&misfit)?;
+    let Entries { form, probes, gallery, ids, labels } = Entries::new(&e.names(), protocol)?;
     let nearest = |at: usize, row: &[f32]| {
         let nearer = |a: &usize, b: &usize| row[*a].total_cmp(&row[*b]).then(a.cmp(b));
         let mut order: Vec<usize> = (0..row.len()).collect();
@@ -114,18 +101,74 @@ pub fn submission(
     Ok(Submission { header: std::iter::once(form.id_column.clone()).chain(ranks).collect(), rows })
 }
 
-fn ids(e: &Embeddings, form: &SubmissionForm, probes: &[usize]) -> Result<Vec<String>, String> {
-    for column in &form.id {
-        let names = match column {
-            IdColumn::View => &e.views,
-            IdColumn::Condition => &e.conditions,
+impl Protocol {
+    /// Whether the protocol finds what its submission needs among sequences of these names, as
+    /// [`Protocol::check_names`] does for its table.
+    ///
+    /// # Errors
+    /// [`EvalError::Misfit`], as [`submission`] would give it for embeddings of these names.
+    pub fn check_submission(&self, names: &[Name]) -> Result<(), EvalError> {
+        Entries::new(names, self).map(drop)
+    }
+}
+
+/// What a submission is made of, but for the distances.
+struct Entries<'a> {
+    form: &'a SubmissionForm,
+    /// Sequences that are ranked for, and how the submission names them.
+    probes: Vec<usize>,
+    ids: Vec<String>,
+    /// Sequences that are ranked, and their subjects as the submission writes them.
+    gallery: Vec<usize>,
+    labels: Vec<String>,
+}
+
+impl<'a> Entries<'a> {
+    fn new(names: &[Name], protocol: &'a Protocol) -> Result<Self, EvalError> {
+        let misfit = |problem| EvalError::Misfit { protocol: protocol.name.clone(), problem };
+        let Some(form) = &protocol.submission else {
+            return Err(misfit("it has no [submission] table".to_owned()));
         };
-        let ids: Vec<String> = probes.iter().map(|&i| names[i].clone()).collect();
-        if ids.iter().collect::<BTreeSet<_>>().len() == ids.len() {
-            return Ok(ids);
+        let probes = selection::find(names, protocol, &form.probes)?;
+        let gallery = selection::find(names, protocol, &form.gallery)?;
+        if probes.is_empty() {
+            return Err(selection::misfit(names, protocol, "probes", &form.probes));
+        }
+        if gallery.len() < form.ranks {
+            return Err(misfit(format!(
+                "a submission names the nearest {} gallery sequences ({}), and the data has {}",
+                form.ranks,
+                form.gallery,
+                gallery.len()
+            )));
+        }
+        let probe_names: Vec<Name> = probes.iter().map(|&i| names[i]).collect();
+        let ids = ids(&probe_names, form).map_err(misfit)?;
+        let labels = gallery.iter().map(|&i| label(names[i].subject, form.numbers));
+        let labels = labels.collect::<Result<_, _>>().map_err(misfit)?;
+        Ok(Self { form, probes, ids, gallery, labels })
+    }
+}
+
+fn ids(probes: &[Name], form: &SubmissionForm) -> Result<Vec<String>, String> {
+    let id = |column: &IdColumn, name: &Name| match column {
+        IdColumn::View => name.view.to_owned(),
+        IdColumn::Condition => name.condition.to_owned(),
+    };
+    let mut twice = String::new();
+    for column in &form.id {
+        let mut seen = BTreeSet::new();
+        match probes.iter().find(|name| !seen.insert(id(column, name))) {
+            None => return Ok(probes.iter().map(|name| id(column, name)).collect()),
+            Some(name) => twice = id(column, name),
         }
     }
-    Err("several probes have the same name, so that a submission could not tell them apart".into())
+    let columns: Vec<&str> = form.id.iter().map(IdColumn::name).collect();
+    let columns = columns.join(" or ");
+    Err(format!(
+        "several probes are named `{twice}`, and a submission could not tell them apart; give each \
+         a {columns} of its own (a folder's name in a tree, a column in a file of embeddings)"
+    ))
 }
 
 fn label(subject: &str, number: bool) -> Result<String, String> {
@@ -197,7 +240,8 @@ mod tests {
         let small = grew(&[("a", 0.0)], &TEN[..9]).unwrap_err();
         assert!(small.contains("nearest 20") && small.contains("has 18"), "{small}");
         let twice = grew(&[("a", 0.0), ("a", 1.0)], &TEN).unwrap_err();
-        assert!(twice.contains("same name"), "{twice}");
+        assert!(twice.contains("several probes are named `a`"), "{twice}");
+        assert!(twice.contains("a view of its own"), "{twice}");
         let none = grew(&[], &TEN).unwrap_err();
         assert!(none.contains("conditions 03"), "{none}");
         let mut named = TEN;

@@ -74,7 +74,7 @@ pub fn verify(
 ) -> Result<Verification, EvalError> {
     e.check()?;
     let mut notes = Vec::new();
-    let chosen = selection::select(e, protocol, &mut notes)?;
+    let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
     let mut done = 0;
