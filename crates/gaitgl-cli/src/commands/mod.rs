@@ -19,13 +19,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use burn::tensor::Device;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use gait_data::PreparedSet;
 use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
-use gaitgl::settings::Settings;
+use gaitgl::settings::{LARGEST_SEED, Settings};
 
 use crate::Outcome;
 
@@ -121,8 +122,9 @@ pub struct Recipe {
     /// parts-large-bnneck or hid-2020 [default: what the file says, else paper-small]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Configuration file
-    #[arg(long, value_name = "FILE.toml")]
+    /// Configuration file, or a recipe that comes with the program: casia-b, ou-mvlp, grew, gait3d,
+    /// each also with -published, hid-2020, quickstart or ablation-small
+    #[arg(long, value_name = "NAME|FILE.toml")]
     config: Option<PathBuf>,
     /// Change a setting by its dotted name; may be given more than once
     #[arg(long, value_name = "KEY=VALUE")]
@@ -175,6 +177,11 @@ fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
         return Ok(Protocol::from_toml(name, &text)?);
     }
     Ok(Protocol::builtin(name)?)
+}
+
+/// Reads a seed that files can hold.
+pub fn seed_parser() -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=LARGEST_SEED)
 }
 
 /// Prints a line of a command's result. A reader that went away (`| head`) is no failure.

@@ -15,11 +15,9 @@ use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
 use gaitgl::train::Session;
 
-use super::{OnDevice, say, test, train};
+use super::{OnDevice, say, seed_parser, test, train};
 use crate::{Outcome, files, progress};
 
-/// What differs from the preset: a network and a recipe for minutes on two cores.
-const SETTINGS: &str = include_str!("../../../../configs/quickstart.toml");
 /// People; 74 of 124 of them are trained on, as on CASIA-B.
 const SUBJECTS: usize = 50;
 /// Views in degrees.
@@ -36,7 +34,7 @@ pub struct Quickstart {
     #[arg(long, value_name = "RUN", default_value = "runs/quickstart")]
     run: PathBuf,
     /// Seed of the people and of the training
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed_parser())]
     seed: u64,
     #[command(flatten)]
     on: OnDevice,
@@ -112,7 +110,7 @@ fn learn(
     set: Arc<PreparedSet>,
     protocol: Protocol,
 ) -> anyhow::Result<Checkpoint> {
-    let mut settings = Settings::from_partial(SETTINGS, "quickstart.toml")?;
+    let mut settings = Settings::recipe("quickstart")?;
     settings.train.seed = seed;
     let folder = RunFolder::new(run);
     let trainer = train::begin(&folder, &set, settings, device)?;

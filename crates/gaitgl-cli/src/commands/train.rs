@@ -76,7 +76,7 @@ pub fn begin(
     device: &Device,
 ) -> anyhow::Result<Trainer> {
     let subjects = learnable(set, &settings)?;
-    let config = settings.to_toml();
+    let config = settings.to_toml()?;
     let trainer = Trainer::new(settings, subjects, device)?;
     folder.begin(&config)?;
     Ok(trainer)
@@ -111,7 +111,7 @@ pub fn resume(
     let best = checkpoint.score;
     let trainer = Trainer::resume(checkpoint, settings, device)?;
     folder.rewind_metrics(trainer.iteration())?;
-    folder.write_config(&trainer.settings().to_toml())?;
+    folder.write_config(&trainer.settings().to_toml()?)?;
     say(format!("resuming from {}", path.display()));
     Ok((trainer, best))
 }
