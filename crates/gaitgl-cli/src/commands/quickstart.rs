@@ -44,15 +44,11 @@ impl Quickstart {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let began = Instant::now();
         let run = &self.run;
-        if run.exists() {
+        if run.exists() && !is_empty_folder(run) {
             bail!("{} exists already; remove it or name another folder with --run", run.display());
         }
         let device = self.on.open()?;
-        let walkers = run.join("walkers");
-        say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
-        make_walkers(&walkers, self.seed)?;
-        say("2 of 4: their silhouettes are aligned and packed");
-        let set = Arc::new(prepare_walkers(&walkers, &run.join("prepared"))?);
+        let set = Arc::new(make_set(run, self.seed)?);
         let partition = &set.about().partition;
         let (train, test) = (partition.train.len(), partition.test.len());
         say(format!("3 of 4: a small network learns {train} of them"));
@@ -79,6 +75,27 @@ impl Quickstart {
     }
 }
 
+fn is_empty_folder(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Steps 1 and 2. They take little, so that what an interrupt left of them is removed.
+fn make_set(run: &Path, seed: u64) -> anyhow::Result<PreparedSet> {
+    let (walkers, prepared) = (run.join("walkers"), run.join("prepared"));
+    let make = || {
+        say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
+        make_walkers(&walkers, seed)?;
+        say("2 of 4: their silhouettes are aligned and packed");
+        prepare_walkers(&walkers, &prepared)
+    };
+    make().inspect_err(|_| {
+        for made in [&walkers, &prepared] {
+            // Best effort: the error that is told is the first one.
+            let _ = std::fs::remove_dir_all(made);
+        }
+    })
+}
+
 fn make_walkers(folder: &Path, seed: u64) -> anyhow::Result<()> {
     let options = SynthOptions {
         subjects: SUBJECTS,
@@ -87,19 +104,17 @@ fn make_walkers(folder: &Path, seed: u64) -> anyhow::Result<()> {
         seed,
         ..SynthOptions::default()
     };
-    let bar = progress::bar("Making walkers", "sequences");
-    let stop = progress::watch_interrupts()?;
-    write_tree(folder, &options, &Watch { progress: &progress::shown(&bar), stop })?;
-    bar.finish_and_clear();
+    progress::watched("Making walkers", "sequences", |progress, stop| {
+        write_tree(folder, &options, &Watch { progress, stop })
+    })?;
     Ok(())
 }
 
 fn prepare_walkers(raw: &Path, folder: &Path) -> anyhow::Result<PreparedSet> {
-    let bar = progress::bar("Preparing", "sequences");
-    let stop = progress::watch_interrupts()?;
-    let watch = Watch { progress: &progress::shown(&bar), stop };
-    prepare(raw, folder, &PrepareOptions::new(Layout::CasiaB), &watch)?;
-    bar.finish_and_clear();
+    progress::watched("Preparing", "sequences", |progress, stop| {
+        let options = PrepareOptions::new(Layout::CasiaB);
+        prepare(raw, folder, &options, &Watch { progress, stop })
+    })?;
     Ok(PreparedSet::open(folder)?)
 }
 
