@@ -17,7 +17,7 @@ mod train;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use burn::tensor::Device;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
@@ -85,9 +85,15 @@ impl Trained {
     /// Reads the checkpoint.
     pub fn load(&self) -> anyhow::Result<(PathBuf, Checkpoint)> {
         let path = match (&self.run, &self.checkpoint) {
+            (Some(run), _) if run.is_file() => {
+                bail!("{} is a file, not a run folder; give it with --checkpoint", run.display())
+            }
             (Some(run), _) => RunFolder::new(run).require_latest()?,
+            (None, Some(path)) if path.is_dir() => {
+                bail!("{} is a folder, not a checkpoint; give it with --run", path.display())
+            }
             (None, Some(path)) => path.clone(),
-            (None, None) => anyhow::bail!("give --run RUN or --checkpoint FILE"),
+            (None, None) => bail!("give --run RUN or --checkpoint FILE"),
         };
         let checkpoint = Checkpoint::load(&path)?;
         Ok((path, checkpoint))
