@@ -6,6 +6,7 @@ pub mod device;
 pub mod embed;
 pub mod exchange;
 pub mod files;
+pub mod lock;
 pub mod loss;
 pub mod mask;
 pub mod net;

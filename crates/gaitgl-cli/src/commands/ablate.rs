@@ -1,12 +1,13 @@
 //! `gaitgl ablate`: networks that differ by some settings, trained, tested and set side by side.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
@@ -15,7 +16,7 @@ use gaitgl::ablation::{ResultTable, Run, Score, Sweep, Training, test_name};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
-use gaitgl::train::{Ending, Session};
+use gaitgl::train::{Ending, names_of};
 use indicatif::HumanDuration;
 
 use super::{OnDevice, Recipe, protocol_for_set, say, seed_parser, test, train};
@@ -59,10 +60,12 @@ impl Ablate {
         let base = self.recipe.settings()?;
         let set = Arc::new(PreparedSet::open(&self.data)?);
         let protocol = protocol_for_set(self.protocol.as_deref(), &set)?;
+        protocol.check_names(&names_of(&set, &set.test()))?;
         let seeds = if self.seeds.is_empty() { vec![base.train.seed] } else { self.seeds.clone() };
         let jobs = jobs(&sweep, &base, &seeds, &set)?;
         let table = ResultTable::new(sweep, &protocol);
         let device = self.on.open()?;
+        let _lock = lock(&self.out)?;
         let workshop = Workshop { set, protocol, device, runs: self.out.join("runs") };
         let mut report = Report { table, failures: Vec::new() };
         let stop = progress::watch_interrupts()?;
@@ -76,6 +79,17 @@ impl Ablate {
         }
         Ok(if report.failures.is_empty() { Outcome::Done } else { Outcome::Skipped })
     }
+}
+
+/// Keeps other commands out of the folder while the file lives.
+fn lock(out: &Path) -> anyhow::Result<File> {
+    let failed = |e| anyhow!("cannot write {}: {}", out.display(), gait_data::io_reason(&e));
+    std::fs::create_dir_all(out).map_err(failed)?;
+    let lock = gaitgl::lock::lock_folder(out).map_err(failed)?;
+    lock.with_context(|| {
+        let out = out.display();
+        format!("another `gaitgl ablate` is at work in {out}; wait for it, or give another --out")
+    })
 }
 
 /// One row with one seed.
@@ -194,8 +208,7 @@ impl Workshop {
     /// The network of a training: one that is there, one that goes on, or a new one.
     fn trained(&self, training: &Training, place: &str) -> anyhow::Result<Checkpoint> {
         let folder = RunFolder::new(self.runs.join(&training.name));
-        folder.forget_start()?;
-        let (trainer, best) = if let Some(path) = folder.latest()? {
+        if let Some(path) = folder.latest()? {
             let checkpoint = Checkpoint::load(&path)?;
             if !training.agrees(&checkpoint.settings)? {
                 let path = folder.path().display();
@@ -204,12 +217,14 @@ impl Workshop {
             if checkpoint.iteration >= training.settings.train.iterations {
                 return for_use(&path);
             }
-            train::resume(&folder, &self.set, &[], &self.device)?
+        }
+        let (protocol, device) = (self.protocol.clone(), &self.device);
+        let session = if folder.has_begun() {
+            train::resume(folder, &self.set, protocol, &[], device)?
         } else {
-            (train::begin(&folder, &self.set, training.settings.clone(), &self.device)?, None)
+            train::begin(folder, &self.set, protocol, training.settings.clone(), device)?
         };
         say(format!("{place}: training"));
-        let session = Session::new(trainer, self.set.clone(), folder, self.protocol.clone(), best);
         match train::run_session(session)? {
             Ending::Finished(path) => for_use(&path),
             Ending::Interrupted(path) => bail!("interrupted; {} is written", path.display()),

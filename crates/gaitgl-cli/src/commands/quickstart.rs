@@ -13,7 +13,6 @@ use gait_eval::{Distance, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
-use gaitgl::train::Session;
 
 use super::{OnDevice, say, seed_parser, test, train};
 use crate::{Outcome, files, progress};
@@ -53,7 +52,7 @@ impl Quickstart {
         let (train, test) = (partition.train.len(), partition.test.len());
         say(format!("3 of 4: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
-        let checkpoint = learn(run, self.seed, &device, set.clone(), protocol.clone())?;
+        let checkpoint = learn(run, self.seed, &device, &set, protocol.clone())?;
         say(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
         let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
@@ -122,13 +121,12 @@ fn learn(
     run: &Path,
     seed: u64,
     device: &Device,
-    set: Arc<PreparedSet>,
+    set: &Arc<PreparedSet>,
     protocol: Protocol,
 ) -> anyhow::Result<Checkpoint> {
     let mut settings = Settings::recipe("quickstart")?;
     settings.train.seed = seed;
-    let folder = RunFolder::new(run);
-    let trainer = train::begin(&folder, &set, settings, device)?;
-    train::train(Session::new(trainer, set, folder.clone(), protocol, None), run)?;
-    Ok(Checkpoint::load(&folder.require_latest()?)?)
+    let session = train::begin(RunFolder::new(run), set, protocol, settings, device)?;
+    train::train(session, run, set.folder())?;
+    Ok(Checkpoint::load(&RunFolder::new(run).require_latest()?)?)
 }

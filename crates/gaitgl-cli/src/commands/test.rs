@@ -9,6 +9,7 @@ use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
 use gaitgl::checkpoint::Checkpoint;
+use gaitgl::train::names_of;
 use gaitgl_cli::embedding_file;
 use serde_json::Value;
 
@@ -88,12 +89,19 @@ impl Test {
         let name = self.protocol.as_deref();
         if let Some(path) = &self.embeddings {
             let embeddings = embedding_file::read(path)?;
-            let listed = set.and_then(|set| set.about().partition.probe.clone());
-            let protocol = protocol_for(name, &embeddings.conditions, listed)?;
+            let about = set.map(PreparedSet::about);
+            let protocol = protocol_for(name, &embeddings.conditions, about)?;
             return Ok((embeddings, protocol));
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
         let protocol = protocol_for_set(name, set)?;
+        let names = names_of(set, &set.test());
+        if self.submission.is_some() {
+            protocol.check_submission(&names)?;
+        }
+        if self.wants_table(&protocol) {
+            protocol.check_names(&names)?;
+        }
         let (_, checkpoint) = self.trained.load()?;
         Ok((embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?, protocol))
     }

@@ -57,7 +57,7 @@ pub fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -
 fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     let mut whole = settings.to_table()?;
     whole.remove("preset");
-    for key in ["keep", "test_every", "log_every", "checkpoint_every"] {
+    for key in ["keep", "test_every", "test_subjects", "log_every", "checkpoint_every"] {
         inner(&mut whole, "train").map(|train| train.remove(key));
     }
     if settings.model.branches == Branches::Global {

@@ -2,6 +2,7 @@
 
 mod loss_scale;
 mod optimizer;
+mod periodic_test;
 mod session;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -10,7 +11,8 @@ use gait_data::{Batch, DataError};
 use gait_eval::EvalError;
 use serde::Serialize;
 
-pub use session::{Ending, Observer, Pace, Session, TestReport, classes};
+pub use periodic_test::{PeriodicTest, names_of};
+pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport, classes};
 
 use crate::checkpoint::Checkpoint;
 use crate::device;
@@ -71,6 +73,17 @@ pub enum TrainError {
     /// The state of the optimiser cannot be kept or restored.
     #[error("the checkpoint cannot be resumed: {0}; use another one or start a new run")]
     Optimizer(String),
+}
+
+impl TrainError {
+    /// Whether nothing is wrong, but the caller asked to stop.
+    fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Embed(EmbedError::Data(DataError::Stopped))
+                | Self::Evaluation(EvalError::Stopped)
+        )
+    }
 }
 
 /// What one iteration did.
