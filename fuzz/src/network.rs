@@ -23,7 +23,10 @@ pub fn settings(bytes: &[u8]) {
         let read = [Settings::from_partial(text, NAME), Settings::assemble(None, None, &lines)];
         for settings in read.into_iter().flatten() {
             assert!(!describe(&settings.model, 74, 30).is_empty());
-            assert_eq!(Settings::from_toml(&settings.to_toml(), NAME).ok(), Some(settings));
+            assert_eq!(
+                Settings::from_toml(&settings.to_toml().unwrap_or_default(), NAME).ok(),
+                Some(settings)
+            );
         }
     });
 }

@@ -87,7 +87,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 /// An error with its causes, but for those that it has told already.
 fn told(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+    error.chain().map(cause).fold(String::new(), |told, cause| {
         if told.is_empty() {
             cause
         } else if told.contains(&cause) {
@@ -96,6 +96,11 @@ fn told(error: &anyhow::Error) -> String {
             format!("{told}: {cause}")
         }
     })
+}
+
+/// One cause; the system's own without the number that Rust adds.
+fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
+    cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string(), gait_data::io_reason)
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where errors reach the user")]
@@ -115,5 +120,8 @@ mod tests {
         assert_eq!(told(&repeats), "cannot write a: disk on fire");
         let adds = anyhow::anyhow!("disk on fire").context("cannot write a");
         assert_eq!(told(&adds), "cannot write a: disk on fire");
+        let missing = std::io::Error::from_raw_os_error(2);
+        let told = told(&anyhow::Error::new(missing).context("cannot read a"));
+        assert!(!told.contains("os error"), "{told}");
     }
 }

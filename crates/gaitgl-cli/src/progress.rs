@@ -1,11 +1,11 @@
-//! Progress bars and Ctrl-C for work that takes more than a moment.
+//! Progress bars and Ctrl-C for work that takes more than a moment: [`watched`].
 
 use std::io::IsTerminal;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -44,11 +44,28 @@ pub fn bar(label: &'static str, unit: &str) -> ProgressBar {
     bar
 }
 
-/// A callback that shows (done, total) on a bar.
-pub fn shown(bar: &ProgressBar) -> impl Fn(u64, u64) + Sync + use<> {
-    let bar = bar.clone();
-    move |done, total| {
+/// Does work that tells how far it is, as (done, total), and ends soon when its flag is set: a bar
+/// shows the one, Ctrl-C sets the other.
+///
+/// # Errors
+/// Those of the work, and an interrupt.
+pub fn watched<T, E: Into<anyhow::Error>>(
+    label: &'static str,
+    unit: &str,
+    work: impl FnOnce(&(dyn Fn(u64, u64) + Sync), &AtomicBool) -> Result<T, E>,
+) -> anyhow::Result<T> {
+    let stop = watch_interrupts()?;
+    let bar = bar(label, unit);
+    let show = |done, total| {
         bar.set_length(total);
         bar.set_position(done);
+    };
+    let result = work(&show, stop);
+    bar.finish_and_clear();
+    match result {
+        Err(_) if stop.load(Ordering::Relaxed) => {
+            bail!("interrupted; run the same command again")
+        }
+        result => result.map_err(Into::into),
     }
 }

@@ -84,6 +84,7 @@ fn what_cannot_be_compared_is_refused() {
     let folder = shared().path();
     refused(folder, &line("tabel5", "no", ""), &["did you mean `table5`", "at-test"]);
     refused(folder, &line("table5", "no", "--seeds 1,1"), &["--seeds", "twice"]);
+    refused(folder, &line("table5", "no", "--seeds 9223372036854775808"), &["--seeds"]);
     let stages =
         "--set model.channels=[2,3] --set model.layers=[1,1] --set model.pools=[\"lta\",\"sp\"]";
     refused(folder, &line("table7", "no", stages), &["table7", "`SP+SP`", "model.pools"]);
@@ -94,17 +95,14 @@ fn what_cannot_be_compared_is_refused() {
     assert!(!folder.join("no").exists());
 }
 
+/// Runs a command line until `ready`, interrupts it and gives what it told.
 #[cfg(unix)]
-#[test]
-fn an_interrupt_leaves_a_checkpoint_to_go_on_from() {
-    let folder = shared().path();
-    let out = folder.join("stopped");
-    let long = line("readings", "stopped", "--set train.iterations=100000");
-    let mut child = command(folder, &words(&long));
+fn interrupted(line: &str, ready: impl Fn() -> bool) -> (String, String) {
+    let mut child = command(shared().path(), &words(line));
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
-    while !runs(&out).iter().any(|run| run.join("metrics.jsonl").exists()) {
-        assert!(began.elapsed() < Duration::from_secs(120), "training never began");
+    while !ready() {
+        assert!(began.elapsed() < Duration::from_secs(120), "training never came so far");
         std::thread::sleep(Duration::from_millis(5));
     }
     let id = child.id().to_string();
@@ -113,11 +111,38 @@ fn an_interrupt_leaves_a_checkpoint_to_go_on_from() {
     let (told, err) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{told}\n{err}");
     assert!(err.contains("same command line") && err.lines().count() == 1, "{err}");
-    let [run] = runs(&out).try_into().unwrap();
-    let checkpoints: Vec<PathBuf> =
-        fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
-    let [stopped] = checkpoints.try_into().unwrap();
+    (told, err)
+}
 
-    let iteration = gaitgl::checkpoint::Checkpoint::load(&stopped).unwrap().iteration;
-    assert!(iteration > 0 && iteration < 100_000);
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_a_checkpoint_to_go_on_from() {
+    let folder = shared().path();
+    let out = folder.join("stopped");
+    let long = line("readings", "stopped", "--set train.iterations=100000");
+    let logged = || {
+        let [run]: [PathBuf; 1] = runs(&out).try_into().ok()?;
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).ok()?;
+        let last: serde_json::Value = serde_json::from_str(metrics.lines().last()?).ok()?;
+        last["iteration"].as_u64()
+    };
+    let stopped = || {
+        let [run]: [PathBuf; 1] = runs(&out).try_into().unwrap();
+        let entries = fs::read_dir(run.join("checkpoints")).unwrap();
+        let [file] = entries.map(|e| e.unwrap().path()).collect::<Vec<_>>().try_into().unwrap();
+        gaitgl::checkpoint::Checkpoint::load(&file).unwrap().iteration
+    };
+    interrupted(&long, || {
+        let begun = logged().is_some();
+        if begun {
+            refused(folder, &line("table5", "stopped", ""), &["another `gaitgl ablate`", "--out"]);
+        }
+        begun
+    });
+    let first = stopped();
+    assert!(first > 0 && first < 100_000);
+
+    let (told, _) = interrupted(&long, || logged() > Some(first));
+    assert!(told.contains(&format!("after iteration {first}")), "{told}");
+    assert!(stopped() > first && stopped() < 100_000);
 }

@@ -14,6 +14,27 @@ fn arguments_that_make_no_sense() {
     refused(folder, "synth out --subjects 0", &["subjects"]);
     refused(folder, "synth out --views 0,400", &["400"]);
     refused(folder, "prepare raw out --layout casia-c", &["casia-c", "casia-b"]);
+    let most = "18446744073709551615";
+    let few = "--data prepared --run out --set train.batch.subjects=3";
+    for line in [
+        format!("info --preset paper-small --frames {most}"),
+        format!("info --preset paper-small --classes {most}"),
+        "info --preset paper-small --frames 0".to_string(),
+        format!("synth out --frames {most}"),
+        format!("synth out --subjects {most}"),
+        format!("prepare raw out --height {most}"),
+        format!("quickstart --run out --seed {most}"),
+        format!("train {few} --set train.seed={most}"),
+        format!("train {few} --set train.batch.sequences=9223372036854775807"),
+        format!("train {few} --set train.batch.frames=9223372036854775807"),
+        format!("train {few} --set train.batch.subjects=9223372036854775807"),
+    ] {
+        let named = if line.starts_with("train") { "train." } else { "" };
+        refused(folder, &line, &[named]);
+    }
+    let huge = "info --preset paper-small --frames 100000 --classes 10000000";
+    assert!(gaitgl(folder, &words(huge)).status.success());
+    assert!(!folder.join("out").exists());
 }
 
 #[test]
@@ -91,6 +112,7 @@ fn settings_that_cannot_be_used() {
     refused(folder, &format!("{train} --set model.height=128"), &["64 x 44", "128"]);
     refused(folder, &format!("{train} --set model.channels=[]"), &["model.channels"]);
     refused(folder, &format!("{train} --config none.toml"), &["none.toml"]);
+    refused(folder, &format!("{train} --set preset=parts-small"), &["preset", "--preset"]);
     fs::write(folder.join("odd.toml"), "[train]\niterationz = 3\n").unwrap();
     refused(
         folder,
@@ -100,6 +122,28 @@ fn settings_that_cannot_be_used() {
     fs::write(folder.join("broken.toml"), "[train\n").unwrap();
     refused(folder, &format!("{train} --config broken.toml"), &["broken.toml"]);
     assert!(!folder.join("new").exists(), "a run folder was left behind");
+}
+
+#[test]
+fn protocols_are_checked_before_any_work() {
+    let folder = shared().path();
+    let tiny = TINY.join(" ");
+    let train = format!("train --data prepared --run never {tiny} --set train.iterations=2");
+    let ablate = format!("ablate table5 --data prepared --out never {tiny}");
+    let test = "test --run run --data prepared --submission never";
+    for line in [&train, &ablate, test] {
+        refused(folder, &format!("{line} --protocol casia-x"), &["casia-x", "casia-b"]);
+    }
+    refused(
+        folder,
+        &format!("{train} --protocol ou-mvlp --set train.test_every=1"),
+        &["ou-mvlp", "--protocol", "train.test_every=0"],
+    );
+    refused(folder, &format!("{ablate} --protocol ou-mvlp"), &["ou-mvlp"]);
+    refused(folder, &format!("{test} --protocol casia-b"), &["casia-b", "submission"]);
+    refused(folder, &format!("{test} --protocol grew"), &["grew"]);
+    refused(folder, "test --run run --data prepared --protocol gait3d", &["gait3d"]);
+    assert!(!folder.join("never").exists(), "something was left behind");
 }
 
 #[test]
@@ -126,7 +170,11 @@ fn checkpoints_that_are_damaged_or_of_another_network() {
     refused(folder, "test --checkpoint cut.safetensors --data prepared", &["cut.safetensors"]);
     refused(folder, "info cut.safetensors", &["cut.safetensors"]);
     refused(folder, "test --checkpoint none.safetensors --data prepared", &["none.safetensors"]);
-    refused(folder, "test --run raw --data prepared", &["raw", "checkpoint"]);
+    refused(folder, "test --run raw --data prepared", &["raw", "holds no run"]);
+    refused(folder, "test --checkpoint run --data prepared", &["run is a folder", "--run"]);
+    refused(folder, &format!("test --run {path} --data prepared"), &["file", "--checkpoint"]);
+    refused(folder, "export raw out.onnx", &["raw", "holds no run"]);
+    refused(folder, "test --embeddings none.npz", &["none.npz", "does not exist"]);
     refused(folder, "test --run run --data prepared --protocol casia-x", &["casia-x", "casia-b"]);
 }
 
@@ -135,7 +183,8 @@ fn a_run_is_neither_overwritten_nor_resumed_from_nothing() {
     let folder = shared().path();
     let tiny = TINY.join(" ");
     refused(folder, &format!("train --data prepared --run run {tiny}"), &["run", "--resume"]);
-    refused(folder, "train --data prepared --run fresh --resume", &["fresh", "checkpoint"]);
+    refused(folder, "train --data prepared --run fresh --resume", &["fresh", "holds no run"]);
+    assert!(!folder.join("fresh").exists());
     let deeper = "--resume --set model.channels=[2,2,2]";
     refused(folder, &format!("train --data prepared --run run {deeper}"), &["model"]);
 }
@@ -203,4 +252,30 @@ fn a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint() {
     assert_eq!(output.status.code(), Some(2), "{out}\n{err}");
     assert!(err.contains("train.learning_rate"), "{err}");
     assert!(run.join("checkpoints").read_dir().unwrap().count() > 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_quickstart_leaves_nothing_in_the_way_of_the_next() {
+    let folder = shared().path();
+    let run = folder.join("quick");
+    let child = command(folder, &words("quickstart --run quick"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let entries = || fs::read_dir(&run).map_or(0, Iterator::count);
+    let began = std::time::Instant::now();
+    while entries() == 0 {
+        assert!(began.elapsed().as_secs() < 60, "it never began");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let (out, err) = texts(&child.wait_with_output().unwrap());
+    assert!(out.contains("1 of 4"), "{out}");
+    assert!(err.contains("interrupted; run the same command again"), "{err}");
+    assert_eq!(entries(), 0, "something stays behind");
+    // An empty folder is no hindrance: the device is what is refused.
+    refused(folder, "quickstart --run quick --device cuda:99", &["cuda"]);
 }

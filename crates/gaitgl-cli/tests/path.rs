@@ -142,6 +142,46 @@ fn info_says_what_a_thing_holds() {
 }
 
 #[test]
+fn a_set_is_converted_and_comes_back() {
+    let folder = shared().path();
+    let told = ok(folder, "convert prepared tree");
+    assert!(told.contains("160 sequences") && told.contains("tree.json"), "{told}");
+    assert!(folder.join("tree/001/nm-01/045/045.pkl").exists());
+    refused(folder, "convert prepared tree", &["tree", "not empty"]);
+    ok(folder, "prepare tree back --layout opengait --partition tree.json");
+    let table =
+        |data: &str| ok(folder, &format!("test --run run --data {data} --json {data}.json"));
+    table("prepared");
+    table("back");
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+    };
+    assert_eq!(read("prepared.json")["view_pairs"], read("back.json")["view_pairs"]);
+}
+
+#[test]
+fn a_run_folder_stands_for_its_last_checkpoint() {
+    let folder = shared().path();
+    ok(folder, "export run by-run.safetensors");
+    ok(folder, "export run/checkpoints/iteration-00000004.safetensors by-file.safetensors");
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    assert_eq!(read("by-run.safetensors"), read("by-file.safetensors"));
+}
+
+#[test]
+fn a_recipe_is_known_by_its_name() {
+    let folder = shared().path();
+    let train = "train --data prepared --run by-name --set train.iterations=1";
+    let small = "--set model.channels=[1,2,2] --set train.batch.frames=4 \
+                 --set train.batch.subjects=2 --set train.batch.sequences=2";
+    ok(folder, &format!("{train} {small} --config quickstart"));
+    let config = std::fs::read_to_string(folder.join("by-name/config.toml")).unwrap();
+    assert!(config.contains("milestones = [150]"), "{config}");
+    let unknown = "train --data prepared --run by-none --config casia_b";
+    refused(folder, unknown, &["casia_b", "did you mean `casia-b`", ".toml"]);
+}
+
+#[test]
 fn a_bad_image_is_skipped_named_and_remembered_in_the_exit_code() {
     let folder = shared().path();
     ok(folder, "synth faulty --subjects 3 --views 90 --frames 12 --seed 5");

@@ -29,10 +29,15 @@ fn wait_for(path: &Path, child: &mut Child) {
     }
 }
 
-fn resume(run: &Path) {
+fn lines(run: &Path) -> usize {
+    fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count()
+}
+
+fn resume(run: &Path, more: &str) {
     let data = shared().prepared();
     let line = ["train", "--resume", "--data", data.to_str().unwrap(), "--run"];
-    let output = command(shared().path(), &line).arg(run).output().unwrap();
+    let mut command = command(shared().path(), &line);
+    let output = command.arg(run).args(more.split_whitespace()).output().unwrap();
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
 }
@@ -62,10 +67,46 @@ fn a_killed_run_resumes_to_the_bit() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!last(&killed, 30).exists(), "the run ended before it could be killed");
-    resume(&killed);
+    resume(&killed, "");
     same_network(&last(&straight, 30), &last(&killed, 30));
-    let lines = |run: &Path| fs::read_to_string(run.join("metrics.jsonl")).unwrap().lines().count();
     assert_eq!(lines(&straight), lines(&killed));
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_starts_again_to_the_bit() {
+    let folder = shared().path();
+    let (straight, killed) = (folder.join("early-straight"), folder.join("early-killed"));
+    let line = |run: &Path, iterations| {
+        let mut line = train_line(run, iterations);
+        line.extend(common::words("--set train.checkpoint_every=100000 --set train.log_every=1"));
+        line
+    };
+    let output = start(&line(&straight, 6)).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    let mut child = start(&line(&killed, 100_000));
+    wait_for(&killed.join("metrics.jsonl"), &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read_dir(killed.join("checkpoints")).unwrap().count(), 0);
+
+    common::refused(folder, "test --run early-killed --data prepared", &["no checkpoint"]);
+    resume(&killed, "--set train.iterations=6");
+    same_network(&last(&straight, 6), &last(&killed, 6));
+    assert_eq!(lines(&straight), lines(&killed));
+    let back = "train --data prepared --run early-killed --resume --set train.iterations=5";
+    common::refused(folder, back, &["6 iterations", "train.iterations"]);
+}
+
+#[test]
+fn two_trainings_in_one_folder_are_refused() {
+    let folder = shared().path();
+    let run = folder.join("busy");
+    let mut child = start(&train_line(&run, 100_000));
+    wait_for(&last(&run, 2), &mut child);
+    let again = "train --data prepared --run busy --resume";
+    common::refused(folder, again, &["another process is training in busy"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[cfg(unix)]
@@ -82,6 +123,8 @@ fn an_interrupt_writes_a_checkpoint_and_says_how_to_go_on() {
     let output = child.wait_with_output().unwrap();
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{out}\n{err}");
-    assert!(err.contains("--resume") && err.lines().count() == 1, "{err}");
+    let data = shared().prepared();
+    assert!(err.contains("--resume") && err.contains(data.to_str().unwrap()), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
 }

@@ -33,7 +33,8 @@ pub struct Checkpoint {
     pub subjects: Vec<String>,
     /// Optimiser steps done.
     pub iteration: u64,
-    /// Mean rank-1 accuracy in percent of the last test during training, if there was one.
+    /// The best score so far of the tests during training, if there was one: the protocol's first
+    /// metric in percent.
     pub score: Option<f64>,
     /// The network's tensors.
     pub weights: Weights,
@@ -154,7 +155,7 @@ impl Checkpoint {
             iteration: self.iteration,
             score: self.score,
             subjects: self.subjects.clone(),
-            settings: self.settings.to_toml(),
+            settings: self.settings.to_toml()?,
         };
         let about = serde_json::to_string(&about).map_err(|e| malformed(e.to_string()))?;
         let mut blobs: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();

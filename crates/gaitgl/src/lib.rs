@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod device;
 pub mod embed;
 pub mod exchange;
+pub mod lock;
 pub mod loss;
 pub mod mask;
 pub mod net;

@@ -1,12 +1,13 @@
 //! `gaitgl ablate`: networks that differ by some settings, trained, tested and set side by side.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
@@ -15,10 +16,10 @@ use gaitgl::ablation::{ResultTable, Run, Score, Sweep, Training, test_name};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
-use gaitgl::train::{Ending, Session};
+use gaitgl::train::{Ending, names_of};
 use indicatif::HumanDuration;
 
-use super::{OnDevice, Recipe, protocol_for_set, say, test, train};
+use super::{OnDevice, Recipe, protocol_for_set, say, seed_parser, test, train};
 use crate::{Outcome, files, plot, progress};
 
 /// Train and test the networks of an ablation and print the table, ours beside the published one
@@ -45,7 +46,7 @@ pub struct Ablate {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Seeds to train every row with [default: the base's]
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = seed_parser())]
     seeds: Vec<u64>,
     /// Protocol of the tests [default: what fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
@@ -59,19 +60,18 @@ impl Ablate {
         let base = self.recipe.settings()?;
         let set = Arc::new(PreparedSet::open(&self.data)?);
         let protocol = protocol_for_set(self.protocol.as_deref(), &set)?;
+        protocol.check_names(&names_of(&set, &set.test()))?;
         let seeds = if self.seeds.is_empty() { vec![base.train.seed] } else { self.seeds.clone() };
-        let jobs = jobs(&sweep, &base, &seeds)?;
-        for job in &jobs {
-            train::learnable(&set, &job.settings)?;
-        }
+        let jobs = jobs(&sweep, &base, &seeds, &set)?;
         let table = ResultTable::new(sweep, &protocol);
         let device = self.on.open()?;
-        let bench = Bench { set, protocol, device, runs: self.out.join("runs") };
+        let _lock = lock(&self.out)?;
+        let workshop = Workshop { set, protocol, device, runs: self.out.join("runs") };
         let mut report = Report { table, failures: Vec::new() };
         let stop = progress::watch_interrupts()?;
-        bench.work(&jobs, &mut report, stop);
+        workshop.work(&jobs, &mut report, stop);
         say(format!("\n{}", report.table));
-        say(budget(&base, &seeds, &bench.set, began.elapsed()));
+        say(budget(&base, &seeds, &workshop.set, began.elapsed()));
         report.write(&self.out)?;
         report.failures.iter().for_each(|failure| say(format!("failed: {failure}")));
         if stop.load(Ordering::Relaxed) {
@@ -81,15 +81,34 @@ impl Ablate {
     }
 }
 
+/// Keeps other commands out of the folder while the file lives.
+fn lock(out: &Path) -> anyhow::Result<File> {
+    let failed = |e| anyhow!("cannot write {}: {}", out.display(), gait_data::io_reason(&e));
+    std::fs::create_dir_all(out).map_err(failed)?;
+    let lock = gaitgl::lock::lock_folder(out).map_err(failed)?;
+    lock.with_context(|| {
+        let out = out.display();
+        format!("another `gaitgl ablate` is at work in {out}; wait for it, or give another --out")
+    })
+}
+
 /// One row with one seed.
 struct Job {
     row: usize,
     name: String,
     settings: Settings,
+    /// The network that it needs.
+    training: Training,
 }
 
-/// All rows with the first seed, then with the next one, so that a whole table is there early.
-fn jobs(sweep: &Sweep, base: &Settings, seeds: &[u64]) -> anyhow::Result<Vec<Job>> {
+/// All rows with the first seed, then with the next one, so that a whole table is there early. The
+/// set must serve them all.
+fn jobs(
+    sweep: &Sweep,
+    base: &Settings,
+    seeds: &[u64],
+    set: &Arc<PreparedSet>,
+) -> anyhow::Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for (at, &seed) in seeds.iter().enumerate() {
         if seeds[..at].contains(&seed) {
@@ -99,21 +118,24 @@ fn jobs(sweep: &Sweep, base: &Settings, seeds: &[u64]) -> anyhow::Result<Vec<Job
             let mut settings = sweep.settings(described, base)?;
             settings.train.seed = seed;
             let seed = if seeds.len() > 1 { format!(", seed {seed}") } else { String::new() };
-            jobs.push(Job { row, name: format!("{}{seed}", described.name), settings });
+            train::learnable(set, &settings)?;
+            let training = Training::new(&settings, set)?;
+            let name = format!("{}{seed}", described.name);
+            jobs.push(Job { row, name, settings, training });
         }
     }
     Ok(jobs)
 }
 
 /// The data that rows are trained and tested on, and where their runs lie.
-struct Bench {
+struct Workshop {
     set: Arc<PreparedSet>,
     protocol: Protocol,
     device: Device,
     runs: PathBuf,
 }
 
-impl Bench {
+impl Workshop {
     /// Works the jobs off, names those that fail and goes on, until `stop` is set.
     fn work(&self, jobs: &[Job], report: &mut Report, stop: &AtomicBool) {
         let (mut trained, mut seconds) = (HashSet::new(), 0.0);
@@ -132,13 +154,13 @@ impl Bench {
                         say(format!("{place}: {figures}, known"));
                         continue;
                     }
-                    trained.insert(self.training(job).name);
+                    trained.insert(&job.training.name);
                     seconds += began.elapsed().as_secs_f64();
-                    let open = self.open(&jobs[at + 1..]).difference(&trained).count();
-                    let left = match open {
+                    let left = self.trainings_left(&jobs[at + 1..]).difference(&trained).count();
+                    let left = match left {
                         0 => String::new(),
                         _ => {
-                            let left = seconds / trained.len() as f64 * open as f64;
+                            let left = seconds / trained.len() as f64 * left as f64;
                             format!(", {} left", HumanDuration(Duration::from_secs_f64(left)))
                         }
                     };
@@ -157,12 +179,11 @@ impl Bench {
 
     /// The figures of a job, and whether they were known from an earlier command.
     fn score(&self, job: &Job, place: &str, table: &ResultTable) -> anyhow::Result<(Score, bool)> {
-        let training = self.training(job);
-        let result = self.result_path(job, &training);
+        let result = self.result_path(job);
         if let Some(score) = read_score(&result, table) {
             return Ok((score, true));
         }
-        let mut checkpoint = self.trained(&training, place)?;
+        let mut checkpoint = self.trained(&job.training, place)?;
         checkpoint.settings.model.local = job.settings.model.local.clone();
         say(format!("{place}: testing"));
         let began = Instant::now();
@@ -174,41 +195,36 @@ impl Bench {
     }
 
     /// The names of the trainings that jobs without figures need.
-    fn open(&self, jobs: &[Job]) -> HashSet<String> {
-        let trainings = jobs.iter().map(|job| (job, self.training(job)));
-        let open = trainings.filter(|(job, training)| !self.result_path(job, training).exists());
-        open.map(|(_, training)| training.name).collect()
+    fn trainings_left<'a>(&self, jobs: &'a [Job]) -> HashSet<&'a String> {
+        let left = jobs.iter().filter(|job| !self.result_path(job).exists());
+        left.map(|job| &job.training.name).collect()
     }
 
-    /// The network that a job needs.
-    fn training(&self, job: &Job) -> Training {
-        Training::new(&job.settings, &self.set)
-    }
-
-    fn result_path(&self, job: &Job, training: &Training) -> PathBuf {
+    fn result_path(&self, job: &Job) -> PathBuf {
         let test = test_name(&job.settings, &self.protocol, Distance::Strips);
-        self.runs.join(&training.name).join(test + ".json")
+        self.runs.join(&job.training.name).join(test + ".json")
     }
 
     /// The network of a training: one that is there, one that goes on, or a new one.
     fn trained(&self, training: &Training, place: &str) -> anyhow::Result<Checkpoint> {
         let folder = RunFolder::new(self.runs.join(&training.name));
-        folder.forget_start()?;
-        let (trainer, best) = if let Some(path) = folder.latest()? {
+        if let Some(path) = folder.latest()? {
             let checkpoint = Checkpoint::load(&path)?;
-            if !training.agrees(&checkpoint.settings) {
+            if !training.agrees(&checkpoint.settings)? {
                 let path = folder.path().display();
                 bail!("{path} holds a run with other settings than its name says; remove it");
             }
             if checkpoint.iteration >= training.settings.train.iterations {
                 return for_use(&path);
             }
-            train::resume(&folder, &self.set, &[], &self.device)?
+        }
+        let (protocol, device) = (self.protocol.clone(), &self.device);
+        let session = if folder.has_begun() {
+            train::resume(folder, &self.set, protocol, &[], device)?
         } else {
-            (train::begin(&folder, &self.set, training.settings.clone(), &self.device)?, None)
+            train::begin(folder, &self.set, protocol, training.settings.clone(), device)?
         };
         say(format!("{place}: training"));
-        let session = Session::new(trainer, self.set.clone(), folder, self.protocol.clone(), best);
         match train::run_session(session)? {
             Ending::Finished(path) => for_use(&path),
             Ending::Interrupted(path) => bail!("interrupted; {} is written", path.display()),

@@ -52,8 +52,8 @@ pub struct Bench {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
     /// Threads; 0 for one per core
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: u16,
     #[command(flatten)]
     on: OnDevice,
     /// What the convolutions of a training step compute in
@@ -70,6 +70,7 @@ pub struct Bench {
     growth: Option<String>,
 }
 
+/// What this command writes and reads. Of another program's file only the cases are needed.
 #[derive(Serialize, Deserialize)]
 struct Report {
     cases: Vec<Case>,
@@ -78,7 +79,8 @@ struct Report {
     /// The memory of a GPU that the process held at the end, freed pages included.
     #[serde(default)]
     device_bytes: Option<u64>,
-    threads: usize,
+    /// Threads on the processor, where the program that wrote this tells.
+    threads: Option<usize>,
     #[serde(default = "on_cpu")]
     device: String,
     #[serde(default = "in_f32")]
@@ -102,24 +104,21 @@ struct Case {
 impl Bench {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let theirs = self.against.as_deref().map(read_report).transpose()?;
-        rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(usize::from(self.threads)).build_global()?;
         let threads = rayon::current_num_threads();
         let device = self.on.open()?;
         let on_cpu = device == gaitgl::cpu();
-        let other = |theirs: &&Report| on_cpu && theirs.threads != threads;
-        if let Some(theirs) = theirs.as_ref().filter(other) {
-            let told = theirs.threads;
-            bail!(
-                "the other figures are of {told} threads, ours of {threads}; give --threads {told}"
-            );
+        if let Some(theirs) = theirs.as_ref().filter(|_| on_cpu) {
+            check_threads(theirs, threads)?;
         }
         if let Some(preset) = &self.growth {
             growth::run(&self, preset, &device)?;
             return Ok(Outcome::Done);
         }
+        let planned = self.planned(&device)?;
         say(format!("{:26} {:>9} {:>9} {:>7}", "case", "seconds", "theirs", "theirs/ours"));
         let mut cases = Vec::new();
-        for (name, prepare) in self.planned(&device) {
+        for (name, prepare) in planned {
             let seconds = self.median(&mut *prepare()?, &device)?;
             let other = theirs.as_ref().and_then(|t| t.cases.iter().find(|c| c.name == name));
             let compared = other.map_or(String::new(), |other| {
@@ -132,7 +131,7 @@ impl Bench {
             cases,
             peak_bytes: peak_bytes(),
             device_bytes: device.memory_pool_usage().map(|usage| usage.bytes_reserved),
-            threads,
+            threads: Some(threads),
             device: device::describe(&device),
             precision: self.precision.clone(),
         };
@@ -151,26 +150,35 @@ impl Bench {
     }
 
     /// The cases that are asked for.
-    fn planned<'a>(&'a self, device: &'a Device) -> Vec<Planned<'a>> {
+    fn planned<'a>(&'a self, device: &'a Device) -> anyhow::Result<Vec<Planned<'a>>> {
         let on_cpu = *device == gaitgl::cpu();
         let mut planned: Vec<Planned> = Vec::new();
+        let mut known = Vec::new();
         for (preset, kind, clips, frames, classes) in NETWORKS {
             let name = format!("{preset}/{kind}/{clips}x{frames}");
             let prepare = move || {
                 let settings = self.settings(preset)?;
                 Network { settings, kind, clips, frames, classes }.work(device)
             };
+            known.push(name.clone());
             if self.wants(&name, on_cpu && clips >= MANY) {
                 planned.push((name, Box::new(prepare)));
             }
         }
         for (probes, gallery) in RANKINGS {
             let name = format!("distances/{probes}x{gallery}");
+            known.push(name.clone());
             if self.wants(&name, false) {
                 planned.push((name, Box::new(move || distances::case(probes, gallery))));
             }
         }
-        planned
+        if planned.is_empty() {
+            let (asked, known) = (self.case.join(", "), known.join(", "));
+            bail!(
+                "no case is named {asked}; there are {known} (those of 64 clips by the whole name)"
+            );
+        }
+        Ok(planned)
     }
 
     /// A preset in the precision that is asked for.
@@ -214,6 +222,18 @@ fn read_report(path: &Path) -> anyhow::Result<Report> {
         .with_context(|| format!("cannot read the figures {}", path.display()))?;
     serde_json::from_str(&text)
         .with_context(|| format!("{} holds no figures of a benchmark", path.display()))
+}
+
+/// Refuses figures of another number of threads; those that do not tell it are compared as they are.
+fn check_threads(theirs: &Report, threads: usize) -> anyhow::Result<()> {
+    match theirs.threads {
+        None => say(format!("the other figures do not tell their threads; ours are of {threads}")),
+        Some(told) if told != threads => bail!(
+            "the other figures are of {told} threads, ours of {threads}; give --threads {told}"
+        ),
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 fn mega(bytes: u64) -> String {

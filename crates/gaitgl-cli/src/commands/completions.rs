@@ -7,7 +7,10 @@ use crate::Outcome;
 
 /// Print the completions of a shell
 ///
-/// Put them where your shell looks for them.
+/// bash: gaitgl completions bash > ~/.local/share/bash-completion/completions/gaitgl
+///
+/// zsh: gaitgl completions zsh > ~/.zfunc/_gaitgl, with `fpath+=~/.zfunc` before `compinit` in
+/// ~/.zshrc
 #[derive(Args)]
 pub struct Completions {
     /// The shell

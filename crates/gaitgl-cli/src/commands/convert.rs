@@ -27,11 +27,9 @@ pub struct Convert {
 impl Convert {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let set = PreparedSet::open(&self.prepared)?;
-        let bar = progress::bar("Converting", "sequences");
-        let stop = progress::watch_interrupts()?;
-        let watch = Watch { progress: &progress::shown(&bar), stop };
-        let report = convert(&set, &self.out, &watch)?;
-        bar.finish_and_clear();
+        let report = progress::watched("Converting", "sequences", |progress, stop| {
+            convert(&set, &self.out, &Watch { progress, stop })
+        })?;
         say(format!(
             "{}: {} sequences, {} silhouettes; partition in {}",
             self.out.display(),

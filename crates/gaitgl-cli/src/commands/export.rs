@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{self, Exported, Format};
+use gaitgl::run::RunFolder;
 
 use super::say;
 use crate::Outcome;
@@ -17,8 +18,8 @@ use crate::Outcome;
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Export {
-    /// Checkpoint file
-    #[arg(value_name = "CHECKPOINT")]
+    /// Checkpoint file, or run folder, whose last checkpoint is used
+    #[arg(value_name = "CHECKPOINT|RUN")]
     checkpoint: PathBuf,
     /// File to write
     #[arg(value_name = "OUT.safetensors|OUT.pt|OUT.onnx")]
@@ -28,7 +29,10 @@ pub struct Export {
 impl Export {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let format = Format::of(&self.out)?;
-        let checkpoint = Checkpoint::load(&self.checkpoint)?;
+        let checkpoint = match self.checkpoint.is_dir() {
+            true => Checkpoint::load(&RunFolder::new(&self.checkpoint).require_latest()?)?,
+            false => Checkpoint::load(&self.checkpoint)?,
+        };
         let Exported { published, unlike } = exchange::export(&checkpoint, &self.out)?;
         let (preset, tensors) = (&checkpoint.settings.preset, checkpoint.weights.len());
         say(format!("{}: {preset}, {tensors} tensors", self.out.display()));

@@ -36,12 +36,15 @@ pub struct Info {
     #[arg(long, value_name = "NAME", conflicts_with = "preset")]
     protocol: Option<String>,
     /// Classes of the described network
-    #[arg(long, default_value_t = 74)]
-    classes: usize,
+    #[arg(long, default_value_t = 74, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    classes: u32,
     /// Frames of the described input
-    #[arg(long, default_value_t = 30)]
-    frames: usize,
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    frames: u32,
 }
+
+/// Names that are listed one by one: enough for the views of a benchmark.
+const MOST_NAMES: usize = 16;
 
 impl Info {
     pub fn run(self) -> anyhow::Result<Outcome> {
@@ -52,9 +55,9 @@ impl Info {
         match (&self.preset, &self.path) {
             (Some(preset), _) => {
                 let settings = Settings::assemble(Some(preset), None, &self.set)?;
-                say_network(&settings, self.classes, self.frames);
+                say_network(&settings, self.classes as usize, self.frames as usize);
                 say("");
-                say(settings.to_toml().trim_end());
+                say(settings.to_toml()?.trim_end());
             }
             (None, Some(path)) => self.say_path(path)?,
             (None, None) => bail!("give a file, a folder, --preset NAME or --protocol NAME"),
@@ -67,7 +70,7 @@ impl Info {
             bail!("{} does not exist; check the path", path.display());
         }
         if path.is_file() {
-            return say_checkpoint(path, self.frames);
+            return say_checkpoint(path, self.frames as usize);
         }
         if path.join(gait_data::ABOUT_FILE).exists() {
             return say_set(path);
@@ -77,7 +80,7 @@ impl Info {
             format!("{} is neither a prepared set nor a run with a checkpoint", path.display())
         })?;
         say(format!("run        {}", path.display()));
-        say_checkpoint(&checkpoint, self.frames)
+        say_checkpoint(&checkpoint, self.frames as usize)
     }
 }
 
@@ -99,8 +102,8 @@ fn say_set(path: &Path) -> anyhow::Result<()> {
         let names: BTreeSet<&String> = set.entries().iter().map(|e| part(&e.key)).collect();
         names.into_iter().cloned().collect()
     };
-    say(format!("conditions {}", names(|key| &key.condition).join(", ")));
-    say(format!("views      {}", names(|key| &key.view).join(", ")));
+    say(format!("conditions {}", few(&names(|key| &key.condition))));
+    say(format!("views      {}", few(&names(|key| &key.view))));
     let lengths = set.entries().iter().map(|e| e.frames);
     let (shortest, longest) = (lengths.clone().min(), lengths.max());
     say(format!("lengths    {} to {} frames", shortest.unwrap_or(0), longest.unwrap_or(0)));
@@ -120,7 +123,7 @@ fn say_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
     let subjects: Vec<String> = subjects.cloned().collect();
     say(format!("trained on {} subjects: {}", subjects.len(), few(&subjects)));
     if let Some(score) = checkpoint.score {
-        say(format!("best test  mean rank-1 {score:.2}%"));
+        say(format!("best test  {score:.2}%"));
     }
     let resumes = if checkpoint.optimizer.is_some() { "yes" } else { "no, for use only" };
     say(format!("resumes    {resumes}"));
@@ -169,9 +172,12 @@ fn grouped(number: usize) -> String {
     groups.join(",")
 }
 
+/// All names, or the first ones and the last one where they are many.
 fn few(names: &[String]) -> String {
     match names {
-        [first, .., last] if names.len() > 8 => format!("{first} to {last}"),
+        [first @ .., last] if names.len() > MOST_NAMES => {
+            format!("{}, ..., {last} ({})", first[..3].join(", "), names.len())
+        }
         _ => names.join(", "),
     }
 }
@@ -179,6 +185,15 @@ fn few(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_names_are_shortened_and_no_range_is_claimed() {
+        let odd =
+            |count: usize| (0..count).map(|i| format!("{:03}", 2 * i + 1)).collect::<Vec<_>>();
+        assert_eq!(few(&odd(62)), "001, 003, 005, ..., 123 (62)");
+        assert_eq!(few(&odd(2)), "001, 003");
+        assert_eq!(few(&[]), "");
+    }
 
     #[test]
     fn thousands_stand_apart() {

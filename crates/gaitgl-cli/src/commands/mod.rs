@@ -17,15 +17,16 @@ mod train;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use burn::tensor::Device;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
-use gait_data::PreparedSet;
+use gait_data::{About, PreparedSet};
 use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
-use gaitgl::settings::Settings;
+use gaitgl::settings::{LARGEST_SEED, Settings};
 
 use crate::Outcome;
 
@@ -84,9 +85,15 @@ impl Trained {
     /// Reads the checkpoint.
     pub fn load(&self) -> anyhow::Result<(PathBuf, Checkpoint)> {
         let path = match (&self.run, &self.checkpoint) {
+            (Some(run), _) if run.is_file() => {
+                bail!("{} is a file, not a run folder; give it with --checkpoint", run.display())
+            }
             (Some(run), _) => RunFolder::new(run).require_latest()?,
+            (None, Some(path)) if path.is_dir() => {
+                bail!("{} is a folder, not a checkpoint; give it with --run", path.display())
+            }
             (None, Some(path)) => path.clone(),
-            (None, None) => anyhow::bail!("give --run RUN or --checkpoint FILE"),
+            (None, None) => bail!("give --run RUN or --checkpoint FILE"),
         };
         let checkpoint = Checkpoint::load(&path)?;
         Ok((path, checkpoint))
@@ -105,7 +112,8 @@ pub struct OnDevice {
 impl OnDevice {
     /// Opens the device and says which one it is, if it is not the CPU.
     pub fn open(&self) -> anyhow::Result<Device> {
-        let device = self.device.open()?;
+        let device =
+            self.device.open_or_pass_over(|broken| say(format!("passed over: {broken}")))?;
         if device != gaitgl::cpu() {
             say(format!("on {}", device::describe(&device)));
         }
@@ -120,8 +128,9 @@ pub struct Recipe {
     /// parts-large-bnneck or hid-2020 [default: what the file says, else paper-small]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Configuration file
-    #[arg(long, value_name = "FILE.toml")]
+    /// Configuration file, or a recipe that comes with the program: casia-b, ou-mvlp, grew, gait3d,
+    /// each also with -published, hid-2020, quickstart or ablation-small
+    #[arg(long, value_name = "NAME|FILE.toml")]
     config: Option<PathBuf>,
     /// Change a setting by its dotted name; may be given more than once
     #[arg(long, value_name = "KEY=VALUE")]
@@ -139,30 +148,36 @@ impl Recipe {
 pub fn protocol_for_set(name: Option<&str>, set: &PreparedSet) -> anyhow::Result<Protocol> {
     let conditions = set.test().into_iter().map(|i| set.entry(i).key.condition.clone());
     let conditions: Vec<String> = conditions.collect();
-    protocol_for(name, &conditions, set.about().partition.probe.clone())
+    protocol_for(name, &conditions, Some(set.about()))
 }
 
-/// The named protocol (built in, or a file), else the one that fits the conditions of the data:
-/// CASIA-B's where its conditions are there, and otherwise each sequence against all others.
-/// `listed` are the probes that the data's own partition names.
+/// The named protocol (built in, or a file), else the one that fits the data: that of the benchmark
+/// whose layout the set has, CASIA-B's where its conditions are there, and otherwise each sequence
+/// against all others. The probes that the set's own partition names come with it.
 pub fn protocol_for(
     name: Option<&str>,
     conditions: &[String],
-    listed: Option<Vec<String>>,
+    about: Option<&About>,
 ) -> anyhow::Result<Protocol> {
+    let layout = about.map_or("", |about| &about.settings.layout);
     let protocol = match name {
         Some(name) => named_protocol(name)?,
-        None => {
-            let has = |prefix: &str| conditions.iter().any(|c| c.starts_with(prefix));
-            let gallery = ["nm-01", "nm-02", "nm-03", "nm-04"].into_iter().any(has);
-            let fits = gallery && ["nm-05", "nm-06", "bg-0", "cl-0"].into_iter().any(has);
-            Protocol::builtin(if fits { "casia-b" } else { "leave-one-out" })?
-        }
+        None => Protocol::builtin(fitting_protocol(layout, conditions))?,
     };
-    Ok(match listed {
+    Ok(match about.and_then(|about| about.partition.probe.clone()) {
         Some(listed) if protocol.needs_listed() => protocol.with_listed(listed),
         _ => protocol,
     })
+}
+
+/// Layouts of benchmarks bear the names of their protocols. Any tree may have CASIA-B's layout, so
+/// that it says nothing of the protocol.
+fn fitting_protocol(layout: &str, conditions: &[String]) -> &'static str {
+    let benchmark = Protocol::builtin_names().find(|name| *name == layout && layout != "casia-b");
+    let has = |prefix: &str| conditions.iter().any(|c| c.starts_with(prefix));
+    let gallery = ["nm-01", "nm-02", "nm-03", "nm-04"].into_iter().any(has);
+    let casia_b = gallery && ["nm-05", "nm-06", "bg-0", "cl-0"].into_iter().any(has);
+    benchmark.unwrap_or(if casia_b { "casia-b" } else { "leave-one-out" })
 }
 
 fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
@@ -176,7 +191,31 @@ fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
     Ok(Protocol::builtin(name)?)
 }
 
+/// Reads a seed that files can hold.
+pub fn seed_parser() -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=LARGEST_SEED)
+}
+
 /// Prints a line of a command's result. A reader that went away (`| head`) is no failure.
 pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gait_data::Layout;
+
+    #[test]
+    fn every_benchmark_has_its_protocol_and_other_data_what_fits_its_conditions() {
+        let names = |names: &[&str]| names.iter().map(|n| n.to_string()).collect::<Vec<_>>();
+        for layout in Layout::NAMES {
+            let plain = fitting_protocol(layout, &names(&["00", "01"]));
+            let benchmark = !["casia-b", "opengait", "flat"].contains(&layout);
+            assert_eq!(plain, if benchmark { layout } else { "leave-one-out" });
+        }
+        let walkers = names(&["nm-01", "nm-05", "cl-01"]);
+        assert_eq!(fitting_protocol("opengait", &walkers), "casia-b");
+        assert_eq!(fitting_protocol("", &names(&["nm-01"])), "leave-one-out");
+    }
 }

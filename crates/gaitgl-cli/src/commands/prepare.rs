@@ -57,11 +57,9 @@ impl Prepare {
             overwrite: self.overwrite,
             ..PrepareOptions::new(layout)
         };
-        let bar = progress::bar("Preparing", "sequences");
-        let stop = progress::watch_interrupts()?;
-        let watch = Watch { progress: &progress::shown(&bar), stop };
-        let report = prepare(&self.raw, &self.out, &options, &watch)?;
-        bar.finish_and_clear();
+        let report = progress::watched("Preparing", "sequences", |progress, stop| {
+            prepare(&self.raw, &self.out, &options, &Watch { progress, stop })
+        })?;
         say(report.to_string().trim_end());
         Ok(if report.skipped_inputs() > 0 { Outcome::Skipped } else { Outcome::Done })
     }

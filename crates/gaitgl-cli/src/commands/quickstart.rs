@@ -13,13 +13,10 @@ use gait_eval::{Distance, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
-use gaitgl::train::Session;
 
-use super::{OnDevice, say, test, train};
+use super::{OnDevice, say, seed_parser, test, train};
 use crate::{Outcome, files, progress};
 
-/// What differs from the preset: a network and a recipe for minutes on two cores.
-const SETTINGS: &str = include_str!("../../../../configs/quickstart.toml");
 /// People; 74 of 124 of them are trained on, as on CASIA-B.
 const SUBJECTS: usize = 50;
 /// Views in degrees.
@@ -36,7 +33,7 @@ pub struct Quickstart {
     #[arg(long, value_name = "RUN", default_value = "runs/quickstart")]
     run: PathBuf,
     /// Seed of the people and of the training
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed_parser())]
     seed: u64,
     #[command(flatten)]
     on: OnDevice,
@@ -46,20 +43,16 @@ impl Quickstart {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let began = Instant::now();
         let run = &self.run;
-        if run.exists() {
+        if run.exists() && !is_empty_folder(run) {
             bail!("{} exists already; remove it or name another folder with --run", run.display());
         }
         let device = self.on.open()?;
-        let walkers = run.join("walkers");
-        say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
-        make_walkers(&walkers, self.seed)?;
-        say("2 of 4: their silhouettes are aligned and packed");
-        let set = Arc::new(prepare_walkers(&walkers, &run.join("prepared"))?);
+        let set = Arc::new(make_set(run, self.seed)?);
         let partition = &set.about().partition;
         let (train, test) = (partition.train.len(), partition.test.len());
         say(format!("3 of 4: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
-        let checkpoint = learn(run, self.seed, &device, set.clone(), protocol.clone())?;
+        let checkpoint = learn(run, self.seed, &device, &set, protocol.clone())?;
         say(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
         let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
@@ -81,6 +74,27 @@ impl Quickstart {
     }
 }
 
+fn is_empty_folder(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Steps 1 and 2. They take little, so that what an interrupt left of them is removed.
+fn make_set(run: &Path, seed: u64) -> anyhow::Result<PreparedSet> {
+    let (walkers, prepared) = (run.join("walkers"), run.join("prepared"));
+    let make = || {
+        say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
+        make_walkers(&walkers, seed)?;
+        say("2 of 4: their silhouettes are aligned and packed");
+        prepare_walkers(&walkers, &prepared)
+    };
+    make().inspect_err(|_| {
+        for made in [&walkers, &prepared] {
+            // Best effort: the error that is told is the first one.
+            let _ = std::fs::remove_dir_all(made);
+        }
+    })
+}
+
 fn make_walkers(folder: &Path, seed: u64) -> anyhow::Result<()> {
     let options = SynthOptions {
         subjects: SUBJECTS,
@@ -89,19 +103,17 @@ fn make_walkers(folder: &Path, seed: u64) -> anyhow::Result<()> {
         seed,
         ..SynthOptions::default()
     };
-    let bar = progress::bar("Making walkers", "sequences");
-    let stop = progress::watch_interrupts()?;
-    write_tree(folder, &options, &Watch { progress: &progress::shown(&bar), stop })?;
-    bar.finish_and_clear();
+    progress::watched("Making walkers", "sequences", |progress, stop| {
+        write_tree(folder, &options, &Watch { progress, stop })
+    })?;
     Ok(())
 }
 
 fn prepare_walkers(raw: &Path, folder: &Path) -> anyhow::Result<PreparedSet> {
-    let bar = progress::bar("Preparing", "sequences");
-    let stop = progress::watch_interrupts()?;
-    let watch = Watch { progress: &progress::shown(&bar), stop };
-    prepare(raw, folder, &PrepareOptions::new(Layout::CasiaB), &watch)?;
-    bar.finish_and_clear();
+    progress::watched("Preparing", "sequences", |progress, stop| {
+        let options = PrepareOptions::new(Layout::CasiaB);
+        prepare(raw, folder, &options, &Watch { progress, stop })
+    })?;
     Ok(PreparedSet::open(folder)?)
 }
 
@@ -109,13 +121,12 @@ fn learn(
     run: &Path,
     seed: u64,
     device: &Device,
-    set: Arc<PreparedSet>,
+    set: &Arc<PreparedSet>,
     protocol: Protocol,
 ) -> anyhow::Result<Checkpoint> {
-    let mut settings = Settings::from_partial(SETTINGS, "quickstart.toml")?;
+    let mut settings = Settings::recipe("quickstart")?;
     settings.train.seed = seed;
-    let folder = RunFolder::new(run);
-    let trainer = train::begin(&folder, &set, settings, device)?;
-    train::train(Session::new(trainer, set, folder.clone(), protocol, None), run)?;
-    Ok(Checkpoint::load(&folder.require_latest()?)?)
+    let session = train::begin(RunFolder::new(run), set, protocol, settings, device)?;
+    train::train(session, run, set.folder())?;
+    Ok(Checkpoint::load(&RunFolder::new(run).require_latest()?)?)
 }

@@ -57,11 +57,9 @@ impl Synth {
             say(format!("{}: {} x {} pixels", path.display(), sheet.width(), sheet.height()));
         }
         if let Some(out) = &self.out {
-            let bar = progress::bar("Making walkers", "sequences");
-            let stop = progress::watch_interrupts()?;
-            let report =
-                write_tree(out, &options, &Watch { progress: &progress::shown(&bar), stop })?;
-            bar.finish_and_clear();
+            let report = progress::watched("Making walkers", "sequences", |progress, stop| {
+                write_tree(out, &options, &Watch { progress, stop })
+            })?;
             say(format!(
                 "{}: {} people, {} sequences, {} silhouettes ({} lost, as a segmenter loses them)",
                 out.display(),

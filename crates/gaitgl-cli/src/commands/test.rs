@@ -7,8 +7,9 @@ use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::{PartitionFile, PreparedSet};
-use gait_eval::{Distance, Embeddings, Evaluation, Protocol};
+use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
 use gaitgl::checkpoint::Checkpoint;
+use gaitgl::train::names_of;
 use gaitgl_cli::embedding_file;
 use serde_json::Value;
 
@@ -62,15 +63,15 @@ impl Test {
         let started = Instant::now();
         let (embeddings, protocol) = self.embeddings(set.as_ref())?;
         if let Some(path) = &self.submission {
-            let stop = progress::watch_interrupts()?;
-            let watch = gait_eval::Watch { progress: &|_, _| {}, stop };
-            let made = gait_eval::submission(&embeddings, &protocol, self.distance, &watch)?;
+            let made = progress::watched("Ranking", "probes", |progress, stop| {
+                let watch = Watch { progress, stop };
+                gait_eval::submission(&embeddings, &protocol, self.distance, &watch)
+            })?;
             files::write(path, made.to_string().as_bytes())?;
             say(format!("{}: written", path.display()));
-            let figures = self.json.is_some() || self.verify || self.roc.is_some();
-            if protocol.probes.is_empty() && !figures {
-                return Ok(Outcome::Done); // Who the probes are is not public.
-            }
+        }
+        if !self.wants_table(&protocol) {
+            return Ok(Outcome::Done);
         }
         let evaluation = evaluate(&embeddings, &protocol, self.distance)?;
         let seconds = started.elapsed().as_secs_f64();
@@ -92,8 +93,8 @@ impl Test {
         if let Some(path) = &self.embeddings {
             let probe = self.partition.as_deref().map(read_probe).transpose()?;
             let embeddings = embedding_file::read(path)?;
-            let listed = set.and_then(|set| set.about().partition.probe.clone());
-            let protocol = protocol_for(name, &embeddings.conditions, listed)?;
+            let about = set.map(PreparedSet::about);
+            let protocol = protocol_for(name, &embeddings.conditions, about)?;
             return Ok(match probe {
                 Some(probe) => (embeddings, protocol.with_listed(probe)),
                 None => (embeddings, protocol),
@@ -101,16 +102,28 @@ impl Test {
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
         let protocol = protocol_for_set(name, set)?;
+        let names = names_of(set, &set.test());
+        if self.submission.is_some() {
+            protocol.check_submission(&names)?;
+        }
+        if self.wants_table(&protocol) {
+            protocol.check_names(&names)?;
+        }
         let (_, checkpoint) = self.trained.load()?;
         Ok((embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?, protocol))
     }
 
+    /// Whether there is a table to make: not where only a submission is asked for and who its probes
+    /// are is not public.
+    fn wants_table(&self, protocol: &Protocol) -> bool {
+        let figures = self.json.is_some() || self.verify || self.roc.is_some();
+        self.submission.is_none() || figures || !protocol.probes.is_empty()
+    }
+
     fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {
-        let bar = progress::bar("Verifying", "probes");
-        let stop = progress::watch_interrupts()?;
-        let watch = gait_eval::Watch { progress: &progress::shown(&bar), stop };
-        let verification = gait_eval::verify(embeddings, protocol, self.distance, &watch)?;
-        bar.finish_and_clear();
+        let verification = progress::watched("Verifying", "probes", |progress, stop| {
+            gait_eval::verify(embeddings, protocol, self.distance, &Watch { progress, stop })
+        })?;
         say(format!("\n{verification}"));
         if let Some(path) = &self.roc {
             files::write(path, verification.roc_csv().as_bytes())?;
@@ -130,12 +143,9 @@ pub fn evaluate(
     protocol: &Protocol,
     distance: Distance,
 ) -> anyhow::Result<Evaluation> {
-    let bar = progress::bar("Comparing", "probes");
-    let stop = progress::watch_interrupts()?;
-    let watch = gait_eval::Watch { progress: &progress::shown(&bar), stop };
-    let evaluation = gait_eval::evaluate(embeddings, protocol, distance, &watch)?;
-    bar.finish_and_clear();
-    Ok(evaluation)
+    progress::watched("Comparing", "probes", |progress, stop| {
+        gait_eval::evaluate(embeddings, protocol, distance, &Watch { progress, stop })
+    })
 }
 
 /// The embeddings of some sequences by the network of a checkpoint, which runs on `device`.
@@ -146,11 +156,9 @@ pub fn embed_set(
     device: &Device,
 ) -> anyhow::Result<Embeddings> {
     let network = checkpoint.evaluator(device)?;
-    let bar = progress::bar("Embedding", "sequences");
-    let stop = progress::watch_interrupts()?;
-    let watch = gait_data::Watch { progress: &progress::shown(&bar), stop };
     let model = &checkpoint.settings.model;
-    let made = gaitgl::embed::embed(&network, model, set, indices, device, &watch)?;
-    bar.finish_and_clear();
-    Ok(made)
+    progress::watched("Embedding", "sequences", |progress, stop| {
+        let watch = gait_data::Watch { progress, stop };
+        gaitgl::embed::embed(&network, model, set, indices, device, &watch)
+    })
 }

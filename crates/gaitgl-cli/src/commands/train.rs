@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
+use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::embed::check_size;
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
-use gaitgl::train::{Ending, Observer, Pace, Session, StepReport, TestReport, Trainer, classes};
+use gaitgl::train::{
+    Ending, Observer, Pace, PeriodicTest, Session, StepReport, TestPart, TestReport, Trainer,
+    classes,
+};
 use indicatif::{HumanDuration, ProgressBar};
 
 use super::{OnDevice, Recipe, protocol_for_set, say};
@@ -24,8 +28,8 @@ use crate::{Outcome, progress};
 /// Checkpoints and metrics go to the run folder.
 /// Settings come from a preset, then from a configuration file, then from --set, each over the one
 /// before. `gaitgl info --preset NAME` prints a preset. With --resume the run goes on from its last
-/// checkpoint, to the bit as if it had never stopped; --set may then change the recipe, for instance
-/// train.iterations.
+/// checkpoint, or from its start if it has none yet, to the bit as if it had never stopped; --set may
+/// then change the recipe, for instance train.iterations.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Train {
@@ -50,15 +54,15 @@ pub struct Train {
 impl Train {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let set = Arc::new(PreparedSet::open(&self.data)?);
-        let folder = RunFolder::new(&self.run);
-        let device = self.on.open()?;
-        let (trainer, best) = if self.resume {
-            resume(&folder, &set, &self.recipe.set, &device)?
-        } else {
-            (begin(&folder, &set, self.recipe.settings()?, &device)?, None)
-        };
         let protocol = protocol_for_set(self.protocol.as_deref(), &set)?;
-        train(Session::new(trainer, set, folder.clone(), protocol, best), &self.run)
+        let folder = RunFolder::new(&self.run);
+        let session = if self.resume {
+            resume(folder, &set, protocol, &self.recipe.set, &self.on.open()?)?
+        } else {
+            let settings = self.recipe.settings()?;
+            begin(folder, &set, protocol, settings, &self.on.open()?)?
+        };
+        train(session, &self.run, &self.data)
     }
 }
 
@@ -70,63 +74,118 @@ pub fn learnable(set: &Arc<PreparedSet>, settings: &Settings) -> anyhow::Result<
 
 /// Checks everything, then makes the run folder.
 pub fn begin(
-    folder: &RunFolder,
+    mut folder: RunFolder,
     set: &Arc<PreparedSet>,
+    protocol: Protocol,
     settings: Settings,
     device: &Device,
-) -> anyhow::Result<Trainer> {
+) -> anyhow::Result<Session> {
     let subjects = learnable(set, &settings)?;
-    let config = settings.to_toml();
+    let test = periodic_test(protocol, set, &settings)?;
+    let config = settings.to_toml()?;
     let trainer = Trainer::new(settings, subjects, device)?;
     folder.begin(&config)?;
-    Ok(trainer)
+    Ok(Session::new(trainer, set.clone(), folder, test, None))
 }
 
-/// The training of a run folder at its last checkpoint, with its best score so far.
+/// The training of a run folder at its last checkpoint, or at its start if it has none yet.
 pub fn resume(
-    folder: &RunFolder,
+    mut folder: RunFolder,
     set: &Arc<PreparedSet>,
+    protocol: Protocol,
     assignments: &[String],
     device: &Device,
-) -> anyhow::Result<(Trainer, Option<f64>)> {
-    let path = folder.require_latest()?;
-    let checkpoint = Checkpoint::load(&path)?;
-    let saved = checkpoint.settings.clone();
+) -> anyhow::Result<Session> {
+    let run = folder.path().display().to_string();
+    let checkpoint = folder.resume()?.map(|path| Checkpoint::load(&path)).transpose()?;
+    let saved =
+        checkpoint.as_ref().map_or_else(|| folder.settings(), |c| Ok(c.settings.clone()))?;
     let settings = saved.clone().assign(assignments)?;
     settings.check()?;
     if settings.model != saved.model {
         bail!("--resume cannot change the network (model.*); start a new run for that");
     }
     let subjects = learnable(set, &settings)?;
-    if !checkpoint.trained_on(&subjects) {
+    if let Some(checkpoint) = &checkpoint {
+        check_same_training(&run, checkpoint, &settings, &subjects, set)?;
+    }
+    let test = periodic_test(protocol, set, &settings)?;
+    let config = settings.to_toml()?;
+    let best = checkpoint.as_ref().and_then(|checkpoint| checkpoint.score);
+    let trainer = match checkpoint {
+        Some(checkpoint) => Trainer::resume(checkpoint, settings, device)?,
+        None => Trainer::new(settings, subjects, device)?,
+    };
+    folder.rewind_metrics(trainer.iteration())?;
+    folder.write_config(&config)?;
+    say(format!("resuming {run} after iteration {}", trainer.iteration()));
+    Ok(Session::new(trainer, set.clone(), folder, test, best))
+}
+
+/// Refuses to go on from a checkpoint with other people, or to a place that is behind it.
+fn check_same_training(
+    run: &str,
+    checkpoint: &Checkpoint,
+    settings: &Settings,
+    subjects: &[String],
+    set: &PreparedSet,
+) -> anyhow::Result<()> {
+    if !checkpoint.trained_on(subjects) {
         bail!(
-            "{} has {} classes, the training subjects of {} are {} or others; give the set of the \
-             run",
-            path.display(),
-            checkpoint.subjects.len(),
-            set.folder().display(),
-            subjects.len()
+            "{run} was not trained on the training subjects of {}; give the set of the run",
+            set.folder().display()
         );
     }
-    let best = checkpoint.score;
-    let trainer = Trainer::resume(checkpoint, settings, device)?;
-    folder.rewind_metrics(trainer.iteration())?;
-    folder.write_config(&trainer.settings().to_toml())?;
-    say(format!("resuming from {}", path.display()));
-    Ok((trainer, best))
+    let (done, wanted) = (checkpoint.iteration, settings.train.iterations);
+    if wanted < done {
+        bail!(
+            "{run} has done {done} iterations and train.iterations = {wanted} is less; give --set \
+             train.iterations={done} or more"
+        );
+    }
+    Ok(())
+}
+
+/// The test during training, if the recipe comes to one and the protocol has something to score.
+fn periodic_test(
+    protocol: Protocol,
+    set: &PreparedSet,
+    settings: &Settings,
+) -> anyhow::Result<Option<PeriodicTest>> {
+    let recipe = &settings.train;
+    if recipe.test_every == 0 || recipe.test_every > recipe.iterations {
+        return Ok(None);
+    }
+    let name = protocol.name.clone();
+    if protocol.probes.is_empty() {
+        say(format!("no tests during training: {name} only writes a submission"));
+        return Ok(None);
+    }
+    let test = PeriodicTest::new(protocol, set, recipe.test_subjects).with_context(|| {
+        format!(
+            "the tests during training cannot be made; name another --protocol than {name}, or \
+             leave them out with --set train.test_every=0"
+        )
+    })?;
+    let (some, all) = (test.sequences(), set.test().len());
+    if some < all {
+        say(format!("tests during training: {some} of {all} sequences (train.test_subjects)"));
+    }
+    Ok(Some(test))
 }
 
 /// Runs a session to its end and says how it ended.
-pub fn train(session: Session, run: &Path) -> anyhow::Result<Outcome> {
+pub fn train(session: Session, run: &Path, data: &Path) -> anyhow::Result<Outcome> {
     match run_session(session)? {
         Ending::Finished(path) => {
             say(format!("trained: {}", path.display()));
             Ok(Outcome::Done)
         }
         Ending::Interrupted(path) => bail!(
-            "interrupted; {} is written, go on with: gaitgl train --resume --run {} --data ...",
+            "interrupted; {} is written, go on with: gaitgl train --resume --run {} --data {}",
             path.display(),
-            run.display()
+            run.display(),
+            data.display()
         ),
     }
 }
@@ -205,13 +264,20 @@ impl Observer for Console {
         ));
     }
 
-    fn test(&mut self, report: &TestReport) {
-        let best = if report.best { ", the best so far" } else { "" };
-        self.line(&format!(
-            "iteration {:>6}  test: mean rank-1 {:.2}%{best}",
-            report.iteration, report.rank1
-        ));
+    fn testing(&self, part: TestPart, done: u64, total: u64) {
+        self.bar.set_message(match part {
+            TestPart::Embedding => format!("test: {done} of {total} sequences embedded"),
+            TestPart::Comparing => format!("test: {done} of {total} probes compared"),
+        });
     }
 
-    fn saved(&mut self, _path: &Path) {}
+    fn test(&mut self, report: &TestReport) {
+        let TestReport { iteration, metric, .. } = report;
+        let found = match report.score {
+            Some(score) => format!("mean {metric} {score:.2}%"),
+            None => "nothing to compare".into(),
+        };
+        let best = if report.best { ", the best so far" } else { "" };
+        self.line(&format!("iteration {iteration:>6}  test: {found}{best}"));
+    }
 }

@@ -5,7 +5,9 @@ use toml::{Table, Value};
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Protocol};
 
-use crate::settings::{AtTest, Branches, LocalSettings, Partition, Pool, Settings, SpatialPooling};
+use crate::settings::{
+    AtTest, Branches, LocalSettings, Partition, Pool, Settings, SettingsError, SpatialPooling,
+};
 
 /// A training and the name of its run folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,21 +20,27 @@ pub struct Training {
 
 impl Training {
     /// The training of some settings on a set.
-    pub fn new(settings: &Settings, set: &PreparedSet) -> Self {
-        Self::on(settings, &data_key(set))
+    ///
+    /// # Errors
+    /// Settings that cannot be written down.
+    pub fn new(settings: &Settings, set: &PreparedSet) -> Result<Self, SettingsError> {
+        Self::on(settings, &data_key(set)?)
     }
 
-    fn on(settings: &Settings, data: &str) -> Self {
-        let hash = short_hash(&format!("{}\n{data}", weights_key(settings)));
+    fn on(settings: &Settings, data: &str) -> Result<Self, SettingsError> {
+        let hash = short_hash(&format!("{}\n{data}", weights_key(settings)?));
         let name = format!("{}-{hash}", summary(settings));
         let mut settings = settings.clone();
         (settings.train.keep, settings.train.test_every) = (1, 0);
-        Self { settings, name }
+        Ok(Self { settings, name })
     }
 
     /// Whether settings lead to the same weights on the same data.
-    pub fn agrees(&self, settings: &Settings) -> bool {
-        weights_key(&self.settings) == weights_key(settings)
+    ///
+    /// # Errors
+    /// Settings that cannot be written down.
+    pub fn agrees(&self, settings: &Settings) -> Result<bool, SettingsError> {
+        Ok(weights_key(&self.settings)? == weights_key(settings)?)
     }
 }
 
@@ -46,24 +54,28 @@ pub fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -
 
 /// The settings that the weights depend on, as TOML: those that only matter at test, to the log or
 /// to the disk are left out, and those of a local branch that does not run.
-fn weights_key(settings: &Settings) -> String {
-    let mut whole = Table::try_from(settings).unwrap_or_default();
+fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
+    let mut whole = settings.to_table()?;
     whole.remove("preset");
-    for key in ["keep", "test_every", "log_every", "checkpoint_every"] {
+    for key in ["keep", "test_every", "test_subjects", "log_every", "checkpoint_every"] {
         inner(&mut whole, "train").map(|train| train.remove(key));
     }
-    let Some(model) = inner(&mut whole, "model") else { return String::new() };
     if settings.model.branches == Branches::Global {
-        model.remove("local");
+        inner(&mut whole, "model").map(|model| model.remove("local"));
     }
-    if let Some(local) = inner(model, "local") {
+    if let Some(local) = inner(&mut whole, "model").and_then(|model| inner(model, "local")) {
         for key in ["at_test", "draws", "seed"] {
             local.remove(key);
         }
         let bands = settings.model.local.partition == Partition::Bands;
         local.remove(if bands { "ratio" } else { "bands" });
     }
-    toml::to_string(&whole).unwrap_or_default()
+    toml::to_string(&whole).map_err(unwritten)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn unwritten(problem: impl ToString) -> SettingsError {
+    SettingsError::Syntax { place: "training".into(), problem: problem.to_string() }
 }
 
 fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
@@ -85,10 +97,10 @@ fn test_key(settings: &Settings) -> Vec<String> {
 }
 
 /// What a set is, wherever it lies.
-fn data_key(set: &PreparedSet) -> String {
+fn data_key(set: &PreparedSet) -> Result<String, SettingsError> {
     let about = set.about();
     let parts = (&about.settings, &about.counts, &about.partition, about.bytes);
-    serde_json::to_string(&parts).unwrap_or_default()
+    serde_json::to_string(&parts).map_err(unwritten)
 }
 
 /// `both-strip-v-0.3-gem-lta-sp-seed-1`: what ablations mostly change.
@@ -131,7 +143,8 @@ mod tests {
         let base = Settings::assemble(Some("paper-small"), None, &assignments).unwrap();
         let sweep = Sweep::load(sweep).unwrap();
         let rows = sweep.rows.iter();
-        rows.map(|row| Training::on(&sweep.settings(row, &base).unwrap(), "a set").name).collect()
+        rows.map(|row| Training::on(&sweep.settings(row, &base).unwrap(), "a set").unwrap().name)
+            .collect()
     }
 
     fn distinct(mut names: Vec<String>) -> usize {
@@ -166,7 +179,8 @@ mod tests {
             assert_eq!(&names("at-test", &[same])[0], plain, "{same}");
         }
         let settings = Settings::preset("paper-small").unwrap();
-        assert_ne!(Training::on(&settings, "a").name, Training::on(&settings, "b").name);
+        let name = |data| Training::on(&settings, data).unwrap().name;
+        assert_ne!(name("a"), name("b"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub use triplet::{
     StripTriplets, Triplet, active_triplets, non_zero_mean, strip_distances, triplet_batch_all,
 };
 
-/// Labels that do not fit what they label.
+/// A loss that cannot be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum LossError {
     /// Another number of labels than of sequences.
@@ -19,6 +19,9 @@ pub enum LossError {
         /// Sequences.
         sequences: usize,
     },
+    /// The distances did not come from the device as numbers.
+    #[error("the distances of a batch cannot be read from the device; try another --device")]
+    Distances,
     /// A class that the classifier does not have.
     #[error(
         "class {class} is beyond the classifier's {classes} classes; the network was made for other training subjects"

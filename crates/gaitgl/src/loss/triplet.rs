@@ -54,7 +54,7 @@ pub fn triplet_batch_all(
     check_count(labels, n)?;
     let distances = strip_distances(embedding);
     let values = distances.clone().detach().into_data().convert::<f32>();
-    let values: Vec<f32> = values.try_into_vec().unwrap_or_default();
+    let values: Vec<f32> = values.try_into_vec().map_err(|_| LossError::Distances)?;
     let triplets: Vec<StripTriplets> = values
         .par_chunks((n * n).max(1))
         .map(|distances| active_triplets(distances, labels, margin as f32))

@@ -1,20 +1,26 @@
 //! Settings of a run: a preset, then a configuration file, then `--set`, each over the one before.
 
+mod error;
 mod model;
 mod recipes;
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gait_data::io_reason;
-use gait_eval::{did_you_mean, nearest};
+use gait_eval::nearest;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use error::SettingsError;
+pub(crate) use error::invalid;
+use error::syntax;
 pub use model::*;
 pub use train::*;
 
 use crate::presets;
+
+/// The largest seed: TOML has no larger integers.
+pub const LARGEST_SEED: u64 = i64::MAX as u64;
 
 /// Everything that a run is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,60 +34,8 @@ pub struct Settings {
     pub train: TrainSettings,
 }
 
-/// A setting that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A key that does not exist.
-    #[error("unknown setting `{key}`{}", did_you_mean(.nearest.as_ref()))]
-    UnknownKey {
-        /// The key, dotted.
-        key: String,
-        /// The most similar key that exists.
-        nearest: Option<String>,
-    },
-    /// A preset that does not exist.
-    #[error("unknown preset `{name}`{}; known: {}", did_you_mean(.nearest.as_ref()), .known.join(", "))]
-    UnknownPreset {
-        /// The name.
-        name: String,
-        /// The most similar name that exists.
-        nearest: Option<String>,
-        /// All names.
-        known: Vec<String>,
-    },
-    /// A value that cannot be used.
-    #[error("{key} = {value} cannot be used: {mend}")]
-    Invalid {
-        /// The key, dotted.
-        key: String,
-        /// The value.
-        value: String,
-        /// What to write instead.
-        mend: String,
-    },
-    /// A file or an argument that is not TOML, or holds a value of the wrong type.
-    #[error("{place}: {problem}")]
-    Syntax {
-        /// The file or the argument.
-        place: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A file that cannot be read.
-    #[error("cannot read the configuration {}: {}", .path.display(), io_reason(.source))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-/// A value that cannot be used, with its mend.
-#[expect(clippy::needless_pass_by_value, reason = "numbers and names alike, as they are at hand")]
-pub(crate) fn invalid(key: &str, value: impl ToString, mend: &str) -> SettingsError {
-    SettingsError::Invalid { key: key.into(), value: value.to_string(), mend: mend.into() }
-}
+/// What a configuration starts from that names no preset.
+const DEFAULT_PRESET: &str = "paper-small";
 
 impl Settings {
     /// The settings of a preset: its network and the recipe that it was published with.
@@ -94,9 +48,18 @@ impl Settings {
         base.overlay(&recipes::of_preset(name)?, name)
     }
 
-    /// A preset, then a configuration file, then assignments `key=value`.
+    /// A recipe that comes with the program: a file of `configs/` by its name without the ending.
     ///
-    /// The file may name its preset itself (`preset = "..."`); without any, `paper-small`.
+    /// # Errors
+    /// An unknown name; the message gives the nearest one.
+    pub fn recipe(name: &str) -> Result<Self, SettingsError> {
+        Self::assemble(None, Some(Path::new(name)), &[])
+    }
+
+    /// A preset, then a configuration, then assignments `key=value`.
+    ///
+    /// The configuration is a file or the name of a [`Settings::recipe`]. It may name its preset
+    /// itself (`preset = "..."`); without any, `paper-small`.
     ///
     /// # Errors
     /// An unknown preset or key, a value of the wrong type or out of range, an unreadable file.
@@ -106,7 +69,7 @@ impl Settings {
         assignments: &[String],
     ) -> Result<Self, SettingsError> {
         let (place, table) = match file {
-            Some(path) => read_table(path)?,
+            Some(path) => recipes::read(path)?,
             None => (String::new(), Table::new()),
         };
         let settings = Self::over_preset(preset, table, &place)?.assign(assignments)?;
@@ -130,9 +93,16 @@ impl Settings {
         mut table: Table,
         place: &str,
     ) -> Result<Self, SettingsError> {
-        let named = table.remove("preset");
-        let named = named.as_ref().and_then(Value::as_str);
-        Self::preset(preset.or(named).unwrap_or("paper-small"))?.overlay(&table, place)
+        let named = match table.remove("preset") {
+            Some(Value::String(name)) => Some(name),
+            Some(other) => {
+                let mend = format!("write the name of a preset, as \"{DEFAULT_PRESET}\"");
+                return Err(syntax(place, &format!("preset = {other} is no name; {mend}")));
+            }
+            None => None,
+        };
+        let name = preset.or(named.as_deref()).unwrap_or(DEFAULT_PRESET);
+        Self::preset(name)?.overlay(&table, place)
     }
 
     /// These settings with assignments `key=value` applied in order, unchecked.
@@ -157,9 +127,12 @@ impl Settings {
     }
 
     /// All settings as TOML.
-    pub fn to_toml(&self) -> String {
-        // Every field is a number, a name or an array of them, which TOML always holds.
-        toml::to_string(self).unwrap_or_default()
+    ///
+    /// # Errors
+    /// A seed beyond [`LARGEST_SEED`].
+    pub fn to_toml(&self) -> Result<String, SettingsError> {
+        self.check_seeds()?;
+        toml::to_string(self).map_err(|e| syntax("settings", &e.to_string()))
     }
 
     /// Checks every value.
@@ -168,24 +141,38 @@ impl Settings {
     /// Names the first key whose value cannot be used.
     pub fn check(&self) -> Result<(), SettingsError> {
         self.model.check()?;
-        self.train.check()
+        self.train.check()?;
+        self.check_seeds()
+    }
+
+    fn check_seeds(&self) -> Result<(), SettingsError> {
+        let seeds = [("train.seed", self.train.seed), ("model.local.seed", self.model.local.seed)];
+        match seeds.into_iter().find(|(_, seed)| *seed > LARGEST_SEED) {
+            Some((key, seed)) => Err(invalid(key, seed, &format!("give 0 to {LARGEST_SEED}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// All settings as a table.
+    ///
+    /// # Errors
+    /// A seed beyond [`LARGEST_SEED`].
+    pub(crate) fn to_table(&self) -> Result<Table, SettingsError> {
+        self.check_seeds()?;
+        Table::try_from(self).map_err(|e| syntax("settings", &e.to_string()))
     }
 
     /// These settings with those of a table over them, unchecked; `place` names it in messages.
     pub(crate) fn overlay(&self, table: &Table, place: &str) -> Result<Self, SettingsError> {
-        let mut whole = Table::try_from(self).map_err(|e| syntax(place, &e.to_string()))?;
+        if let Some(preset) = table.get("preset") {
+            let mend = "a network is not renamed; give --preset, or the key in a file of --config";
+            return Err(invalid("preset", preset, mend));
+        }
+        let mut whole = self.to_table()?;
         let known = dotted_keys(&whole, "");
         merge(&mut whole, table, "", &known)?;
         Value::Table(whole).try_into().map_err(|e: toml::de::Error| syntax(place, &e.to_string()))
     }
-}
-
-fn read_table(path: &Path) -> Result<(String, Table), SettingsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| SettingsError::Read { path: path.into(), source })?;
-    let place = path.display().to_string();
-    let table = parse_table(&text, &place)?;
-    Ok((place, table))
 }
 
 fn parse_table(text: &str, place: &str) -> Result<Table, SettingsError> {
@@ -246,10 +233,6 @@ fn dotted_keys(table: &Table, prefix: &str) -> Vec<String> {
         _ => vec![format!("{prefix}{name}")],
     });
     keys.collect()
-}
-
-fn syntax(place: &str, problem: &str) -> SettingsError {
-    SettingsError::Syntax { place: place.into(), problem: one_line(problem) }
 }
 
 /// A message of the TOML library on one line: it draws the source below.
@@ -328,14 +311,36 @@ mod tests {
     }
 
     #[test]
+    fn a_preset_is_named_where_settings_start_and_nowhere_else() {
+        let message = set(&["preset=parts-small"]).unwrap_err().to_string();
+        assert!(message.contains("--preset"), "{message}");
+        let message = Settings::from_partial("preset = 5", "a.toml").unwrap_err().to_string();
+        assert!(message.contains("a.toml") && message.contains("preset = 5"), "{message}");
+    }
+
+    #[test]
+    fn seeds_that_files_cannot_hold_are_refused() {
+        let mut settings = Settings::preset("paper-small").unwrap();
+        settings.train.seed = LARGEST_SEED;
+        let text = settings.to_toml().unwrap();
+        assert_eq!(Settings::from_toml(&text, "test").unwrap(), settings);
+        settings.train.seed += 1;
+        assert!(settings.check().unwrap_err().to_string().contains("train.seed"));
+        assert!(settings.to_toml().is_err() && settings.to_table().is_err());
+        let typed = set(&["train.seed=9223372036854775808"]).unwrap_err().to_string();
+        assert!(typed.contains("train.seed"), "{typed}");
+    }
+
+    #[test]
     fn settings_survive_their_own_toml() {
         let settings = set(&["model.local.ratio=0.25"]).unwrap();
-        assert_eq!(Settings::from_toml(&settings.to_toml(), "test").unwrap(), settings);
+        let text = settings.to_toml().unwrap();
+        assert_eq!(Settings::from_toml(&text, "test").unwrap(), settings);
     }
 
     #[test]
     fn settings_from_before_there_was_a_precision_are_f32() {
-        let text = set(&[]).unwrap().to_toml();
+        let text = set(&[]).unwrap().to_toml().unwrap();
         let older = text.replace("precision = \"f32\"\n", "");
         assert_ne!(older, text);
         let settings = Settings::from_toml(&older, "test").unwrap();

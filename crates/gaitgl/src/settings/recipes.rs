@@ -1,46 +1,90 @@
-//! The recipe that a preset was published with: the file of `configs/` made for it.
+//! Recipes: the files of `configs/`, which come with the program, and those of users.
+
+use std::path::Path;
 
 use toml::Table;
 
-use super::{SettingsError, parse_table};
+use super::{SettingsError, nearest, parse_table};
 
-/// The training table of the recipe of a preset.
-pub(super) fn of_preset(name: &str) -> Result<Table, SettingsError> {
-    let (file, text) = match name {
-        "paper-large" => ("ou-mvlp.toml", include_str!("../../../../configs/ou-mvlp.toml")),
-        "parts-small" => {
-            ("casia-b-published.toml", include_str!("../../../../configs/casia-b-published.toml"))
-        }
-        "parts-large" => {
-            ("ou-mvlp-published.toml", include_str!("../../../../configs/ou-mvlp-published.toml"))
-        }
-        "parts-large-bnneck" => {
-            ("grew-published.toml", include_str!("../../../../configs/grew-published.toml"))
-        }
-        "hid-2020" => ("hid-2020.toml", include_str!("../../../../configs/hid-2020.toml")),
-        _ => ("casia-b.toml", include_str!("../../../../configs/casia-b.toml")),
+macro_rules! builtins {
+    ($($name:literal),* $(,)?) => {
+        const BUILTINS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../../../configs/", $name, ".toml")))),*];
     };
-    let table = parse_table(text, file)?;
-    let train = table.into_iter().filter(|(key, _)| key == "train");
-    Ok(train.collect())
+}
+
+builtins![
+    "casia-b",
+    "casia-b-published",
+    "ou-mvlp",
+    "ou-mvlp-published",
+    "grew",
+    "grew-published",
+    "gait3d",
+    "gait3d-published",
+    "hid-2020",
+    "quickstart",
+    "ablation-small",
+];
+
+/// A configuration by the name of a built-in one or by its path, and what messages call it.
+pub(super) fn read(path: &Path) -> Result<(String, Table), SettingsError> {
+    let place = path.display().to_string();
+    if let Some((_, text)) = BUILTINS.iter().find(|(name, _)| *name == place) {
+        let table = parse_table(text, &place)?;
+        return Ok((place, table));
+    }
+    if path.extension().is_none() && !path.exists() {
+        let known: Vec<String> = BUILTINS.iter().map(|(name, _)| name.to_string()).collect();
+        let nearest = nearest(&place, &known);
+        return Err(SettingsError::UnknownRecipe { name: place, nearest, known });
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::Read { path: path.into(), source })?;
+    let table = parse_table(&text, &place)?;
+    Ok((place, table))
+}
+
+/// The training table of the recipe that a preset was published with.
+pub(super) fn of_preset(preset: &str) -> Result<Table, SettingsError> {
+    let name = match preset {
+        "paper-large" => "ou-mvlp",
+        "parts-small" => "casia-b-published",
+        "parts-large" => "ou-mvlp-published",
+        "parts-large-bnneck" => "grew-published",
+        "hid-2020" => "hid-2020",
+        _ => "casia-b",
+    };
+    let (_, table) = read(Path::new(name))?;
+    Ok(table.into_iter().filter(|(key, _)| key == "train").collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::super::Settings;
+    use super::*;
 
     #[test]
-    fn every_configuration_file_can_be_used() {
+    fn every_configuration_file_comes_with_the_program() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
         let mut files = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            Settings::assemble(None, Some(&path), &[]).unwrap_or_else(|e| panic!("{e}"));
+            let by_path = Settings::assemble(None, Some(&path), &[]).unwrap();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert_eq!(Settings::recipe(name).unwrap(), by_path);
             files += 1;
         }
-        assert!(files >= 8, "{files} files");
+        assert_eq!(files, BUILTINS.len());
+    }
+
+    #[test]
+    fn an_unknown_recipe_names_the_nearest() {
+        let message = Settings::recipe("casia_b").unwrap_err().to_string();
+        assert!(
+            message.contains("did you mean `casia-b`") && message.contains(".toml"),
+            "{message}"
+        );
     }
 
     #[test]

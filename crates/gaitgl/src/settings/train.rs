@@ -36,12 +36,21 @@ pub struct TrainSettings {
     pub keep: usize,
     /// Iterations between two tests on the test subjects; 0 for none.
     pub test_every: u64,
+    /// Test subjects of such a test, evenly spread; 0 for all.
+    #[serde(default = "some_subjects")]
+    pub test_subjects: usize,
     /// Iterations between two lines of the log.
     pub log_every: u64,
     /// A batch: P x K clips.
     pub batch: BatchSettings,
     /// The loss.
     pub loss: LossSettings,
+}
+
+/// All 50 of CASIA-B, and of the thousands of OU-MVLP and GREW so many that a test takes minutes,
+/// not hours.
+fn some_subjects() -> usize {
+    100
 }
 
 /// What the convolutions of a training step compute in; all else is f32.
@@ -105,6 +114,7 @@ impl Default for TrainSettings {
             checkpoint_every: 1_000,
             keep: 3,
             test_every: 10_000,
+            test_subjects: some_subjects(),
             log_every: 100,
             batch: BatchSettings { subjects: 8, sequences: 16, frames: 30 },
             loss: LossSettings { margin: 0.2, logit_scale: 1.0, label_smoothing: 0.0 },

@@ -2,6 +2,7 @@
 
 mod loss_scale;
 mod optimizer;
+mod periodic_test;
 mod session;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -10,7 +11,8 @@ use gait_data::{Batch, DataError};
 use gait_eval::EvalError;
 use serde::Serialize;
 
-pub use session::{Ending, Observer, Pace, Session, TestReport, classes};
+pub use periodic_test::{PeriodicTest, names_of};
+pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport, classes};
 
 use crate::checkpoint::Checkpoint;
 use crate::device;
@@ -19,7 +21,7 @@ use crate::loss::{self, LossError};
 use crate::mask::Regions;
 use crate::net::{Evaluator, GaitGl, ModelError, Output};
 use crate::run::RunError;
-use crate::settings::{LossSettings, Settings, invalid};
+use crate::settings::{LossSettings, Precision, Settings, invalid};
 use crate::weights::Weights;
 
 /// Training that cannot go on.
@@ -56,9 +58,32 @@ pub enum TrainError {
         /// The learning rate of that iteration.
         learning_rate: f64,
     },
+    /// The gradients are no numbers, though the loss is one.
+    #[error(
+        "the gradients of iteration {iteration} overflow in f16 and were not applied; lower \
+         train.learning_rate (now {learning_rate}) or set train.precision=f32, and go on from the \
+         last checkpoint with --resume"
+    )]
+    Overflow {
+        /// The iteration whose gradients they were.
+        iteration: u64,
+        /// The learning rate of that iteration.
+        learning_rate: f64,
+    },
     /// The state of the optimiser cannot be kept or restored.
-    #[error("the checkpoint cannot be resumed: {0}; start a new run from it or use another one")]
+    #[error("the checkpoint cannot be resumed: {0}; use another one or start a new run")]
     Optimizer(String),
+}
+
+impl TrainError {
+    /// Whether nothing is wrong, but the caller asked to stop.
+    fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Embed(EmbedError::Data(DataError::Stopped))
+                | Self::Evaluation(EvalError::Stopped)
+        )
+    }
 }
 
 /// What one iteration did.
@@ -160,7 +185,8 @@ impl Trainer {
     /// One iteration: masks, forward, loss, backward, optimiser.
     ///
     /// # Errors
-    /// A batch of the wrong size, a loss that is no number; the network is then as it was before.
+    /// A batch of the wrong size, a loss or gradients that are no numbers; the network is then as it
+    /// was before.
     pub fn step(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
         let masks = self.network.draw_masks(self.settings.train.seed, self.iteration);
         self.step_with_masks(batch, &masks)
@@ -176,23 +202,34 @@ impl Trainer {
         batch: &Batch,
         masks: &[Option<Regions>],
     ) -> Result<StepReport, TrainError> {
-        let mut network = self.network.clone();
         let precision = self.settings.train.precision;
-        let output = network.forward_train(self.clips(batch), masks, precision)?;
-        let (loss, report) = self.judge(output, &batch.subjects)?;
-        if !report.loss.is_finite() {
-            return Err(TrainError::NonFinite {
-                iteration: self.iteration,
-                loss: report.loss,
-                learning_rate: report.learning_rate,
-            });
+        for &scale in loss_scale::of(precision) {
+            let mut network = self.network.clone();
+            let output = network.forward_train(self.clips(batch), masks, precision)?;
+            let (loss, report) = self.judge(output, &batch.subjects)?;
+            if !report.loss.is_finite() {
+                return Err(TrainError::NonFinite {
+                    iteration: report.iteration,
+                    loss: report.loss,
+                    learning_rate: report.learning_rate,
+                });
+            }
+            let gradients = GradientsParams::from_grads((loss * scale).backward(), &network);
+            // Only the range of f16 is so small that gradients leave it while the loss does not.
+            let gradients = match precision {
+                Precision::F16 => loss_scale::undo(gradients, &network, scale),
+                Precision::F32 | Precision::Bf16 => Some(gradients),
+            };
+            if let Some(gradients) = gradients {
+                self.network = self.optimizer.step(report.learning_rate, network, gradients);
+                self.iteration += 1;
+                return Ok(report);
+            }
         }
-        let scale = loss_scale::of(precision);
-        let gradients = GradientsParams::from_grads((loss * scale).backward(), &network);
-        let gradients = loss_scale::undo(gradients, &network, scale);
-        self.network = self.optimizer.step(report.learning_rate, network, gradients);
-        self.iteration += 1;
-        Ok(report)
+        Err(TrainError::Overflow {
+            iteration: self.iteration + 1,
+            learning_rate: self.settings.train.learning_rate_at(self.iteration),
+        })
     }
 
     /// The combined loss (Eqn. 12) and what there is to say about it.
@@ -267,7 +304,7 @@ mod tests {
     use super::*;
     use crate::device::test_device;
     use crate::net::tests::small;
-    use crate::settings::{Optimizer, Precision};
+    use crate::settings::Optimizer;
     use crate::weights::Weights;
 
     fn trainer(preset: &str, precision: Precision) -> Trainer {
@@ -289,8 +326,9 @@ mod tests {
     }
 
     /// What one step takes from the tensors, and its loss.
-    fn step(preset: &str, precision: Precision) -> (Weights, f64) {
+    fn step(preset: &str, precision: Precision, logit_scale: f64) -> (Weights, f64) {
         let mut trainer = trainer(preset, precision);
+        trainer.settings.train.loss.logit_scale = logit_scale;
         let mut taken = trainer.network.tensors();
         let loss = trainer.step(&batch()).unwrap().loss;
         for (name, after) in trainer.network.tensors() {
@@ -300,8 +338,41 @@ mod tests {
         (taken, loss)
     }
 
+    /// A steep loss: its gradients by feature maps leave f16 under the first loss scale, but not
+    /// under a later one.
+    #[test]
+    fn gradients_that_overflow_in_f16_are_taken_again_under_a_smaller_scale() {
+        if !Precision::F16.runs_on(&test_device()) {
+            return;
+        }
+        let (wanted, _) = step("parts-small", Precision::F32, 1e4);
+        let (taken, _) = step("parts-small", Precision::F16, 1e4);
+        for (name, want) in &wanted {
+            check_near(&want.values, &taken[name].values, 0.25, name);
+        }
+    }
+
+    #[test]
+    fn gradients_that_overflow_under_every_scale_are_not_applied() {
+        if !Precision::F16.runs_on(&test_device()) {
+            return;
+        }
+        let mut trainer = trainer("parts-small", Precision::F16);
+        trainer.settings.train.loss.logit_scale = 1e7;
+        let before = trainer.network.tensors();
+        let message = trainer.step(&batch()).unwrap_err().to_string();
+        assert!(message.contains("iteration 1") && message.contains("precision=f32"), "{message}");
+        assert_eq!((trainer.network.tensors(), trainer.iteration()), (before, 0));
+    }
+
     fn length(values: impl Iterator<Item = f32>) -> f64 {
         values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+    }
+
+    fn check_near(want: &[f32], got: &[f32], tolerance: f64, which: &str) {
+        let apart = length(want.iter().zip(got).map(|(w, g)| w - g));
+        let whole = length(want.iter().copied());
+        assert!(apart <= tolerance * whole, "{which}: {apart} of {whole}");
     }
 
     /// Rounding makes other frames and pixels the largest, whose gradients then lie elsewhere: found
@@ -310,22 +381,17 @@ mod tests {
     #[test]
     fn half_precision_steps_are_near_those_of_f32() {
         for preset in ["parts-small", "paper-small"] {
-            let (wanted, wanted_loss) = step(preset, Precision::F32);
+            let (wanted, wanted_loss) = step(preset, Precision::F32, 1.0);
             for (precision, tolerance) in [(Precision::F16, 0.25), (Precision::Bf16, 0.75)] {
                 if !precision.runs_on(&test_device()) {
                     continue;
                 }
-                let (taken, loss) = step(preset, precision);
+                let (taken, loss) = step(preset, precision, 1.0);
                 assert!((loss - wanted_loss).abs() < 0.02 * wanted_loss, "{loss} {wanted_loss}");
                 assert_ne!(loss, wanted_loss, "nothing was cast");
                 for (name, want) in &wanted {
-                    let pairs = want.values.iter().zip(&taken[name].values);
-                    let apart = length(pairs.map(|(w, t)| w - t));
-                    let whole = length(want.values.iter().copied());
-                    assert!(
-                        apart <= tolerance * whole,
-                        "{preset} {precision} {name}: {apart} of {whole}"
-                    );
+                    let which = format!("{preset} {precision} {name}");
+                    check_near(&want.values, &taken[name].values, tolerance, &which);
                 }
             }
         }

@@ -1,16 +1,14 @@
 //! A training run from its current iteration to its end: batches, log, checkpoints, tests.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gait_data::{ClipSampler, Prefetcher, PreparedSet};
-use gait_eval::{Distance, Evaluation, Protocol};
 use serde::Serialize;
 
-use super::{StepReport, TrainError, Trainer};
-use crate::embed;
+use super::{PeriodicTest, StepReport, TrainError, Trainer};
 use crate::run::RunFolder;
 use crate::settings::TrainSettings;
 
@@ -18,18 +16,27 @@ use crate::settings::TrainSettings;
 const AHEAD: usize = 4;
 
 /// What a session tells while it runs.
-pub trait Observer {
+pub trait Observer: Sync {
     /// An iteration is done. Called for each one.
     fn step(&mut self, report: &StepReport, pace: &Pace);
     /// A line of the log is due: means since the last one.
     fn log(&mut self, report: &StepReport, pace: &Pace);
+    /// A test goes on: (done, total) of its part, possibly from several threads.
+    fn testing(&self, part: TestPart, done: u64, total: u64);
     /// A test during training is done.
     fn test(&mut self, report: &TestReport);
-    /// A checkpoint is written.
-    fn saved(&mut self, path: &Path);
 }
 
-/// How fast a session is, over its last log interval.
+/// What a test is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestPart {
+    /// Sequences become embeddings.
+    Embedding,
+    /// Probes are compared with the gallery.
+    Comparing,
+}
+
+/// How fast a session trains, over its last log interval; tests and checkpoints do not count.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pace {
     /// Silhouettes per second.
@@ -43,12 +50,14 @@ pub struct Pace {
 }
 
 /// A test during training.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TestReport {
     /// Iterations done.
     pub iteration: u64,
-    /// Mean rank-1 accuracy in percent.
-    pub rank1: f64,
+    /// What is measured: the protocol's first metric.
+    pub metric: String,
+    /// Its mean over the groups of probes in percent, if there was anything to compare.
+    pub score: Option<f64>,
     /// Whether it is the best so far.
     pub best: bool,
 }
@@ -76,22 +85,23 @@ pub struct Session {
     trainer: Trainer,
     set: Arc<PreparedSet>,
     folder: RunFolder,
-    protocol: Protocol,
+    test: Option<PeriodicTest>,
     best: Option<f64>,
 }
 
 impl Session {
-    /// A session on the training subjects of a prepared set.
+    /// A session on the training subjects of a prepared set, with the test that is made every
+    /// `train.test_every` iterations, if any is.
     ///
     /// `best` is the best score so far, for a resumed run.
     pub fn new(
         trainer: Trainer,
         set: Arc<PreparedSet>,
         folder: RunFolder,
-        protocol: Protocol,
+        test: Option<PeriodicTest>,
         best: Option<f64>,
     ) -> Self {
-        Self { trainer, set, folder, protocol, best }
+        Self { trainer, set, folder, test, best }
     }
 
     /// Optimiser steps of the whole run.
@@ -112,18 +122,23 @@ impl Session {
         let sampler = Arc::new(ClipSampler::new(self.set.clone(), recipe.batch, recipe.seed)?);
         let first = self.trainer.iteration();
         let mut batches = Prefetcher::new(&sampler, first, recipe.iterations, 1, AHEAD)?;
-        let mut interval = Interval::new();
-        let mut saved = None;
-        while self.trainer.iteration() < recipe.iterations {
-            if stop.load(Ordering::Relaxed) {
-                return self.save(observer).map(Ending::Interrupted);
+        let mut interval = Interval::default();
+        loop {
+            // A test comes after the checkpoint of its iteration, so that one that is killed costs
+            // no training. A resumed run then makes it first.
+            let tested = self.test_if_due(observer, stop)?;
+            let open = self.trainer.iteration() < recipe.iterations;
+            if !tested || (open && stop.load(Ordering::Relaxed)) {
+                return self.save().map(Ending::Interrupted);
             }
-            let waiting = Instant::now();
-            let Some(batch) = batches.next().transpose()? else { break };
-            let waited = waiting.elapsed();
+            let began = Instant::now();
+            let Some(batch) = batches.next().transpose()? else {
+                return Ok(Ending::Finished(self.folder.require_latest()?));
+            };
+            let waited = began.elapsed();
             let report = self.trainer.step(&batch)?;
             let silhouettes = batch.subjects.len() * batch.frames;
-            interval.add(&report, waited, silhouettes);
+            interval.add(&report, waited, began.elapsed(), silhouettes);
             let done = report.iteration;
             let pace = interval.pace(recipe.iterations - done);
             observer.step(&report, &pace);
@@ -131,51 +146,51 @@ impl Session {
                 let mean = interval.mean(&report);
                 self.folder.record(&Line { step: mean, pace })?;
                 observer.log(&mean, &pace);
-                interval = Interval::new();
-            }
-            if recipe.test_every > 0 && done.is_multiple_of(recipe.test_every) {
-                self.test(observer, stop)?;
+                interval = Interval::default();
             }
             if done.is_multiple_of(recipe.checkpoint_every) || done == recipe.iterations {
-                saved = Some(self.save(observer)?);
+                self.save()?;
             }
         }
-        let last = saved.map_or_else(|| self.folder.require_latest(), Ok)?;
-        Ok(Ending::Finished(last))
     }
 
-    fn save(&self, observer: &mut dyn Observer) -> Result<PathBuf, TrainError> {
+    fn save(&self) -> Result<PathBuf, TrainError> {
         let keep = self.trainer.settings().train.keep;
-        let path = self.folder.save(&self.trainer.checkpoint(self.best)?, keep)?;
-        observer.saved(&path);
-        Ok(path)
+        Ok(self.folder.save(&self.trainer.checkpoint(self.best)?, keep)?)
     }
 
-    /// Tests on the test subjects and keeps the checkpoint if it is the best one.
-    fn test(&mut self, observer: &mut dyn Observer, stop: &AtomicBool) -> Result<(), TrainError> {
-        let evaluation = self.evaluate(stop)?;
-        let rank1 = evaluation.mean.first().copied().flatten().unwrap_or_default();
-        let best = self.best.is_none_or(|so_far| rank1 > so_far);
+    /// Tests if that is due now and not done, and keeps the checkpoint if it is the best one. False
+    /// if it was stopped.
+    fn test_if_due(
+        &mut self,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+    ) -> Result<bool, TrainError> {
+        let iteration = self.trainer.iteration();
+        let every = self.trainer.settings().train.test_every;
+        let Some(test) = &self.test else { return Ok(true) };
+        let due = iteration > 0 && every > 0 && iteration.is_multiple_of(every);
+        if !due || self.folder.was_tested(iteration)? {
+            return Ok(true);
+        }
+        let metric = test.metric();
+        let score = match test.score(&self.trainer, &self.set, observer, stop) {
+            Err(error) if error.is_stop() => return Ok(false),
+            score => score?,
+        };
+        let best = score.is_some_and(|score| self.best.is_none_or(|so_far| score > so_far));
         if best {
-            self.best = Some(rank1);
+            self.best = score;
             let checkpoint = self.trainer.checkpoint(self.best)?;
             checkpoint.save(&self.folder.best()).map_err(crate::run::RunError::from)?;
+            if self.folder.has_saved(iteration) {
+                self.save()?; // With the score that it was written without.
+            }
         }
-        let report = TestReport { iteration: self.trainer.iteration(), rank1, best };
+        let report = TestReport { iteration, metric, score, best };
         self.folder.record(&report)?;
         observer.test(&report);
-        Ok(())
-    }
-
-    fn evaluate(&self, stop: &AtomicBool) -> Result<Evaluation, TrainError> {
-        let watch = gait_data::Watch { progress: &|_, _| {}, stop };
-        let network = self.trainer.evaluator();
-        let model = &self.trainer.settings().model;
-        let device = self.trainer.device();
-        let indices = self.set.test();
-        let embeddings = embed::embed(&network, model, &self.set, &indices, &device, &watch)?;
-        let watch = gait_eval::Watch { progress: &|_, _| {}, stop };
-        Ok(gait_eval::evaluate(&embeddings, &self.protocol, Distance::Strips, &watch)?)
+        Ok(true)
     }
 }
 
@@ -188,22 +203,20 @@ struct Line {
 }
 
 /// Sums since the last line of the log.
+#[derive(Default)]
 struct Interval {
-    started: Instant,
     waited: Duration,
+    took: Duration,
     silhouettes: usize,
     steps: u64,
     sums: [f64; 5],
 }
 
 impl Interval {
-    fn new() -> Self {
-        let waited = Duration::ZERO;
-        Self { started: Instant::now(), waited, silhouettes: 0, steps: 0, sums: [0.0; 5] }
-    }
-
-    fn add(&mut self, report: &StepReport, waited: Duration, silhouettes: usize) {
+    /// Adds an iteration that `took` so long, of which it `waited` for its batch.
+    fn add(&mut self, report: &StepReport, waited: Duration, took: Duration, silhouettes: usize) {
         self.waited += waited;
+        self.took += took;
         self.silhouettes += silhouettes;
         self.steps += 1;
         let StepReport { loss, triplet, cross_entropy, active, accuracy, .. } = *report;
@@ -218,7 +231,7 @@ impl Interval {
     }
 
     fn pace(&self, left: u64) -> Pace {
-        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
+        let seconds = self.took.as_secs_f64().max(1e-9);
         let seconds_per_iteration = seconds / self.steps.max(1) as f64;
         Pace {
             frames_per_second: self.silhouettes as f64 / seconds,
@@ -226,5 +239,141 @@ impl Interval {
             waiting: 100.0 * self.waited.as_secs_f64() / seconds,
             seconds_left: seconds_per_iteration * left as f64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Checkpoint;
+    use crate::settings::Settings;
+    use gait_data::synth::{SynthOptions, write_tree};
+    use gait_data::{Layout, PrepareOptions, Watch, prepare};
+    use gait_eval::Protocol;
+    use std::path::Path;
+
+    fn walkers(folder: &Path) -> Arc<PreparedSet> {
+        let (subjects, frames, views) = (6, 12, vec![54.0, 90.0]);
+        let options = SynthOptions { subjects, frames, views, ..SynthOptions::default() };
+        let (raw, prepared) = (folder.join("raw"), folder.join("prepared"));
+        write_tree(&raw, &options, &Watch::silent()).unwrap();
+        prepare(&raw, &prepared, &PrepareOptions::new(Layout::CasiaB), &Watch::silent()).unwrap();
+        Arc::new(PreparedSet::open(&prepared).unwrap())
+    }
+
+    /// A tiny training of four iterations with a checkpoint and a test after every second.
+    fn settings() -> Settings {
+        let set = "model.channels=[1,2,2] train.batch.subjects=2 train.batch.sequences=2 \
+                   train.batch.frames=4 train.iterations=4 train.checkpoint_every=2 \
+                   train.test_every=2 train.keep=9 train.log_every=1";
+        let set: Vec<String> = set.split_whitespace().map(String::from).collect();
+        Settings::assemble(Some("paper-small"), None, &set).unwrap()
+    }
+
+    /// The session in a run folder, at its last checkpoint if it has one.
+    fn session(set: &Arc<PreparedSet>, run: &Path) -> Session {
+        let mut folder = RunFolder::new(run);
+        let settings = settings();
+        let test = PeriodicTest::new(Protocol::builtin("casia-b").unwrap(), set, 0).unwrap();
+        if !folder.has_begun() {
+            folder.begin(&settings.to_toml().unwrap()).unwrap();
+        }
+        let (trainer, best) = match folder.latest().unwrap() {
+            Some(path) => {
+                let checkpoint = Checkpoint::load(&path).unwrap();
+                let best = checkpoint.score;
+                (Trainer::resume(checkpoint, settings, &crate::cpu()).unwrap(), best)
+            }
+            None => {
+                let subjects = classes(set, &settings.train).unwrap();
+                (Trainer::new(settings, subjects, &crate::cpu()).unwrap(), None)
+            }
+        };
+        Session::new(trainer, set.clone(), folder, Some(test), best)
+    }
+
+    /// Stops at a part of the first test, and keeps what it was told.
+    #[derive(Default)]
+    struct Stopper {
+        at: Option<TestPart>,
+        stop: Arc<AtomicBool>,
+        tests: Vec<TestReport>,
+    }
+
+    impl Observer for Stopper {
+        fn step(&mut self, _: &StepReport, _: &Pace) {}
+        fn log(&mut self, _: &StepReport, _: &Pace) {}
+        fn testing(&self, part: TestPart, _: u64, _: u64) {
+            if self.at == Some(part) {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        fn test(&mut self, report: &TestReport) {
+            self.tests.push(report.clone());
+        }
+    }
+
+    fn run(set: &Arc<PreparedSet>, run: &Path, at: Option<TestPart>) -> (Ending, Vec<TestReport>) {
+        let mut stopper = Stopper { at, ..Stopper::default() };
+        let stop = stopper.stop.clone();
+        let ending = session(set, run).run(&mut stopper, &stop).unwrap();
+        (ending, stopper.tests)
+    }
+
+    #[test]
+    fn a_stop_during_a_test_loses_neither_training_nor_the_test() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = walkers(folder.path());
+        let (straight, stopped) = (folder.path().join("straight"), folder.path().join("stopped"));
+        let (ending, wanted) = run(&set, &straight, None);
+        assert!(matches!(ending, Ending::Finished(_)));
+        assert_eq!(wanted.iter().map(|test| test.iteration).collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(wanted[0].metric, "rank-1");
+
+        for part in [TestPart::Embedding, TestPart::Comparing] {
+            let (ending, tests) = run(&set, &stopped, Some(part));
+            let Ending::Interrupted(path) = ending else { panic!("it went on") };
+            assert_eq!(Checkpoint::load(&path).unwrap().iteration, 2);
+            assert_eq!(tests, []);
+        }
+        let (ending, tests) = run(&set, &stopped, None);
+        let Ending::Finished(path) = ending else { panic!("it stopped") };
+        assert_eq!(tests, wanted);
+        let best = wanted.iter().filter_map(|test| test.score).fold(0.0, f64::max);
+        assert_eq!(Checkpoint::load(&path).unwrap().score, Some(best));
+    }
+
+    #[test]
+    fn a_test_is_of_as_many_subjects_as_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = walkers(folder.path());
+        let protocol = Protocol::builtin("casia-b").unwrap();
+        let all = set.test().len();
+        for (subjects, sequences) in [(0, all), (1, 20), (2, 40), (99, all)] {
+            let test = PeriodicTest::new(protocol.clone(), &set, subjects).unwrap();
+            assert_eq!(test.sequences(), sequences, "{subjects}");
+        }
+        let misfit = PeriodicTest::new(Protocol::builtin("ou-mvlp").unwrap(), &set, 0);
+        assert!(misfit.unwrap_err().to_string().contains("ou-mvlp"));
+    }
+
+    #[test]
+    fn pace_is_that_of_the_iterations() {
+        let report = StepReport {
+            iteration: 1,
+            loss: 1.0,
+            triplet: 1.0,
+            cross_entropy: 0.0,
+            active: 0.0,
+            accuracy: 0.0,
+            learning_rate: 0.1,
+        };
+        let mut interval = Interval::default();
+        let seconds = Duration::from_secs;
+        interval.add(&report, seconds(1), seconds(4), 60);
+        interval.add(&report, seconds(0), seconds(4), 60);
+        let pace = interval.pace(10);
+        assert_eq!((pace.frames_per_second, pace.seconds_left), (15.0, 40.0));
+        assert_eq!((pace.waiting, pace.seconds_per_iteration), (12.5, 4.0));
     }
 }
