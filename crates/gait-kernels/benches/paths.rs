@@ -33,7 +33,8 @@ fn cases() -> Vec<Case> {
         label: |_, _| 0,
     };
     vec![
-        glcl("first 1-32", 1, 32, [30, 64, 44], one),
+        glcl("first 1-64", 1, 64, [30, 64, 44], one),
+        glcl("16-32", 16, 32, [10, 64, 44], one),
         lta("lta 32 3x1x1", 32, 1),
         lta("lta 64 3x3x3", 64, 3),
         glcl("32-64 bands of 8", 32, 64, [10, 64, 44], |row, _| {

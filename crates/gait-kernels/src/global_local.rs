@@ -1,5 +1,5 @@
-//! A global-local layer for training: both branches on one read of the input, their activation
-//! and junction on one write, and the gradients of all three from the gradient of the output.
+//! A global-local layer for training: both branches from one transposition of the input, activated
+//! and joined in one pass, and the gradients of all three from the gradient of the output.
 //!
 //! What the gradients need of the forward pass is kept as signs, one byte for both branches,
 //! instead of two maps of f32.

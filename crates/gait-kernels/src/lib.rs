@@ -12,8 +12,9 @@
 //! What is here, from the outside in:
 //!
 //! - [`RegionConv3d`]: one convolution, its output and both gradients;
-//! - [`GlobalLocal`]: a global-local layer for training, both branches on one read of the input;
-//! - [`PreparedLayer`]: a layer for inference, weights transformed once, activation fused;
+//! - [`GlobalLocal`]: a global-local layer for training, what the gradients need kept as signs;
+//! - [`PreparedLayer`]: a layer for inference, weights transformed once, activation fused; without
+//!   regions both branches share one transformed input;
 //! - [`Path`]: which of the paths below serves a shape, with its own test over all presets;
 //! - `winograd`: 4x4 tiles over rows and columns, pairs of frames or a plain sum over time;
 //! - `pixels`: vectors over pixels, for the first layer and 3x1x1 kernels;
@@ -26,8 +27,8 @@
 //! of threads, and every sum has one fixed order: results are the same to the bit for any number
 //! of threads.
 //!
-//! This is the only crate of the workspace with `unsafe` code: vector instructions are chosen at
-//! run time ([`Isa`]), and micro-kernels work on raw pointers. Slices of wrong length are a
+//! All `unsafe` code of the workspace is here, but for one line each in gait-data and gaitgl: vector
+//! instructions are chosen at run time ([`Isa`]), and micro-kernels work on raw pointers. Slices of wrong length are a
 //! caller's mistake and panic with a message; shapes that come from a user are checked before
 //! they reach this crate.
 

@@ -74,8 +74,7 @@ impl RegionConv3d<'_> {
     /// # Panics
     /// If a slice has the wrong length or the kernel's rows or columns are even.
     pub fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        self.check_x(x);
-        self.check_weight(weight);
+        self.check_shape();
         self.forward_by(Path::of(self), Isa::best(), x, weight)
     }
 
@@ -84,8 +83,7 @@ impl RegionConv3d<'_> {
     /// # Panics
     /// If a slice has the wrong length or the kernel's rows or columns are even.
     pub fn backward_data(&self, weight: &[f32], grad: &[f32]) -> Vec<f32> {
-        self.check_weight(weight);
-        self.check_grad(grad);
+        self.check_shape();
         self.backward_data_by(Path::of(self), Isa::best(), weight, grad)
     }
 
@@ -94,8 +92,7 @@ impl RegionConv3d<'_> {
     /// # Panics
     /// If a slice has the wrong length or the kernel's rows or columns are even.
     pub fn backward_weight(&self, x: &[f32], grad: &[f32]) -> Vec<f32> {
-        self.check_x(x);
-        self.check_grad(grad);
+        self.check_shape();
         self.backward_weight_by(Path::of(self), Isa::best(), x, grad)
     }
 
@@ -103,10 +100,12 @@ impl RegionConv3d<'_> {
     /// tests and benches.
     ///
     /// # Panics
-    /// If the path does not serve the shape.
+    /// As there, and if the path does not serve the shape or the machine lacks the instructions.
     #[doc(hidden)]
     pub fn forward_by(&self, path: Path, isa: Isa, x: &[f32], weight: &[f32]) -> Vec<f32> {
         self.check_by(path, isa);
+        self.check_x(x);
+        self.check_weight(weight);
         let Some(temporal) = path.temporal(self) else {
             return match path {
                 Path::Pixels => pixels::forward(isa, self, x, weight),
@@ -120,10 +119,12 @@ impl RegionConv3d<'_> {
     /// [`RegionConv3d::backward_data`] on a path and an instruction set of the caller's choice.
     ///
     /// # Panics
-    /// If the path does not serve the shape.
+    /// As there, and if the path does not serve the shape or the machine lacks the instructions.
     #[doc(hidden)]
     pub fn backward_data_by(&self, path: Path, isa: Isa, weight: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_by(path, isa);
+        self.check_weight(weight);
+        self.check_grad(grad);
         let Some(temporal) = path.temporal(self) else {
             return match path {
                 Path::Pixels => pixels::backward_data(isa, self, weight, grad),
@@ -137,10 +138,12 @@ impl RegionConv3d<'_> {
     /// [`RegionConv3d::backward_weight`] on a path and an instruction set of the caller's choice.
     ///
     /// # Panics
-    /// If the path does not serve the shape.
+    /// As there, and if the path does not serve the shape or the machine lacks the instructions.
     #[doc(hidden)]
     pub fn backward_weight_by(&self, path: Path, isa: Isa, x: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_by(path, isa);
+        self.check_x(x);
+        self.check_grad(grad);
         match path.temporal(self) {
             Some(temporal) => winograd::backward_weight(isa, temporal, self, x, grad),
             None if path == Path::Pixels => {

@@ -7,12 +7,8 @@ use gait_kernels::{Isa, Path, RegionConv3d, reference};
 use proptest::prelude::*;
 
 /// The output and both gradients of `problem` on noise, by the chosen path and by every path that
-/// serves the shape.
+/// serves the shape, with every instruction set of this machine.
 fn check(problem: &RegionConv3d, seed: u64) {
-    check_paths(problem, seed, &[Isa::best()]);
-}
-
-fn check_paths(problem: &RegionConv3d, seed: u64, sets: &[Isa]) {
     let pixels = problem.height * problem.width;
     let x = noise(problem.sequences * problem.in_channels * problem.frames * pixels, seed);
     let weight = noise(
@@ -28,7 +24,7 @@ fn check_paths(problem: &RegionConv3d, seed: u64, sets: &[Isa]) {
     assert_close("gradient by data", &problem.backward_data(&weight, &grad), &dx);
     assert_close("gradient by weight", &problem.backward_weight(&x, &grad), &dw);
     for path in Path::ALL.into_iter().filter(|path| path.serves(problem)) {
-        for &isa in sets {
+        for isa in Isa::available() {
             let name = |what: &str| format!("{what} by {path:?} with {isa:?} of {problem:?}");
             assert_close(&name("forward"), &problem.forward_by(path, isa, &x, &weight), &y);
             let got = problem.backward_data_by(path, isa, &weight, &grad);
@@ -44,16 +40,22 @@ fn bands(h: usize, w: usize, rows: usize) -> Vec<i32> {
 }
 
 /// One of the label maps of the network, or none: 0 none, 1 bands, 2 rows, 3 columns, 4 pixels,
-/// 5 many regions.
+/// 5 an interval of rows, 6 one of columns, 7 many regions.
 fn labels(kind: usize, h: usize, w: usize, seed: u64) -> Option<Vec<i32>> {
     let random = noise(h * w, seed);
     let bit = |i: usize| i32::from(random[i] > 0.3);
+    let within = |i: usize, len: usize| {
+        let start = seed as usize % len;
+        i32::from((start..start + len.div_ceil(3)).contains(&i))
+    };
     match kind {
         0 => None,
         1 => Some(bands(h, w, 1 + (seed as usize % 5))),
         2 => Some((0..h * w).map(|p| bit(p / w)).collect()),
         3 => Some((0..h * w).map(|p| bit(p % w)).collect()),
         4 => Some((0..h * w).map(bit).collect()),
+        5 => Some((0..h * w).map(|p| within(p / w, h)).collect()),
+        6 => Some((0..h * w).map(|p| within(p % w, w)).collect()),
         _ => Some((0..h * w).map(|p| (random[p] * 3.0).floor() as i32).collect()),
     }
 }
@@ -67,7 +69,7 @@ proptest! {
         (t, h, w) in (1usize..7, 1usize..12, 1usize..12),
         (kt, kh, kw) in (1usize..4, 0usize..3, 0usize..3),
         (stride, padding) in (1usize..4, 0usize..3),
-        (kind, seed) in (0usize..6, 0u64..1000),
+        (kind, seed) in (0usize..8, 0u64..1000),
     ) {
         let labels = labels(kind, h, w, seed);
         let problem = RegionConv3d {
@@ -84,7 +86,7 @@ proptest! {
     fn global_local_layers_of_any_size(
         (n, ci, co) in (1usize..3, 1usize..40, 1usize..40),
         (t, h, w) in (1usize..6, 1usize..14, 1usize..14),
-        (kind, seed) in (0usize..6, 0u64..1000),
+        (kind, seed) in (0usize..8, 0u64..1000),
     ) {
         let labels = labels(kind, h, w, seed);
         let problem = RegionConv3d { labels: labels.as_deref(), ..RegionConv3d::same(n, ci, co, [t, h, w]) };
@@ -109,19 +111,19 @@ proptest! {
 }
 
 #[test]
-fn every_instruction_set_on_every_path() {
-    let labels = labels(5, 9, 11, 3);
+fn more_channels_than_a_panel_holds() {
+    let labels = labels(7, 9, 11, 3);
     for (ci, co) in [(1, 7), (20, 35), (130, 70)] {
         let problem =
             RegionConv3d { labels: labels.as_deref(), ..RegionConv3d::same(2, ci, co, [5, 9, 11]) };
-        check_paths(&problem, 12, &Isa::available());
+        check(&problem, 12);
     }
     let strided = RegionConv3d {
         temporal_stride: 3,
         temporal_padding: 0,
         ..RegionConv3d::same(2, 18, 19, [8, 9, 11])
     };
-    check_paths(&strided, 13, &Isa::available());
+    check(&strided, 13);
 }
 
 #[test]
@@ -209,23 +211,61 @@ fn subnormal_values_stay_finite() {
     assert!(problem.forward(&x, &weight).iter().all(|v| v.abs() < 1e-36));
 }
 
+/// The sizes at which the kernels cut their work are larger than plain loops can check: tasks of
+/// 72 tiles, blocks of 5,208 tiles of 16 channels, tasks of 704 pixels. Here all are exceeded, and
+/// the direct path, which knows no tiles, is the measure.
+#[test]
+fn work_of_many_tasks_and_blocks() {
+    let (channels, t, h, w) = (16, 61, 64, 44);
+    let labels = labels(3, h, w, 8);
+    let problem = RegionConv3d {
+        labels: labels.as_deref(),
+        ..RegionConv3d::same(1, channels, channels, [t, h, w])
+    };
+    let (x, weight) = (noise(channels * t * h * w, 1), noise(channels * channels * 27, 2));
+    let grad = noise(channels * t * h * w, 3);
+    let isa = Isa::best();
+    let all = |path| {
+        [
+            problem.forward_by(path, isa, &x, &weight),
+            problem.backward_data_by(path, isa, &weight, &grad),
+            problem.backward_weight_by(path, isa, &x, &grad),
+        ]
+    };
+    let direct = all(Path::Direct);
+    for path in [Path::Pixels, Path::Winograd, Path::WinogradPair] {
+        for (what, (got, want)) in
+            ["forward", "by data", "by weight"].iter().zip(all(path).iter().zip(&direct))
+        {
+            assert_close(&format!("{what} by {path:?}"), got, want);
+        }
+    }
+}
+
 #[test]
 fn the_result_does_not_depend_on_the_threads() {
     let labels = labels(3, 12, 10, 5);
-    let problem =
+    let same =
         RegionConv3d { labels: labels.as_deref(), ..RegionConv3d::same(3, 32, 48, [7, 12, 10]) };
-    let (x, weight) = (noise(3 * 32 * 7 * 120, 1), noise(48 * 32 * 27, 2));
-    let grad = noise(3 * 48 * 7 * 120, 3);
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let y = problem.forward(&x, &weight);
-            (y, problem.backward_data(&weight, &grad), problem.backward_weight(&x, &grad))
-        })
-    };
-    let one = run(1);
-    for threads in [2, 3, 7] {
-        assert!(one == run(threads), "{threads} threads");
+    let strided = RegionConv3d { temporal_stride: 3, temporal_padding: 0, ..same };
+    for problem in [same, strided] {
+        let (x, weight) = (noise(3 * 32 * 7 * 120, 1), noise(48 * 32 * 27, 2));
+        let grad = noise(3 * 48 * problem.frames_out() * 120, 3);
+        let run = |path: Path, threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let isa = Isa::best();
+            pool.install(|| {
+                let y = problem.forward_by(path, isa, &x, &weight);
+                let dx = problem.backward_data_by(path, isa, &weight, &grad);
+                (y, dx, problem.backward_weight_by(path, isa, &x, &grad))
+            })
+        };
+        for path in Path::ALL.into_iter().filter(|path| path.serves(&problem)) {
+            let one = run(path, 1);
+            for threads in [2, 3, 7] {
+                assert!(one == run(path, threads), "{path:?}, {threads} threads");
+            }
+        }
     }
 }
 

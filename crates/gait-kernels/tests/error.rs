@@ -37,7 +37,9 @@ fn errors(problem: &RegionConv3d, path: Path) -> [f32; 3] {
 fn winograd_loses_at_most_a_fifth_of_what_is_allowed() {
     let many = RegionConv3d::same(1, 128, 32, [6, 16, 12]);
     let square = RegionConv3d::same(1, 64, 64, [10, 12, 12]);
-    for (name, problem) in [("128 -> 32", many), ("64 -> 64", square)] {
+    let widest = RegionConv3d::same(1, 512, 16, [4, 16, 11]);
+    let cases = [("128 -> 32", many), ("64 -> 64", square), ("512 -> 16", widest)];
+    for (name, problem) in cases {
         for path in [Path::Direct, Path::Winograd, Path::WinogradPair] {
             let errors = errors(&problem, path);
             println!(

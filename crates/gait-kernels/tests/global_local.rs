@@ -65,6 +65,16 @@ fn the_layer_and_its_gradients_match_their_parts() {
     }
 }
 
+/// A frame of 64 x 44 is several tasks of the first layer's path.
+#[test]
+fn the_first_layer_at_its_real_size() {
+    let columns: Vec<i32> = (0..64 * 44).map(|p| p % 44 * 7 % 10 / 7).collect();
+    for stacked in [false, true] {
+        let same = RegionConv3d::same(2, 1, 5, [3, 64, 44]);
+        check(RegionConv3d { labels: Some(&columns), ..same }, stacked);
+    }
+}
+
 #[test]
 fn a_batch_of_nothing_is_empty() {
     let layer = GlobalLocal {

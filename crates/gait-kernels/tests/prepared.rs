@@ -86,3 +86,23 @@ fn a_layer_runs_on_other_lengths_than_it_was_prepared_for() {
         assert_close("length", &layer.forward(sequences, frames, &x), &want);
     }
 }
+
+#[test]
+fn a_prepared_layer_does_not_depend_on_the_threads() {
+    for (ci, kernel) in [(1, [3, 3, 3]), (20, [3, 3, 3]), (20, [3, 1, 1]), (20, [1, 5, 5])] {
+        let problem = RegionConv3d { kernel, ..RegionConv3d::same(2, ci, 33, [7, 30, 44]) };
+        let x = noise(2 * ci * 7 * 30 * 44, 1);
+        let len = 33 * ci * kernel.iter().product::<usize>();
+        let (global, local) = (noise(len, 2), noise(len, 3));
+        let branches = Branches::Sum { global: &global, local: &local };
+        let layer = PreparedLayer::new(&problem, branches, SLOPE);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| layer.forward(2, 7, &x))
+        };
+        let one = run(1);
+        for threads in [2, 5] {
+            assert!(one == run(threads), "{ci} channels, kernel {kernel:?}, {threads} threads");
+        }
+    }
+}

@@ -79,7 +79,8 @@ pub(crate) struct Layer<'a> {
     groups: Vec<Group>,
     tiles: Vec<Tile>,
     targets: &'a [Target],
-    frames_in: usize,
+    /// Frames, pixels and stride of the input.
+    input: (usize, usize, usize),
     frames_out: usize,
 }
 
@@ -104,13 +105,16 @@ impl<'a> Layer<'a> {
             groups: temporal.groups(geometry),
             tiles,
             targets,
-            frames_in: geometry.frames_in,
+            input: (geometry.frames_in, p.pixels(), in_stride),
             frames_out: geometry.frames_out,
         }
     }
 
     /// One sequence; `output` is `[frames_out, pixels, channels]`, pixels as the targets need.
     pub fn sequence(&self, input: &ChannelLast, output: &mut Buffer) {
+        // The offsets of the tiles were made for this input; the transforms read them unchecked.
+        let shape = (input.frames, input.pixels, input.stride);
+        assert_eq!(shape, self.input, "frames, pixels and stride of the input");
         let count = self.groups.len() * self.tiles.len();
         // An even number of equal tasks, so that neither of two threads waits long.
         let tasks = count.div_ceil(CHUNK).next_multiple_of(2);
@@ -161,7 +165,7 @@ impl<'a> Layer<'a> {
         let groups = range.start / self.tiles.len()..=(range.end - 1) / self.tiles.len();
         self.groups[groups]
             .iter()
-            .any(|g| step.sources.iter().any(|&s| g.sources[s] != self.frames_in))
+            .any(|g| step.sources.iter().any(|&s| g.sources[s] != self.input.0))
     }
 
     fn transform(

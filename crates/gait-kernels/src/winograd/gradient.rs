@@ -48,7 +48,8 @@ pub(crate) fn backward_weight(
 pub(crate) struct WeightSums {
     isa: Isa,
     temporal: Temporal,
-    channels: [usize; 2],
+    /// Frames, pixels and channels of the input and of the gradient.
+    shapes: [(usize, usize, usize); 2],
     sides: Sides,
     memory: [Buffer; 2],
     sums: Buffer,
@@ -56,8 +57,7 @@ pub(crate) struct WeightSums {
 
 impl WeightSums {
     pub fn new(isa: Isa, temporal: Temporal, p: &RegionConv3d) -> Self {
-        let channels = [p.in_channels, p.out_channels];
-        let [in_stride, stride] = channels.map(|c| padded(c, isa.lanes()));
+        let [in_stride, stride] = [p.in_channels, p.out_channels].map(|c| padded(c, isa.lanes()));
         let tiles = tiles(p);
         let inputs = tiles.iter().map(|t| t.input.map(|i| index(i as usize * in_stride))).collect();
         let sides = Sides {
@@ -67,11 +67,16 @@ impl WeightSums {
             grads: tiles.iter().map(|t| grad_offsets(t, stride)).collect(),
         };
         let sums = Buffer::zeros(temporal.steps().len() * POINTS * p.in_channels * stride);
-        Self { isa, temporal, channels, sides, memory: Default::default(), sums }
+        let shapes =
+            [(p.frames, p.pixels(), p.in_channels), (p.frames_out(), p.pixels(), p.out_channels)];
+        Self { isa, temporal, shapes, sides, memory: Default::default(), sums }
     }
 
     /// Adds one sequence: its input and the gradient of its output.
     pub fn add(&mut self, input: &ChannelLast, grad: &ChannelLast) {
+        // The offsets of the tiles were made for these; the transforms read them unchecked.
+        let shape = |side: &ChannelLast| (side.frames, side.pixels, side.channels);
+        assert_eq!([shape(input), shape(grad)], self.shapes, "frames, pixels and channels");
         let step_sums = self.sums.chunks_exact_mut(POINTS * input.channels * grad.stride);
         for (step, sums) in self.temporal.steps().iter().zip(step_sums) {
             self.sides.step(step, input, grad, &mut self.memory, sums);
@@ -80,7 +85,8 @@ impl WeightSums {
 
     /// The gradient `[co, ci, kt, 3, 3]`.
     pub fn gradient(mut self) -> Vec<f32> {
-        weight_gradient(self.isa, self.temporal, self.channels, &mut self.sums)
+        let channels = self.shapes.map(|(.., channels)| channels);
+        weight_gradient(self.isa, self.temporal, channels, &mut self.sums)
     }
 }
 
