@@ -7,18 +7,20 @@
 #     reference/gpu.sh --rehearse OUT   the same path on the CPU with small cases, to try the script
 #
 # Needs Rust and python3, for PyTorch's side with torch (PYTHON=...), for CUDA the internet once (its
-# build fetches LLVM). Environment: STEPS (test quickstart bench kernels), CASES, REPEATS.
+# build fetches LLVM). Environment: STEPS (test quickstart bench kernels), CASES, REPEATS, LIMIT (seconds
+# that one command may take, so that a driver that hangs costs its own line alone).
 set -euo pipefail
 
 rehearse=
 if [ "${1:-}" = --rehearse ]; then rehearse=yes && shift; fi
-[ $# = 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# = 1 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
 steps=${STEPS:-test quickstart bench kernels}
+limit=(timeout -k 10 "${LIMIT:-1800}")
 if [ "$rehearse" ]; then
     cases=${CASES:-parts-small/test/1x30 parts-small/train/8x30}
     repeats=${REPEATS:-1}
@@ -93,16 +95,17 @@ else
     tell "- with the feature vulkan"
 fi
 
-# Opening a device without timing anything says whether it is there.
+# The smallest case says whether a device is there and works.
 devices=
 candidates="vulkan cuda"
 if [ "$rehearse" ]; then candidates="cpu"; fi
 for device in $candidates; do
-    if told=$("$gaitgl" bench --device "$device" --case none 2>&1); then
+    if told=$("${limit[@]}" "$gaitgl" bench --device "$device" --case parts-small/test/1x30 --repeats 1 2>&1); then
         devices="$devices $device"
         tell "- $device: $(printf '%s\n' "$told" | grep -m1 '^on ' || echo "$device")"
     else
-        skip "${told#gaitgl: }"
+        told=$(printf '%s\n' "$told" | tail -1)
+        skip "$device: ${told#gaitgl: }"
     fi
 done
 [ "$devices" ] || { say "no device to look at; see $report"; exit 2; }
@@ -114,7 +117,7 @@ if wants test; then
     for device in $devices; do
         log=$out/test-$device.log
         outcome=passed
-        GAITGL_TEST_DEVICE=$device cargo test "${packages[@]}" "${features[@]}" --no-fail-fast \
+        GAITGL_TEST_DEVICE=$device "${limit[@]}" cargo test "${packages[@]}" "${features[@]}" --no-fail-fast \
             --lib --test golden --test exchange > "$log" 2>&1 || outcome=failed
         passed=$(awk '/^test result/ { n += $4 } END { print n + 0 }' "$log")
         failed=$(awk '/^test result/ { n += $6 } END { print n + 0 }' "$log")
@@ -129,7 +132,7 @@ if wants quickstart; then
         rm -rf "$out/quickstart-$device"
         log=$out/quickstart-$device.log
         began=$SECONDS
-        if "$gaitgl" quickstart --device "$device" --run "$out/quickstart-$device" > "$log" 2>&1; then
+        if "${limit[@]}" "$gaitgl" quickstart --device "$device" --run "$out/quickstart-$device" > "$log" 2>&1; then
             tell "- $device: $((SECONDS - began)) s"
             sed 's/^/    /' "$out/quickstart-$device/table.txt" >> "$report"
         else
@@ -169,9 +172,9 @@ bench() {
     local name=$who-$device-$precision-${case//\//-}
     local command=()
     if [ "$who" = gaitgl ]; then
-        command=("$gaitgl" bench --device "$device" --precision "$precision")
+        command=("${limit[@]}" "$gaitgl" bench --device "$device" --precision "$precision")
     else
-        command=("$python" reference/bench_torch.py --device "$device")
+        command=("${limit[@]}" "$python" reference/bench_torch.py --device "$device")
         if [ "$precision" != f32 ]; then command+=(--amp "$precision"); fi
     fi
     command+=(--case "$case" --repeats "$repeats" --json "$out/bench-$name.json")
@@ -216,7 +219,7 @@ if wants kernels; then
         name=${case//\//-}
         if [ "$torch_device" ]; then
             kernels=$out/kernels-pytorch-$name.md
-            if "$python" reference/bench_torch.py --device "$torch_device" --case "$case" --repeats 1 \
+            if "${limit[@]}" "$python" reference/bench_torch.py --device "$torch_device" --case "$case" --repeats 1 \
                 --kernels "$kernels" > "$out/kernels-pytorch-$name.log" 2>&1; then
                 tell "PyTorch, $torch_device" && cat "$kernels" >> "$report"
             else
@@ -232,7 +235,7 @@ if wants kernels; then
             folder=$out/kernels-$device-$name
             rm -rf "$folder" && mkdir -p "$folder"
             printf '[profiling]\nlogger = { level = "basic", file = "kernels.log" }\n' > "$folder/cubecl.toml"
-            if (cd "$folder" && "$gaitgl" bench --device "$device" --case "$case" --repeats 5) > "$folder/log" 2>&1; then
+            if (cd "$folder" && "${limit[@]}" "$gaitgl" bench --device "$device" --case "$case" --repeats 5) > "$folder/log" 2>&1; then
                 tell "gaitgl, $device, $case: warm-up and tuning included" ""
                 "$python" reference/gpu_report.py kernels "$folder/kernels.log" >> "$report" ||
                     skip "the list; the log is $folder/kernels.log"
