@@ -101,6 +101,25 @@ impl Embeddings {
         names.map(|(subject, (condition, view))| Name { subject, condition, view }).collect()
     }
 
+    /// The sequences whose names `keep` takes.
+    pub fn filtered(self, keep: impl Fn(&Name) -> bool) -> Self {
+        let kept: Vec<bool> = self.names().iter().map(keep).collect();
+        let (channels, strips, width) = (self.channels, self.strips, self.width());
+        let mut values = self.values;
+        let mut end = 0;
+        for place in (0..kept.len()).filter(|&place| kept[place]) {
+            values.copy_within(place * width..(place + 1) * width, end);
+            end += width;
+        }
+        values.truncate(end);
+        let of = |names: Vec<String>| {
+            let kept = names.into_iter().zip(&kept).filter(|(_, kept)| **kept);
+            kept.map(|(name, _)| name).collect()
+        };
+        let [subjects, conditions, views] = [self.subjects, self.conditions, self.views].map(of);
+        Self { channels, strips, values, subjects, conditions, views }
+    }
+
     /// `subject/condition/view` of sequence `i`, for messages.
     pub fn name(&self, i: usize) -> String {
         format!("{}/{}/{}", self.subjects[i], self.conditions[i], self.views[i])
@@ -161,6 +180,16 @@ mod tests {
     fn rows_are_sequences() {
         let e = Embeddings::new(2, 1, vec![1.0, 2.0, 3.0, 4.0], names(2)).unwrap();
         assert_eq!(e.row(1), &[3.0, 4.0]);
+    }
+
+    #[test]
+    fn filtered_embeddings_keep_their_rows_and_names() {
+        let e = Embeddings::new(2, 1, (0..8).map(|v| v as f32).collect(), names(4)).unwrap();
+        let kept = e.filtered(|name| ["001", "003"].contains(&name.subject));
+        assert_eq!((kept.subjects.as_slice(), kept.len()), (&["001".into(), "003".into()][..], 2));
+        assert_eq!(kept.values, [2.0, 3.0, 6.0, 7.0]);
+        kept.check().unwrap();
+        assert!(kept.filtered(|_| false).is_empty());
     }
 
     #[test]

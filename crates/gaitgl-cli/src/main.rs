@@ -8,6 +8,7 @@ mod files;
 mod plot;
 mod progress;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -44,7 +45,8 @@ fn main() -> ExitCode {
     };
     start_log();
     gait_data::keep_caught_panics_quiet();
-    match arguments.command.run(&mut Arguments::command()) {
+    let ended = arguments.command.run(&mut Arguments::command());
+    match ended.and_then(|outcome| commands::all_said().map(|()| outcome)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Skipped) => ExitCode::from(1),
         Err(error) => {
@@ -103,10 +105,10 @@ fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
     cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string(), gait_data::io_reason)
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where errors reach the user")]
+/// Errors reach the user here. That nobody reads them (`2>&1 | head`) is no reason to panic.
 fn report(message: &str) {
     let line: Vec<&str> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    eprintln!("gaitgl: {}", line.join("; "));
+    let _ = writeln!(std::io::stderr(), "gaitgl: {}", line.join("; "));
 }
 
 #[cfg(test)]

@@ -70,6 +70,59 @@ fn embeddings_of_a_file_are_tested_like_those_of_the_network() {
 }
 
 #[test]
+fn of_embeddings_with_a_set_its_test_subjects_are_tested() {
+    let folder = shared().path();
+    ok(folder, "embed --run run --data prepared --out everyone.npz");
+    let table = ok(folder, "test --embeddings everyone.npz --data prepared --json theirs.json");
+    assert!(table.contains("60 of 160 sequences are of test subjects"), "{table}");
+    ok(folder, "test --run run --data prepared --json ours.json");
+    let pairs = |name: &str| -> serde_json::Value {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["view_pairs"].clone()
+    };
+    assert_eq!(pairs("theirs.json"), pairs("ours.json"));
+}
+
+#[test]
+fn people_that_the_network_was_trained_on_are_mentioned() {
+    let folder = shared().path();
+    let own = ok(folder, "test --run run --data prepared");
+    assert!(!own.contains("trained on"), "{own}");
+    let everyone: Vec<String> = (1..=8).map(|subject| format!("\"{subject:03}\"")).collect();
+    let partition = format!("{{\"TRAIN_SET\": [], \"TEST_SET\": [{}]}}", everyone.join(", "));
+    std::fs::write(folder.join("everyone.json"), partition).unwrap();
+    ok(folder, "prepare raw everyone --layout casia-b --partition everyone.json");
+    let told = ok(folder, "test --run run --data everyone");
+    assert!(
+        told.contains("5 of 8 test subjects bear names that the network was trained on"),
+        "{told}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_printed_is_a_failure() {
+    let folder = shared().path();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = common::command(folder, &words("info run")).stdout(full).output().unwrap();
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(err.contains("standard output"), "{err}");
+}
+
+#[test]
+fn an_export_does_not_take_the_place_of_a_checkpoint() {
+    let folder = shared().path();
+    let last = "run/checkpoints/iteration-00000004.safetensors";
+    let before = std::fs::read(folder.join(last)).unwrap();
+    for from in ["run", last] {
+        refused(folder, &format!("export {from} {last}"), &[last, "is a checkpoint"]);
+    }
+    assert!(std::fs::read(folder.join(last)).unwrap() == before);
+}
+
+#[test]
 fn a_partition_names_the_probes_of_a_file_of_embeddings() {
     let folder = shared().path();
     ok(folder, "embed --run run --data prepared --out listed.npz");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{self, Exported, Format};
@@ -33,6 +34,10 @@ impl Export {
             true => Checkpoint::load(&RunFolder::new(&self.checkpoint).require_latest()?)?,
             false => Checkpoint::load(&self.checkpoint)?,
         };
+        // A file for other programs cannot be resumed from: in the place of a checkpoint it destroys a run.
+        if Checkpoint::load(&self.out).is_ok() {
+            bail!("{} is a checkpoint of gaitgl; name another file to write", self.out.display());
+        }
         let Exported { published, unlike } = exchange::export(&checkpoint, &self.out)?;
         let (preset, tensors) = (&checkpoint.settings.preset, checkpoint.weights.len());
         say(format!("{}: {preset}, {tensors} tensors", self.out.display()));

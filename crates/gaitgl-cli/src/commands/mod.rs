@@ -16,6 +16,7 @@ mod train;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{anyhow, bail};
 use burn::tensor::Device;
@@ -196,9 +197,28 @@ pub fn seed_parser() -> RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(..=LARGEST_SEED)
 }
 
-/// Prints a line of a command's result. A reader that went away (`| head`) is no failure.
+/// Why a line of a result could not be printed, the first time that it happened.
+static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Prints a line of a command's result. A reader that went away (`| head`) is no failure; others are
+/// kept for [`all_said`].
 pub fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = UNSAID.set(error);
+        }
+        _ => {}
+    }
+}
+
+/// Checks that every line of the result was printed.
+///
+/// # Errors
+/// One was not, as on a full disk.
+pub fn all_said() -> anyhow::Result<()> {
+    UNSAID.get().map_or(Ok(()), |error| {
+        bail!("cannot write the result to standard output: {}", gait_data::io_reason(error))
+    })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub struct Test {
     /// Partition in OpenGait's JSON, whose PROBE_SET names the probes of these embeddings (Gait3D)
     #[arg(long, value_name = "FILE.json", requires = "embeddings", conflicts_with = "data")]
     partition: Option<PathBuf>,
-    /// Prepared set that `gaitgl prepare` wrote
+    /// Prepared set that `gaitgl prepare` wrote; of --embeddings its test subjects are tested
     #[arg(long, value_name = "PREPARED", required_unless_present = "embeddings")]
     data: Option<PathBuf>,
     /// Built-in protocol or protocol file [default: what fits the data]
@@ -93,6 +93,10 @@ impl Test {
         if let Some(path) = &self.embeddings {
             let probe = self.partition.as_deref().map(read_probe).transpose()?;
             let embeddings = embedding_file::read(path)?;
+            let embeddings = match set {
+                Some(set) => of_test_subjects(embeddings, set)?,
+                None => embeddings,
+            };
             let about = set.map(PreparedSet::about);
             let protocol = protocol_for(name, &embeddings.conditions, about)?;
             return Ok(match probe {
@@ -110,6 +114,7 @@ impl Test {
             protocol.check_names(&names)?;
         }
         let (_, checkpoint) = self.trained.load()?;
+        warn_of_known_subjects(&checkpoint, set);
         Ok((embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?, protocol))
     }
 
@@ -129,6 +134,33 @@ impl Test {
             files::write(path, verification.roc_csv().as_bytes())?;
         }
         Ok(verification.to_json())
+    }
+}
+
+/// The embeddings of the test subjects of a set, which the others were perhaps trained on.
+fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
+    let test = &set.about().partition.test;
+    let all = embeddings.len();
+    let embeddings = embeddings.filtered(|name| test.iter().any(|subject| subject == name.subject));
+    if embeddings.is_empty() {
+        bail!("no sequence of the embeddings is of a test subject of the set given by --data");
+    }
+    if embeddings.len() < all {
+        say(format!("{} of {all} sequences are of test subjects", embeddings.len()));
+    }
+    Ok(embeddings)
+}
+
+/// Says so where people to test bear the names of people that the network was trained on.
+fn warn_of_known_subjects(checkpoint: &Checkpoint, set: &PreparedSet) {
+    let test = &set.about().partition.test;
+    let known = test.iter().filter(|subject| checkpoint.subjects.contains(subject)).count();
+    if known > 0 {
+        say(format!(
+            "{known} of {} test subjects bear names that the network was trained on: if they are \
+             the same people, the figures are too high",
+            test.len()
+        ));
     }
 }
 

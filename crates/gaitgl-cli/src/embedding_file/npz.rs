@@ -25,9 +25,22 @@ type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
     let mut zip = ZipWriter::new(BufWriter::new(file));
+    if let Err(error) = write_arrays(&mut zip, embeddings) {
+        // An archive that is dropped tries to end itself and prints that it cannot.
+        std::mem::forget(zip);
+        return Err(error);
+    }
+    zip.finish()?.flush()?;
+    Ok(())
+}
+
+fn write_arrays<W: Write + Seek>(
+    zip: &mut ZipWriter<W>,
+    embeddings: &Embeddings,
+) -> anyhow::Result<()> {
     let n = embeddings.len();
     let shape = format!("({n}, {}, {})", embeddings.channels, embeddings.strips);
-    start(&mut zip, "embeddings", "<f4", &shape, 4 * embeddings.values.len() as u64)?;
+    start(zip, "embeddings", "<f4", &shape, 4 * embeddings.values.len() as u64)?;
     let mut bytes = Vec::with_capacity(4 * embeddings.width());
     for row in embeddings.values.chunks(embeddings.width()) {
         bytes.clear();
@@ -38,14 +51,13 @@ pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
         // At least one character, as numpy has it.
         let width = column.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
         let size = 4 * width as u64 * n as u64;
-        start(&mut zip, name, &format!("<U{width}"), &format!("({n},)"), size)?;
+        start(zip, name, &format!("<U{width}"), &format!("({n},)"), size)?;
         for text in column {
             let padded = text.chars().chain(std::iter::repeat('\0')).take(width);
             let bytes: Vec<u8> = padded.flat_map(|c| u32::from(c).to_le_bytes()).collect();
             zip.write_all(&bytes)?;
         }
     }
-    zip.finish()?.flush()?;
     Ok(())
 }
 
