@@ -10,8 +10,8 @@ nothing, one process of gloo stands for the GPUs, and packages whose `__init__` 
 model there is are replaced by empty ones.
 
 Fails if more aligned pixels differ than versions of OpenCV differ in, if embeddings differ by more
-than 1e-4 relative, or if a figure differs in a digit that OpenGait prints. A near tie can do the
-latter: OpenGait's distances carry an error of some 2e-6.
+than 1e-4 relative on the same pixels, or if a figure differs in a digit that OpenGait prints. A near
+tie can do the latter: OpenGait's distances carry an error of some 2e-6.
 """
 
 import argparse

@@ -52,7 +52,10 @@ pub(crate) fn select(
     if names.is_empty() {
         return Err(EvalError::Misfit {
             protocol: protocol.name.clone(),
-            problem: "there is no sequence to test".to_owned(),
+            problem:
+                "there is no sequence to test; prepare the data with a partition that names test \
+                      subjects (TEST_SET)"
+                    .to_owned(),
         });
     }
     note_gaps(names, protocol, notes);

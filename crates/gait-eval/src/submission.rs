@@ -127,7 +127,11 @@ impl<'a> Entries<'a> {
     fn new(names: &[Name], protocol: &'a Protocol) -> Result<Self, EvalError> {
         let misfit = |problem| EvalError::Misfit { protocol: protocol.name.clone(), problem };
         let Some(form) = &protocol.submission else {
-            return Err(misfit("it has no [submission] table".to_owned()));
+            return Err(misfit(
+                "it has no [submission] table; --protocol grew and hid have one, and a file of your \
+                 own may"
+                    .to_owned(),
+            ));
         };
         let probes = selection::find(names, protocol, &form.probes)?;
         let gallery = selection::find(names, protocol, &form.gallery)?;

@@ -195,7 +195,10 @@ impl<R: Read> Array<R> {
             "<f2" => self.items(2, |b| Half::from_le_bytes(sized(b)).to_f32()),
             "<f4" => self.items(4, |b| f32::from_le_bytes(sized(b))),
             "<f8" => self.items(8, |b| f64::from_le_bytes(sized(b)) as f32),
-            other => bail!("array `{}` is of type {other}; it must be float32", self.name),
+            other => bail!(
+                "array `{}` is of type {other}; it must be float16, float32 or float64",
+                self.name
+            ),
         }
     }
 
@@ -331,7 +334,7 @@ mod tests {
         check(|a| a.truncate(2), "no array `condition`, only: embeddings, subject");
         check(|a| a[1].1 = npy("|O", "(2,)", b"\x80\x04"), "pickled objects");
         check(|a| a[0].1 = npy("<f8", "(2, 3)", &[0; 32]), "32 bytes, which are not [2, 3] values");
-        check(|a| a[0].1 = npy("<i4", "(2, 2)", &[0; 16]), "type <i4; it must be float32");
+        check(|a| a[0].1 = npy("<i4", "(2, 2)", &[0; 16]), "type <i4; it must be float16, float32");
         check(|a| a[0].1 = npy("<f8", "(4,)", &[0; 32]), "must be [n, c, p]");
         check(|a| a[3].1 = npy("<U1", "(1, 2)", &[0; 8]), "must have one axis");
         check(|a| a[3].1 = npy("<U1", "(2,)", &[0xff; 8]), "not unicode");
