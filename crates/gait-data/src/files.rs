@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::DataError;
 
 /// Writes a file beside its place and renames it, so that no reader meets half of it. Missing
-/// folders are made.
+/// folders are made, a link stays one, and what is no regular file (a pipe, a device) is written
+/// to as it is.
 ///
 /// # Errors
 /// A folder that cannot be written to, a full disk; nothing is left behind then.
@@ -25,6 +26,10 @@ pub fn write_beside_with<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
+    if fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
+        return write(&mut File::options().write(true).open(path)?);
+    }
+    let path = &linked(path)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
@@ -36,6 +41,20 @@ pub fn write_beside_with<E: From<io::Error>>(
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
+}
+
+/// The file that `path` means: itself, or what it links to, be it there or not.
+fn linked(path: &Path) -> io::Result<PathBuf> {
+    // As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("its links lead in a circle; remove one of them"))
 }
 
 /// [`write_beside`] of `value` as JSON.
@@ -147,6 +166,44 @@ mod tests {
         assert!(write_beside_with(&path, full).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(path.parent().unwrap()), ["a.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_file_is_written() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir(at("there")).unwrap();
+        symlink("there/file", at("near")).unwrap();
+        symlink(at("near"), at("far")).unwrap();
+        // At first the file that they link to is missing.
+        for text in ["one", "two"] {
+            write_beside(&at("far"), text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(at("there/file")).unwrap(), text);
+        }
+        assert!(at("near").is_symlink() && at("far").is_symlink());
+        assert!(!at("there/file").is_symlink());
+        symlink("circle", at("circle")).unwrap();
+        let error = write_beside(&at("circle"), b"x").unwrap_err().to_string();
+        assert!(error.contains("in a circle"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_written_to_and_stays_a_pipe() {
+        use std::os::unix::fs::FileTypeExt;
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // Open for both ends, so that neither waits for the other.
+        let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
+        write_beside(&pipe, b"text").unwrap();
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        let mut text = [0; 4];
+        io::Read::read_exact(&mut reader, &mut text).unwrap();
+        assert_eq!(&text, b"text");
+        assert_eq!(names(root.path()), ["pipe"]);
     }
 
     #[test]

@@ -59,13 +59,14 @@ impl Kind {
     }
 }
 
-/// What lies in `folder`, without hidden entries, links followed.
+/// What lies in `folder`, links followed, without hidden entries and the folders in which macOS
+/// archives keep what it knows about files.
 pub(crate) fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") {
+        if name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX" {
             continue;
         }
         let kind = entry.file_type()?;

@@ -41,7 +41,7 @@ pub use layout::Layout;
 pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
 pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};
 pub use prefetch::Prefetcher;
-pub use prepare::{Outcome, PrepareOptions, PrepareReport, decode_pickled, prepare};
+pub use prepare::{Outcome, PrepareOptions, PrepareReport, can_prepare, decode_pickled, prepare};
 pub use resizing::Resizing;
 pub use sampler::{Batch, BatchSettings, ClipSampler};
 pub use sequence::{Clip, SequenceKey, trim_columns, trimmed_width};

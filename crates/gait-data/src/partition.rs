@@ -30,9 +30,9 @@ pub enum PartitionOrigin {
 pub struct Partition {
     /// Where it came from.
     pub origin: PartitionOrigin,
-    /// Subjects to train on that the tree holds (`TRAIN_SET`).
+    /// Subjects to train on that have a sequence (`TRAIN_SET`).
     pub train: Vec<String>,
-    /// Subjects to test on that the tree holds (`TEST_SET`).
+    /// Subjects to test on that have a sequence (`TEST_SET`).
     pub test: Vec<String>,
     /// Probe sequences, as the file lists them (`PROBE_SET`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,10 +40,25 @@ pub struct Partition {
     /// Gallery sequences, as the file lists them (`GALLERY_SET`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gallery: Option<Vec<String>>,
-    /// Subjects that the file names and the tree does not hold.
+    /// Subjects that the file names and that have no sequence.
     pub missing: Vec<String>,
     /// Subjects that the tree holds and the file does not name; they are not prepared.
     pub left_out: Vec<String>,
+}
+
+impl Partition {
+    /// The partition where only the subjects `held` have a sequence: a split by names is made of
+    /// them alone, and what else a file names is missing.
+    pub(crate) fn of_held(mut self, held: &BTreeSet<String>) -> Self {
+        if !matches!(self.origin, PartitionOrigin::File(_)) {
+            return split_by_name(held);
+        }
+        for side in [&mut self.train, &mut self.test] {
+            self.missing.extend(side.extract_if(.., |subject| !held.contains(subject)));
+        }
+        self.missing.sort();
+        self
+    }
 }
 
 /// A partition file as read: OpenGait's `TRAIN_SET`, `TEST_SET`, `PROBE_SET`, `GALLERY_SET`.
@@ -151,9 +166,13 @@ pub fn partition_subjects(
     file: Option<PartitionFile>,
     leave_out: bool,
 ) -> Result<Partition, DataError> {
-    if let Some(file) = file {
-        return file.assign(subjects, leave_out);
+    match file {
+        Some(file) => file.assign(subjects, leave_out),
+        None => Ok(split_by_name(subjects)),
     }
+}
+
+fn split_by_name(subjects: &BTreeSet<String>) -> Partition {
     let train = if is_casia_b(subjects) {
         subjects.iter().filter(|s| casia_b_number(s) <= Some(CASIA_B_TRAIN)).count()
     } else {
@@ -163,7 +182,7 @@ pub fn partition_subjects(
         if is_casia_b(subjects) { PartitionOrigin::CasiaB } else { PartitionOrigin::Proportional };
     let sorted: Vec<String> = subjects.iter().cloned().collect();
     let (train, test) = sorted.split_at(train);
-    Ok(Partition {
+    Partition {
         origin,
         train: train.to_vec(),
         test: test.to_vec(),
@@ -171,7 +190,7 @@ pub fn partition_subjects(
         gallery: None,
         missing: Vec::new(),
         left_out: Vec::new(),
-    })
+    }
 }
 
 /// The number of a CASIA-B subject's name: three digits, 001 to 124.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::error::io_reason;
 use crate::fingerprint::Fingerprint;
 use crate::folder::{Kind, entries, state};
 use crate::layout::{Form, Part};
@@ -32,6 +33,8 @@ pub(crate) struct Listing {
     pub sources: Vec<Source>,
     /// Files that lie above the frames, folders that match no pattern.
     pub strays: Tally,
+    /// Folders between the root and the sequences that cannot be read, each with its reason.
+    pub unreadable: Tally,
 }
 
 /// Finds the sequences below `root`. Hidden entries are ignored, links are followed. Only
@@ -54,14 +57,19 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
         watch,
         sources: Vec::new(),
         strays: Tally::default(),
+        unreadable: Tally::default(),
         file_above: None,
         unmatched: None,
     };
     let start: Vec<(usize, Found)> =
         (0..form.parts.len()).map(|part| (part, Found::default())).collect();
     walk.descend(Path::new(""), 0, &start)?;
-    let Walk { mut sources, strays, file_above, unmatched, .. } = walk;
+    let Walk { mut sources, strays, unreadable, file_above, unmatched, .. } = walk;
     if sources.is_empty() {
+        if let Some(first) = unreadable.first.first() {
+            let what = format!("none of its folders can be read ({first})");
+            return Err(DataError::unusable(root, what, "change their permissions"));
+        }
         return Err(nothing_found(root, &form, file_above, unmatched));
     }
     check_depth(root, &form, &sources)?;
@@ -82,7 +90,7 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
         );
         return Err(DataError::unusable(root, what, "rename one of them"));
     }
-    Ok(Listing { form, sources, strays })
+    Ok(Listing { form, sources, strays, unreadable })
 }
 
 /// The form of the tree at `root`: the first one of the layout's to which a folder with frames
@@ -118,7 +126,7 @@ fn form_of(root: &Path, layout: &Layout, watch: &Watch) -> Result<Form, DataErro
 fn some_frames(root: &Path, names: &mut Vec<String>, watch: &Watch) -> Result<bool, DataError> {
     watch.check()?;
     let folder = names.iter().fold(root.to_path_buf(), |folder, name| folder.join(name));
-    let mut entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
+    let Ok(mut entries) = entries(&folder) else { return Ok(false) };
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut folders = entries.iter().filter(|e| e.kind == Kind::Folder).peekable();
     if folders.peek().is_none() {
@@ -160,6 +168,7 @@ struct Walk<'a> {
     watch: &'a Watch<'a>,
     sources: Vec<Source>,
     strays: Tally,
+    unreadable: Tally,
     file_above: Option<PathBuf>,
     unmatched: Option<(String, String)>,
 }
@@ -175,7 +184,14 @@ impl Walk<'_> {
     ) -> Result<(), DataError> {
         self.watch.check()?;
         let folder = self.root.join(below);
-        let mut entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
+        let mut entries = match entries(&folder) {
+            Ok(entries) => entries,
+            Err(e) if level == 0 => return Err(DataError::io("read", &folder, e)),
+            Err(e) => {
+                self.unreadable.add(|| format!("{}: {}", below.display(), io_reason(&e)));
+                return Ok(());
+            }
+        };
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         for entry in entries {
             let path = below.join(&entry.name);
@@ -280,7 +296,8 @@ fn check_depth(root: &Path, form: &Form, sources: &[Source]) -> Result<(), DataE
     let mut deeper = None;
     for source in sources.iter().step_by((sources.len() / LOOKED_AT).max(1)) {
         let folder = root.join(&source.folder);
-        let entries = entries(&folder).map_err(|e| DataError::io("read", &folder, e))?;
+        // What cannot be read is named when its turn comes.
+        let Ok(entries) = entries(&folder) else { continue };
         if entries.iter().any(|entry| entry.kind.is_frames()) {
             return Ok(());
         }
@@ -338,6 +355,30 @@ mod tests {
         assert_eq!(keys, ["001/nm-01/000", "001/nm-01/090", "002/nm-01/000"]);
         assert_eq!(listing.strays.count, 1);
         assert!(listing.strays.first[0].ends_with("readme.txt"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_is_named_and_the_root_is_an_error() {
+        let root = tree(&["001/nm-01/090/1.png"]);
+        let gone = root.path().join("gone");
+        let form = Layout::CasiaB.forms().remove(0);
+        let mut walk = Walk {
+            root: &gone,
+            form: &form,
+            watch: &Watch::silent(),
+            sources: Vec::new(),
+            strays: Tally::default(),
+            unreadable: Tally::default(),
+            file_above: None,
+            unmatched: None,
+        };
+        let start = [(0, Found::default())];
+        assert!(walk.descend(Path::new(""), 0, &start).is_err());
+        walk.descend(Path::new("002"), 1, &start).unwrap();
+        assert_eq!(walk.unreadable.first, ["002: it does not exist; check the path"]);
+        walk.root = root.path();
+        walk.descend(Path::new(""), 0, &start).unwrap();
+        assert_eq!((walk.sources.len(), walk.unreadable.count), (1, 1));
     }
 
     #[test]

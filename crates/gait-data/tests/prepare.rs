@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use common::{Place, frame, options, write_sequence};
-use gait_data::{Grey, Layout, Outcome, PrepareOptions, Watch, align, convert, prepare};
+use gait_data::{
+    Grey, Layout, Outcome, PartitionOrigin, PrepareOptions, Watch, align, convert, prepare,
+};
 
 #[test]
 fn every_sequence_comes_back_as_it_was_aligned() {
@@ -124,7 +126,7 @@ fn the_same_set_is_kept_and_its_partition_can_change() {
     let options = PrepareOptions { partition: Some(file), ..options() };
     let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
     assert_eq!(report.outcome, Outcome::Repartitioned);
-    assert!(report.to_string().contains("in the partition but not in the tree: 077 (1 in all)"));
+    assert!(report.to_string().contains("in the partition but without a sequence: 077 (1 in all)"));
     assert_eq!(place.set().test(), [1, 2]);
     assert_eq!(fs::read(place.out().join("clips.arrow")).unwrap(), clips);
 }
@@ -152,6 +154,73 @@ fn sequences_written_anew_in_place_make_another_set() {
         let error = again().unwrap_err().to_string();
         assert!(error.contains("an older state of it") && error.contains("--overwrite"), "{error}");
     }
+}
+
+#[test]
+fn only_subjects_with_a_sequence_are_split() {
+    let place = Place::with_tree(12, 1, 2);
+    let raw = place.raw();
+    for folder in ["000b/x/y", "__MACOSX/a/b", ".Trash/a/b"] {
+        fs::create_dir_all(raw.join(folder)).unwrap();
+    }
+    let report = place.prepare();
+    let partition = &report.about.partition;
+    assert_eq!((partition.train.len(), partition.test.len()), (7, 5), "{report}");
+    assert_eq!(partition.train[0], "001");
+    assert_eq!(report.about.dropped.sequences.count, 1, "{report}");
+    assert_eq!(place.prepare().outcome, Outcome::Kept);
+
+    let file = raw.with_extension("json");
+    let text = r#"{"TRAIN_SET": ["000b", "001"], "TEST_SET": ["002", "077"]}"#;
+    fs::write(&file, text).unwrap();
+    let options = PrepareOptions { partition: Some(file), leave_out_unlisted: true, ..options() };
+    for overwrite in [true, false] {
+        let options = PrepareOptions { overwrite, ..options.clone() };
+        let report = prepare(&raw, &place.out(), &options, &Watch::silent()).unwrap();
+        let partition = &report.about.partition;
+        assert_eq!(
+            (&partition.train[..], &partition.test[..]),
+            (&["001".into()][..], &["002".into()][..])
+        );
+        assert_eq!(partition.missing, ["000b", "077"]);
+        assert_eq!(report.outcome, if overwrite { Outcome::Written } else { Outcome::Kept });
+    }
+}
+
+#[test]
+fn a_subject_without_images_does_not_move_the_split_of_casia_b() {
+    let place = Place::new();
+    for subject in ["001", "074", "075"] {
+        write_sequence(&place.raw().join(subject).join("nm-01/090"), 1, 1);
+    }
+    fs::create_dir_all(place.raw().join("notes/x/y")).unwrap();
+    let partition = place.prepare().about.partition;
+    assert_eq!(partition.origin, PartitionOrigin::CasiaB);
+    assert_eq!((partition.train.len(), partition.test.len()), (2, 1));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_not_be_read_is_skipped_and_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::with_tree(3, 2, 2);
+    let closed = ["001", "002/nm-01", "003/nm-02/090"].map(|folder| place.raw().join(folder));
+    let permit = |mode| {
+        for folder in &closed {
+            fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    permit(0);
+    // The administrator may read everything.
+    if fs::read_dir(&closed[0]).is_err() {
+        let report = place.prepare();
+        assert_eq!((report.skipped_inputs(), place.set().len()), (3, 2), "{report}");
+        let named = &report.about.dropped.sequences.first;
+        assert!(named[0].starts_with("001: permission denied"), "{named:?}");
+        assert!(named[1].starts_with("002/nm-01: permission denied"), "{named:?}");
+        assert!(named[2].starts_with("003/nm-02/090: "), "{named:?}");
+    }
+    permit(0o755);
 }
 
 #[test]

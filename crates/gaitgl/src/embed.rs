@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use gait_data::{Clip, DataError, PreparedSet, Watch, trimmed_width};
+use gait_data::{Clip, DataError, PreparedSet, Watch, can_prepare, trimmed_width};
 use gait_eval::{Embeddings, EvalError};
 
 use crate::net::{self, Evaluator, ModelError};
@@ -27,10 +27,8 @@ pub enum EmbedError {
     Embeddings(#[from] EvalError),
     /// The silhouettes do not have the network's size.
     #[error(
-        "the silhouettes are {height} x {width}, the network takes {model_height} x {model_width}; \
-         prepare the data with --height {model_height}, or make a network for {height} x {width}: \
-         import with --height {height}, train with --set model.height={height} \
-         --set model.width={width}"
+        "the silhouettes are {height} x {width}, the network takes {model_height} x {model_width}; {}",
+        size_mend([*height, *width], [*model_height, *model_width])
     )]
     Size {
         /// Rows of the silhouettes.
@@ -42,6 +40,22 @@ pub enum EmbedError {
         /// Columns that the network takes.
         model_width: usize,
     },
+}
+
+/// How silhouettes and a network, `[rows, columns]` each, come to fit.
+fn size_mend([height, width]: [usize; 2], model: [usize; 2]) -> String {
+    // Silhouettes are prepared as squares.
+    let data = if can_prepare(model[0]) && [model[0], trimmed_width(model[0])] == model {
+        format!("prepare the data with --height {}, or ", model[0])
+    } else {
+        String::new()
+    };
+    let rows =
+        if height == model[0] { String::new() } else { format!("--set model.height={height} ") };
+    format!(
+        "{data}make a network for {height} x {width}: import with --height {height}, train with \
+         {rows}--set model.width={width}"
+    )
 }
 
 /// Embeds the sequences with the given indices, all their frames, in that order. Sequences may
@@ -107,4 +121,22 @@ fn to_tensor(clip: Clip, device: &Device) -> Tensor<5> {
     let shape = [1, 1, clip.frames, clip.height, clip.width];
     let values: Vec<f32> = clip.pixels.into_iter().map(|v| f32::from(v) / 255.0).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_heights_that_give_the_network_its_size_are_proposed() {
+        let mend = size_mend([128, 88], [64, 44]);
+        assert!(mend.starts_with("prepare the data with --height 64, or make"), "{mend}");
+        assert!(mend.ends_with("--set model.height=128 --set model.width=88"), "{mend}");
+        for model in [[10, 10], [10, 44], [64, 88]] {
+            let mend = size_mend([64, 44], model);
+            assert!(mend.starts_with("make a network for 64 x 44"), "{mend}");
+        }
+        let mend = size_mend([128, 88], [128, 44]);
+        assert!(mend.ends_with("train with --set model.width=88"), "{mend}");
+    }
 }

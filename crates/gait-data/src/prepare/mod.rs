@@ -22,10 +22,13 @@ use crate::fingerprint::Fingerprint;
 use crate::layout::Form;
 use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Row};
-use crate::set::{ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings};
+use crate::set::{
+    ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,
+};
 use crate::tree::{Listing, Source, list_tree};
 use crate::{
-    DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Watch, partition_subjects,
+    DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Tally, Watch,
+    partition_subjects,
 };
 use place::{Partial, Present, look};
 use sequence::Workshop;
@@ -69,6 +72,11 @@ impl PrepareOptions {
 /// Sequences of CASIA-B: 124 subjects, 10 walks, 11 views.
 const CASIA_B_SEQUENCES: u64 = 124 * 10 * 11;
 
+/// Whether silhouettes of `height` rows can be prepared.
+pub fn can_prepare(height: usize) -> bool {
+    (16..=512).contains(&height) && height.is_multiple_of(2)
+}
+
 /// Prepares the tree `raw` into the folder `out`. Progress counts sequences. Work that was
 /// stopped or killed goes on where it ended when called again with the same tree and options.
 ///
@@ -82,21 +90,24 @@ pub fn prepare(
     watch: &Watch,
 ) -> Result<PrepareReport, DataError> {
     let plan = Plan::new(raw, options, watch)?;
-    if let Present::Same(about) = look(out, &plan.fingerprint, options.overwrite)? {
-        return keep(out, *about, plan.partition);
+    if let Present::Same(set) = look(out, &plan.fingerprint, options.overwrite)? {
+        return keep(&set, plan.partition);
     }
     let partial = Partial::open(out, &plan.fingerprint)?;
     let (discarded, (note, resumed)) = (partial.discarded, work(&plan, &partial, options, watch)?);
-    let about = finish(out, plan, partial, note, watch)?;
+    let about = finish(out, plan, partial, &note, watch)?;
     Ok(PrepareReport { about, outcome: Outcome::Written, resumed, discarded })
 }
 
 /// A set that is there already stays; only its partition may be a new one.
-fn keep(out: &Path, mut about: About, partition: Partition) -> Result<PrepareReport, DataError> {
+fn keep(set: &PreparedSet, partition: Partition) -> Result<PrepareReport, DataError> {
+    let held = set.entries().iter().map(|entry| entry.key.subject.clone()).collect();
+    let partition = partition.of_held(&held);
+    let mut about = set.about().clone();
     let mut outcome = Outcome::Kept;
     if about.partition != partition {
         about.partition = partition;
-        write_json(&out.join(ABOUT_FILE), &about)?;
+        write_json(&set.folder().join(ABOUT_FILE), &about)?;
         outcome = Outcome::Repartitioned;
     }
     Ok(PrepareReport { about, outcome, resumed: 0, discarded: false })
@@ -112,20 +123,24 @@ struct Plan<'a> {
     /// How images that come aligned get their size.
     resizing: Option<Resizing>,
     sources: Vec<Source>,
-    strays: crate::Tally,
+    strays: Tally,
+    /// Folders between the root and the sequences that cannot be read.
+    unreadable: Tally,
+    /// Of every subject in the tree, whether anything of it can be used or not.
     partition: Partition,
     fingerprint: String,
 }
 
 impl<'a> Plan<'a> {
     fn new(raw: &'a Path, options: &PrepareOptions, watch: &Watch) -> Result<Self, DataError> {
-        if !(16..=512).contains(&options.height) || options.height % 2 == 1 {
+        if !can_prepare(options.height) {
             let what = format!("{} rows cannot be prepared", options.height);
             let mend = "choose 64 (or 128 for Gait3D), an even number from 16 to 512".into();
             return Err(DataError::Setting { setting: "--height", what, mend });
         }
         let file = options.partition.as_deref().map(PartitionFile::read).transpose()?;
-        let Listing { form, mut sources, strays } = list_tree(raw, &options.layout, watch)?;
+        let Listing { form, mut sources, strays, unreadable } =
+            list_tree(raw, &options.layout, watch)?;
         let subjects: BTreeSet<String> = sources.iter().map(|s| s.key.subject.clone()).collect();
         let partition = partition_subjects(&subjects, file, options.leave_out_unlisted)?;
         sources.retain(|s| partition.left_out.binary_search(&s.key.subject).is_err());
@@ -140,7 +155,18 @@ impl<'a> Plan<'a> {
             faintest_sum: FAINTEST_SUM,
         };
         let fingerprint = fingerprint(&settings, &sources);
-        Ok(Plan { raw, settings, form, pickled, resizing, sources, strays, partition, fingerprint })
+        Ok(Plan {
+            raw,
+            settings,
+            form,
+            pickled,
+            resizing,
+            sources,
+            strays,
+            unreadable,
+            partition,
+            fingerprint,
+        })
     }
 }
 
@@ -246,7 +272,7 @@ fn finish(
     out: &Path,
     plan: Plan,
     partial: Partial,
-    note: ShardNote,
+    note: &ShardNote,
     watch: &Watch,
 ) -> Result<About, DataError> {
     if note.sequences == 0 {
@@ -272,10 +298,10 @@ fn finish(
         }
     }
     let bytes = file.finish()?;
-    let mut dropped = note.dropped;
-    let mut strays = plan.strays;
-    strays.append(&dropped.strays);
-    dropped.strays = strays;
+    // What the listing met comes first.
+    let mut dropped =
+        Dropped { strays: plan.strays, sequences: plan.unreadable, ..Dropped::default() };
+    dropped.append(&note.dropped);
     let about = About {
         form: FORM,
         source: std::path::absolute(plan.raw).unwrap_or_else(|_| plan.raw.to_path_buf()),
@@ -285,7 +311,7 @@ fn finish(
             sequences: note.sequences,
             frames: note.frames,
         },
-        partition: plan.partition,
+        partition: plan.partition.of_held(&subjects),
         dropped,
         bytes,
         fingerprint: plan.fingerprint,

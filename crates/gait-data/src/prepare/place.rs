@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::DataError;
 use crate::files::{LOCK_FILE, lock, write_json};
-use crate::set::{ABOUT_FILE, About, CLIPS_FILE, PreparedSet, read_about};
+use crate::set::{ABOUT_FILE, CLIPS_FILE, PreparedSet, read_about};
 
 /// Folder of unfinished work within the output folder.
 pub(crate) const PARTIAL_FOLDER: &str = ".partial";
@@ -16,7 +16,7 @@ const FINGERPRINT_FILE: &str = "fingerprint.json";
 #[derive(Debug)]
 pub(super) enum Present {
     /// A whole set made from the same tree with the same settings.
-    Same(Box<About>),
+    Same(Box<PreparedSet>),
     /// Nothing, unfinished work, or a set that is to be replaced.
     Free,
 }
@@ -37,7 +37,7 @@ pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Pre
         let about = read_about(out);
         let same = about.is_ok_and(|about| about.fingerprint == fingerprint);
         return match PreparedSet::open(out) {
-            Ok(set) if same && !overwrite => Ok(Present::Same(Box::new(set.about().clone()))),
+            Ok(set) if same && !overwrite => Ok(Present::Same(Box::new(set))),
             // Damaged, but its own: made again.
             Err(_) if same => Ok(Present::Free),
             _ if overwrite => Ok(Present::Free),

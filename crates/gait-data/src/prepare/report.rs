@@ -62,7 +62,8 @@ impl PrepareReport {
         let named = |names: &[String]| names[..names.len().min(10)].join(", ");
         if !partition.missing.is_empty() {
             let (count, names) = (partition.missing.len(), named(&partition.missing));
-            notes.push(format!("in the partition but not in the tree: {names} ({count} in all)"));
+            notes
+                .push(format!("in the partition but without a sequence: {names} ({count} in all)"));
         }
         if !partition.left_out.is_empty() {
             let (count, names) = (partition.left_out.len(), named(&partition.left_out));

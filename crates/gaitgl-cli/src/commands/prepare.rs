@@ -35,7 +35,8 @@ pub struct Prepare {
     /// Leave out subjects that the partition does not name
     #[arg(long, requires = "partition")]
     leave_out_unlisted: bool,
-    /// Rows of an aligned silhouette: 64, or 128 for Gait3D at 128 x 88
+    /// Rows of an aligned silhouette: 64, 128 for Gait3D at 128 x 88, or any even number from 16
+    /// to 512
     #[arg(long, default_value_t = 64)]
     height: usize,
     /// The silhouettes are aligned already: they are taken as they are, or halved
