@@ -193,7 +193,7 @@ pub fn train(session: Session, run: &Path, data: &Path) -> anyhow::Result<Outcom
 /// Runs a session to its end, or to Ctrl-C, and shows its progress.
 pub fn run_session(mut session: Session) -> anyhow::Result<Ending> {
     let stop = progress::watch_interrupts()?;
-    let mut console = Console::new(session.iterations());
+    let mut console = Console::new(session.iterations(), session.classifies());
     let ending = session.run(&mut console, stop)?;
     console.bar.finish_and_clear();
     Ok(ending)
@@ -205,12 +205,15 @@ struct Console {
     plain: bool,
     last_line: Option<Instant>,
     iterations: u64,
+    /// Whether the network has a classifier to tell of.
+    classifies: bool,
 }
 
 impl Console {
-    fn new(iterations: u64) -> Self {
+    fn new(iterations: u64, classifies: bool) -> Self {
         let plain = !std::io::stderr().is_terminal();
-        Self { bar: progress::bar("Training", "iterations"), plain, last_line: None, iterations }
+        let bar = progress::bar("Training", "iterations");
+        Self { bar, plain, last_line: None, iterations, classifies }
     }
 
     fn line(&self, text: &str) {
@@ -226,14 +229,16 @@ impl Observer for Console {
     fn step(&mut self, report: &StepReport, pace: &Pace) {
         self.bar.set_length(self.iterations);
         self.bar.set_position(report.iteration);
+        let classes = if self.classifies {
+            format!("; classes {:.3}, {:.0}% right", report.cross_entropy, report.accuracy)
+        } else {
+            String::new()
+        };
         self.bar.set_message(format!(
-            "loss {:.3} (triplet {:.3}, {:.0}% active; classes {:.3}, {:.0}% right) rate {:.0e} \
-             {:.0} frames/s",
+            "loss {:.3} (triplet {:.3}, {:.0}% active{classes}) rate {:.0e} {:.0} frames/s",
             report.loss,
             report.triplet,
             report.active,
-            report.cross_entropy,
-            report.accuracy,
             report.learning_rate,
             pace.frames_per_second
         ));
@@ -249,15 +254,18 @@ impl Observer for Console {
         }
         self.last_line = Some(Instant::now());
         let left = HumanDuration(Duration::from_secs_f64(pace.seconds_left.min(1e9)));
+        let classes = if self.classifies {
+            format!("  classes {:.4} ({:.1}% right)", mean.cross_entropy, mean.accuracy)
+        } else {
+            String::new()
+        };
         self.line(&format!(
-            "iteration {:>6}  loss {:.4}  triplet {:.4} ({:.1}% active)  classes {:.4} ({:.1}% \
-             right)  rate {:.1e}  {:.0} frames/s  {:.1}% waiting  {left} left",
+            "iteration {:>6}  loss {:.4}  triplet {:.4} ({:.1}% active){classes}  rate {:.1e}  \
+             {:.0} frames/s  {:.1}% waiting  {left} left",
             mean.iteration,
             mean.loss,
             mean.triplet,
             mean.active,
-            mean.cross_entropy,
-            mean.accuracy,
             mean.learning_rate,
             pace.frames_per_second,
             pace.waiting
