@@ -80,7 +80,7 @@ pub fn io_reason(source: &io::Error) -> String {
             "permission denied; change its permissions or choose another place".into()
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "the disk is full; free some space and run the same command again".into()
+            "the disk is full; free some space and go on".into()
         }
         _ => source.to_string(),
     }
@@ -95,8 +95,7 @@ mod tests {
         let error = DataError::io("write", "out/clips.arrow", io::ErrorKind::StorageFull.into());
         assert_eq!(
             error.to_string(),
-            "out/clips.arrow: cannot write: the disk is full; free some space and run the same \
-             command again"
+            "out/clips.arrow: cannot write: the disk is full; free some space and go on"
         );
     }
 }

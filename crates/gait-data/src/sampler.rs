@@ -164,7 +164,10 @@ fn check_settings(settings: &BatchSettings, subjects: usize) -> Result<(), DataE
                 settings.subjects
             ),
             mend: match subjects {
-                0 => "prepare the set with a partition that has training subjects".into(),
+                // A triplet needs two identities.
+                0 | 1 => {
+                    "training needs two; prepare the set with a partition that has them".into()
+                }
                 _ => format!("set it to {subjects} or less"),
             },
         });

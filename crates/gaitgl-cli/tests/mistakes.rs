@@ -190,6 +190,53 @@ fn a_run_is_neither_overwritten_nor_resumed_from_nothing() {
 }
 
 #[test]
+fn folders_that_are_not_finished_are_told_what_they_are() {
+    let folder = shared().path();
+    let prepared = folder.join("unfinished-set");
+    fs::create_dir_all(prepared.join(".partial")).unwrap();
+    refused(folder, "info unfinished-set", &["unfinished-set", "was not finished"]);
+    refused(folder, "info raw", &["raw", "no run", "no prepared set"]);
+    fs::create_dir_all(folder.join("unfinished-run")).unwrap();
+    fs::copy(folder.join("run/config.toml"), folder.join("unfinished-run/config.toml")).unwrap();
+    refused(folder, "info unfinished-run", &["unfinished-run holds no checkpoint", "--resume"]);
+    refused(folder, "quickstart --run unfinished-run", &["exists already", "remove it"]);
+    let set = folder.join("unfinished-run/prepared");
+    fs::create_dir_all(&set).unwrap();
+    fs::copy(folder.join("prepared/prepared.json"), set.join("prepared.json")).unwrap();
+    refused(
+        folder,
+        "quickstart --run unfinished-run",
+        &["--resume --run unfinished-run --data unfinished-run/prepared"],
+    );
+}
+
+#[test]
+fn one_training_subject_is_too_few() {
+    let folder = shared().path();
+    let subjects = (2..=8).map(|n| format!("\"{n:03}\"")).collect::<Vec<_>>().join(",");
+    let partition = format!("{{\"TRAIN_SET\": [\"001\"], \"TEST_SET\": [{subjects}]}}");
+    fs::write(folder.join("lonely.json"), partition).unwrap();
+    ok(folder, "prepare raw lonely --layout casia-b --partition lonely.json");
+    refused(folder, "train --data lonely --run new", &["1 training subjects", "needs two"]);
+}
+
+#[test]
+fn a_network_without_a_classifier_tells_of_no_classes() {
+    let folder = shared().path();
+    let log = |run: &str, more: &str| {
+        let mut line = train_line(&folder.join(run), 1);
+        line.extend(words(more));
+        let output = command(folder, &line).output().unwrap();
+        let (out, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
+        assert!(out.contains("triplet"), "{out}");
+        out
+    };
+    assert!(log("classified", "").contains("classes"));
+    assert!(!log("unclassified", "--set model.neck=none").contains("classes"));
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_named() {
     let folder = shared().path();
     // A folder of that name is in the way.

@@ -98,6 +98,33 @@ fn a_run_killed_before_its_first_checkpoint_starts_again_to_the_bit() {
 }
 
 #[test]
+fn a_run_keeps_the_protocol_of_its_tests() {
+    let folder = shared().path();
+    let protocol = common::ok(folder, "info --protocol leave-one-out");
+    let protocol = protocol.replace("\"rank-1\"", "\"rank-2\"");
+    fs::write(folder.join("second.toml"), protocol).unwrap();
+    let run = folder.join("protocol");
+    let mut line = train_line(&run, 2);
+    line.extend(common::words("--set train.test_every=1 --protocol second.toml"));
+    let output = command(folder, &line).output().unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    let elsewhere = folder.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let tests = |metric: &str| {
+        let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        metrics.matches(&format!("\"metric\":\"{metric}\"")).count()
+    };
+    let resume = "train --resume --data ../prepared --run ../protocol --set train.iterations";
+    common::ok(&elsewhere, &format!("{resume}=3"));
+    assert_eq!((tests("rank-1"), tests("rank-2")), (0, 3));
+    common::ok(&elsewhere, &format!("{resume}=4 --protocol leave-one-out"));
+    assert_eq!((tests("rank-1"), tests("rank-2")), (1, 3));
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let first = metrics.lines().find(|line| line.contains("\"rank-1\"")).unwrap();
+    assert!(first.contains("\"best\":true"), "the first of its kind is the best one: {first}");
+}
+
+#[test]
 fn two_trainings_in_one_folder_are_refused() {
     let folder = shared().path();
     let run = folder.join("busy");

@@ -67,6 +67,14 @@ pub enum RunError {
     /// The settings of the run cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The newest checkpoint is damaged, and there is one before it.
+    #[error("{problem}; remove it, and the run goes on from {}", .before.display())]
+    Damaged {
+        /// What is wrong, with the file.
+        problem: CheckpointError,
+        /// The one before.
+        before: PathBuf,
+    },
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -159,6 +167,23 @@ impl RunFolder {
         self.latest()?.ok_or_else(|| {
             let root = self.root.clone();
             if self.has_begun() { RunError::NoCheckpoint(root) } else { RunError::NoRun(root) }
+        })
+    }
+
+    /// Reads a numbered checkpoint of the run.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`]; the message names the checkpoint before a damaged one.
+    pub fn load(&self, path: &Path) -> Result<Checkpoint, RunError> {
+        Checkpoint::load(path).map_err(|problem| {
+            let numbered = self.numbered().unwrap_or_default();
+            let before = numbered.into_iter().rfind(|other| other.as_path() < path);
+            match (problem, before) {
+                (problem @ CheckpointError::Malformed { .. }, Some(before)) => {
+                    RunError::Damaged { problem, before }
+                }
+                (problem, _) => problem.into(),
+            }
         })
     }
 
@@ -257,7 +282,9 @@ impl RunFolder {
         let mut paths = paths.map_err(|source| RunError::Read { path: folder, source })?;
         paths.retain(|path| {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            name.starts_with("iteration-") && name.ends_with(".safetensors")
+            let number = name.strip_prefix("iteration-");
+            let number = number.and_then(|n| n.strip_suffix(".safetensors")).unwrap_or_default();
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
         });
         paths.sort();
         Ok(paths)
@@ -310,6 +337,29 @@ mod tests {
         assert_eq!(run.numbered().unwrap().len(), 2);
         let latest = run.require_latest().unwrap();
         assert_eq!(Checkpoint::load(&latest).unwrap().iteration, 1000);
+    }
+
+    #[test]
+    fn a_stray_file_is_no_checkpoint_and_a_damaged_one_names_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = RunFolder::new(folder.path().join("run"));
+        run.begin("").unwrap();
+        let first = run.save(&at(5), 9).unwrap();
+        for stray in ["iteration-abc", "iteration-", "iteration-00000009-copy"] {
+            fs::write(run.checkpoints().join(format!("{stray}.safetensors")), "").unwrap();
+        }
+        assert_eq!(run.require_latest().unwrap(), first);
+        let newest = run.save(&at(10), 9).unwrap();
+        assert_eq!(run.load(&newest).unwrap().iteration, 10);
+        fs::write(&newest, "cut").unwrap();
+        let message = run.load(&newest).unwrap_err().to_string();
+        assert!(
+            message.contains("remove it") && message.contains("iteration-00000005"),
+            "{message}"
+        );
+        fs::remove_file(&first).unwrap();
+        let message = run.load(&newest).unwrap_err().to_string();
+        assert!(message.contains("damaged") && !message.contains("remove it"), "{message}");
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Workshop {
     fn trained(&self, training: &Training, place: &str) -> anyhow::Result<Checkpoint> {
         let folder = RunFolder::new(self.runs.join(&training.name));
         if let Some(path) = folder.latest()? {
-            let checkpoint = Checkpoint::load(&path)?;
+            let checkpoint = folder.load(&path)?;
             if !training.agrees(&checkpoint.settings)? {
                 let path = folder.path().display();
                 bail!("{path} holds a run with other settings than its name says; remove it");
@@ -218,11 +218,11 @@ impl Workshop {
                 return for_use(&path);
             }
         }
-        let (protocol, device) = (self.protocol.clone(), &self.device);
+        let device = &self.device;
         let session = if folder.has_begun() {
-            train::resume(folder, &self.set, protocol, &[], device)?
+            train::resume(folder, &self.set, &[], device)?
         } else {
-            train::begin(folder, &self.set, protocol, training.settings.clone(), device)?
+            train::begin(folder, &self.set, training.settings.clone(), device)?
         };
         say(format!("{place}: training"));
         match train::run_session(session)? {

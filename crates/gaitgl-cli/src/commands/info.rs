@@ -76,9 +76,12 @@ impl Info {
             return say_set(path);
         }
         let run = RunFolder::new(path);
-        let checkpoint = run.latest()?.with_context(|| {
-            format!("{} is neither a prepared set nor a run with a checkpoint", path.display())
-        })?;
+        if !run.has_begun() && run.latest()?.is_none() {
+            // What a preparation left says so itself.
+            PreparedSet::open(path)
+                .with_context(|| format!("{} is no run, and no whole set", path.display()))?;
+        }
+        let checkpoint = run.require_latest()?;
         say(format!("run        {}", path.display()));
         say_checkpoint(&checkpoint, self.frames as usize)
     }

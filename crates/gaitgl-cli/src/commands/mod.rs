@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
@@ -85,19 +85,22 @@ pub struct Trained {
 impl Trained {
     /// Reads the checkpoint.
     pub fn load(&self) -> anyhow::Result<(PathBuf, Checkpoint)> {
-        let path = match (&self.run, &self.checkpoint) {
+        match (&self.run, &self.checkpoint) {
             (Some(run), _) if run.is_file() => {
                 bail!("{} is a file, not a run folder; give it with --checkpoint", run.display())
             }
-            (Some(run), _) => RunFolder::new(run).require_latest()?,
+            (Some(run), _) => {
+                let run = RunFolder::new(run);
+                let path = run.require_latest()?;
+                let checkpoint = run.load(&path)?;
+                Ok((path, checkpoint))
+            }
             (None, Some(path)) if path.is_dir() => {
                 bail!("{} is a folder, not a checkpoint; give it with --run", path.display())
             }
-            (None, Some(path)) => path.clone(),
+            (None, Some(path)) => Ok((path.clone(), Checkpoint::load(path)?)),
             (None, None) => bail!("give --run RUN or --checkpoint FILE"),
-        };
-        let checkpoint = Checkpoint::load(&path)?;
-        Ok((path, checkpoint))
+        }
     }
 }
 
@@ -181,10 +184,23 @@ fn fitting_protocol(layout: &str, conditions: &[String]) -> &'static str {
     benchmark.unwrap_or(if casia_b { "casia-b" } else { "leave-one-out" })
 }
 
+/// A protocol as a run keeps it: the path of a file is made absolute, so that the run goes on from
+/// any folder.
+pub fn lasting_protocol(name: &str) -> anyhow::Result<String> {
+    if !is_protocol_file(name) {
+        return Ok(name.into());
+    }
+    let path = std::path::absolute(name).with_context(|| format!("no path leads to {name}"))?;
+    Ok(path.display().to_string())
+}
+
+fn is_protocol_file(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "toml")
+}
+
 fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
-    let path = Path::new(name);
-    if path.extension().is_some_and(|ending| ending == "toml") {
-        let text = std::fs::read_to_string(path).map_err(|e| {
+    if is_protocol_file(name) {
+        let text = std::fs::read_to_string(name).map_err(|e| {
             anyhow!("cannot read the protocol {name}: {}", gait_data::io_reason(&e))
         })?;
         return Ok(Protocol::from_toml(name, &text)?);

@@ -43,16 +43,14 @@ impl Quickstart {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let began = Instant::now();
         let run = &self.run;
-        if run.exists() && !is_empty_folder(run) {
-            bail!("{} exists already; remove it or name another folder with --run", run.display());
-        }
+        check_free(run)?;
         let device = self.on.open()?;
         let set = Arc::new(make_set(run, self.seed)?);
         let partition = &set.about().partition;
         let (train, test) = (partition.train.len(), partition.test.len());
         say(format!("3 of 4: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
-        let checkpoint = learn(run, self.seed, &device, &set, protocol.clone())?;
+        let checkpoint = learn(run, self.seed, &device, &set)?;
         say(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
         let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
@@ -72,6 +70,23 @@ impl Quickstart {
         say(format!("The table again: gaitgl test --run {run} --data {}", prepared.display()));
         Ok(Outcome::Done)
     }
+}
+
+/// Refuses a folder that holds something; an unfinished quickstart can go on from its training.
+fn check_free(run: &Path) -> anyhow::Result<()> {
+    if !run.exists() || is_empty_folder(run) {
+        return Ok(());
+    }
+    let (prepared, place) = (run.join("prepared"), run.display());
+    let unfinished = RunFolder::new(run).has_begun() && !run.join("table.txt").exists();
+    if unfinished && prepared.join(gait_data::ABOUT_FILE).exists() {
+        bail!(
+            "{place} holds an unfinished quickstart; go on with its training by: gaitgl train \
+             --resume --run {place} --data {}, or remove it, or name another folder with --run",
+            prepared.display()
+        );
+    }
+    bail!("{place} exists already; remove it or name another folder with --run")
 }
 
 fn is_empty_folder(path: &Path) -> bool {
@@ -122,11 +137,10 @@ fn learn(
     seed: u64,
     device: &Device,
     set: &Arc<PreparedSet>,
-    protocol: Protocol,
 ) -> anyhow::Result<Checkpoint> {
     let mut settings = Settings::recipe("quickstart")?;
     settings.train.seed = seed;
-    let session = train::begin(RunFolder::new(run), set, protocol, settings, device)?;
+    let session = train::begin(RunFolder::new(run), set, settings, device)?;
     train::train(session, run, set.folder())?;
     Ok(Checkpoint::load(&RunFolder::new(run).require_latest()?)?)
 }

@@ -9,7 +9,6 @@ use anyhow::{Context, bail};
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
-use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::embed::check_size;
 use gaitgl::run::RunFolder;
@@ -20,7 +19,7 @@ use gaitgl::train::{
 };
 use indicatif::{HumanDuration, ProgressBar};
 
-use super::{OnDevice, Recipe, protocol_for_set, say};
+use super::{OnDevice, Recipe, lasting_protocol, protocol_for_set, say};
 use crate::{Outcome, progress};
 
 /// Train a network on the training subjects of a prepared set
@@ -41,7 +40,8 @@ pub struct Train {
     /// Run folder to write
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
-    /// Protocol of the tests during training [default: what fits the data]
+    /// Protocol of the tests during training, kept with the run as train.protocol [default: what
+    /// fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
     /// Go on with the run from its last checkpoint
@@ -54,13 +54,13 @@ pub struct Train {
 impl Train {
     pub fn run(self) -> anyhow::Result<Outcome> {
         let set = Arc::new(PreparedSet::open(&self.data)?);
-        let protocol = protocol_for_set(self.protocol.as_deref(), &set)?;
         let folder = RunFolder::new(&self.run);
+        let mut recipe = self.recipe;
+        recipe.set.extend(self.protocol.map(|name| format!("train.protocol={name}")));
         let session = if self.resume {
-            resume(folder, &set, protocol, &self.recipe.set, &self.on.open()?)?
+            resume(folder, &set, &recipe.set, &self.on.open()?)?
         } else {
-            let settings = self.recipe.settings()?;
-            begin(folder, &set, protocol, settings, &self.on.open()?)?
+            begin(folder, &set, recipe.settings()?, &self.on.open()?)?
         };
         train(session, &self.run, &self.data)
     }
@@ -76,12 +76,12 @@ pub fn learnable(set: &Arc<PreparedSet>, settings: &Settings) -> anyhow::Result<
 pub fn begin(
     mut folder: RunFolder,
     set: &Arc<PreparedSet>,
-    protocol: Protocol,
-    settings: Settings,
+    mut settings: Settings,
     device: &Device,
 ) -> anyhow::Result<Session> {
+    settings.train.protocol = lasting_protocol(&settings.train.protocol)?;
     let subjects = learnable(set, &settings)?;
-    let test = periodic_test(protocol, set, &settings)?;
+    let test = periodic_test(set, &settings)?;
     let config = settings.to_toml()?;
     let trainer = Trainer::new(settings, subjects, device)?;
     folder.begin(&config)?;
@@ -92,16 +92,16 @@ pub fn begin(
 pub fn resume(
     mut folder: RunFolder,
     set: &Arc<PreparedSet>,
-    protocol: Protocol,
     assignments: &[String],
     device: &Device,
 ) -> anyhow::Result<Session> {
     let run = folder.path().display().to_string();
-    let checkpoint = folder.resume()?.map(|path| Checkpoint::load(&path)).transpose()?;
+    let checkpoint = folder.resume()?.map(|path| folder.load(&path)).transpose()?;
     let saved =
         checkpoint.as_ref().map_or_else(|| folder.settings(), |c| Ok(c.settings.clone()))?;
-    let settings = saved.clone().assign(assignments)?;
+    let mut settings = saved.clone().assign(assignments)?;
     settings.check()?;
+    settings.train.protocol = lasting_protocol(&settings.train.protocol)?;
     if settings.model != saved.model {
         bail!("--resume cannot change the network (model.*); start a new run for that");
     }
@@ -109,9 +109,11 @@ pub fn resume(
     if let Some(checkpoint) = &checkpoint {
         check_same_training(&run, checkpoint, &settings, &subjects, set)?;
     }
-    let test = periodic_test(protocol, set, &settings)?;
+    let test = periodic_test(set, &settings)?;
     let config = settings.to_toml()?;
-    let best = checkpoint.as_ref().and_then(|checkpoint| checkpoint.score);
+    // Scores by two protocols do not compare.
+    let same_test = settings.train.protocol == saved.train.protocol;
+    let best = checkpoint.as_ref().and_then(|checkpoint| checkpoint.score).filter(|_| same_test);
     let trainer = match checkpoint {
         Some(checkpoint) => Trainer::resume(checkpoint, settings, device)?,
         None => Trainer::new(settings, subjects, device)?,
@@ -147,12 +149,10 @@ fn check_same_training(
 }
 
 /// The test during training, if the recipe comes to one and the protocol has something to score.
-fn periodic_test(
-    protocol: Protocol,
-    set: &PreparedSet,
-    settings: &Settings,
-) -> anyhow::Result<Option<PeriodicTest>> {
+fn periodic_test(set: &PreparedSet, settings: &Settings) -> anyhow::Result<Option<PeriodicTest>> {
     let recipe = &settings.train;
+    let name = Some(recipe.protocol.as_str()).filter(|name| !name.is_empty());
+    let protocol = protocol_for_set(name, set)?;
     if recipe.test_every == 0 || recipe.test_every > recipe.iterations {
         return Ok(None);
     }
@@ -193,7 +193,7 @@ pub fn train(session: Session, run: &Path, data: &Path) -> anyhow::Result<Outcom
 /// Runs a session to its end, or to Ctrl-C, and shows its progress.
 pub fn run_session(mut session: Session) -> anyhow::Result<Ending> {
     let stop = progress::watch_interrupts()?;
-    let mut console = Console::new(session.iterations());
+    let mut console = Console::new(session.iterations(), session.classifies());
     let ending = session.run(&mut console, stop)?;
     console.bar.finish_and_clear();
     Ok(ending)
@@ -205,12 +205,15 @@ struct Console {
     plain: bool,
     last_line: Option<Instant>,
     iterations: u64,
+    /// Whether the network has a classifier to tell of.
+    classifies: bool,
 }
 
 impl Console {
-    fn new(iterations: u64) -> Self {
+    fn new(iterations: u64, classifies: bool) -> Self {
         let plain = !std::io::stderr().is_terminal();
-        Self { bar: progress::bar("Training", "iterations"), plain, last_line: None, iterations }
+        let bar = progress::bar("Training", "iterations");
+        Self { bar, plain, last_line: None, iterations, classifies }
     }
 
     fn line(&self, text: &str) {
@@ -226,14 +229,16 @@ impl Observer for Console {
     fn step(&mut self, report: &StepReport, pace: &Pace) {
         self.bar.set_length(self.iterations);
         self.bar.set_position(report.iteration);
+        let classes = if self.classifies {
+            format!("; classes {:.3}, {:.0}% right", report.cross_entropy, report.accuracy)
+        } else {
+            String::new()
+        };
         self.bar.set_message(format!(
-            "loss {:.3} (triplet {:.3}, {:.0}% active; classes {:.3}, {:.0}% right) rate {:.0e} \
-             {:.0} frames/s",
+            "loss {:.3} (triplet {:.3}, {:.0}% active{classes}) rate {:.0e} {:.0} frames/s",
             report.loss,
             report.triplet,
             report.active,
-            report.cross_entropy,
-            report.accuracy,
             report.learning_rate,
             pace.frames_per_second
         ));
@@ -249,15 +254,18 @@ impl Observer for Console {
         }
         self.last_line = Some(Instant::now());
         let left = HumanDuration(Duration::from_secs_f64(pace.seconds_left.min(1e9)));
+        let classes = if self.classifies {
+            format!("  classes {:.4} ({:.1}% right)", mean.cross_entropy, mean.accuracy)
+        } else {
+            String::new()
+        };
         self.line(&format!(
-            "iteration {:>6}  loss {:.4}  triplet {:.4} ({:.1}% active)  classes {:.4} ({:.1}% \
-             right)  rate {:.1e}  {:.0} frames/s  {:.1}% waiting  {left} left",
+            "iteration {:>6}  loss {:.4}  triplet {:.4} ({:.1}% active){classes}  rate {:.1e}  \
+             {:.0} frames/s  {:.1}% waiting  {left} left",
             mean.iteration,
             mean.loss,
             mean.triplet,
             mean.active,
-            mean.cross_entropy,
-            mean.accuracy,
             mean.learning_rate,
             pace.frames_per_second,
             pace.waiting

@@ -57,7 +57,9 @@ pub fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -
 fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     let mut whole = settings.to_table()?;
     whole.remove("preset");
-    for key in ["keep", "test_every", "test_subjects", "log_every", "checkpoint_every"] {
+    let beside =
+        ["keep", "test_every", "test_subjects", "protocol", "log_every", "checkpoint_every"];
+    for key in beside {
         inner(&mut whole, "train").map(|train| train.remove(key));
     }
     if settings.model.branches == Branches::Global {
@@ -175,7 +177,12 @@ mod tests {
         for other in ["train.iterations=7", "train.seed=2", "train.batch.frames=20"] {
             assert_ne!(&names("at-test", &[other])[0], plain, "{other}");
         }
-        for same in ["train.log_every=7", "train.keep=9", "train.checkpoint_every=7"] {
+        for same in [
+            "train.log_every=7",
+            "train.keep=9",
+            "train.checkpoint_every=7",
+            "train.protocol=leave-one-out",
+        ] {
             assert_eq!(&names("at-test", &[same])[0], plain, "{same}");
         }
         let settings = Settings::preset("paper-small").unwrap();

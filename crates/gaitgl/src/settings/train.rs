@@ -39,6 +39,9 @@ pub struct TrainSettings {
     /// Test subjects of such a test, evenly spread; 0 for all.
     #[serde(default = "some_subjects")]
     pub test_subjects: usize,
+    /// Protocol of such a test: a built-in one or a file; empty for the one that fits the data.
+    #[serde(default)]
+    pub protocol: String,
     /// Iterations between two lines of the log.
     pub log_every: u64,
     /// A batch: P x K clips.
@@ -115,6 +118,7 @@ impl Default for TrainSettings {
             keep: 3,
             test_every: 10_000,
             test_subjects: some_subjects(),
+            protocol: String::new(),
             log_every: 100,
             batch: BatchSettings { subjects: 8, sequences: 16, frames: 30 },
             loss: LossSettings { margin: 0.2, logit_scale: 1.0, label_smoothing: 0.0 },

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{PeriodicTest, StepReport, TrainError, Trainer};
 use crate::run::RunFolder;
-use crate::settings::TrainSettings;
+use crate::settings::{Neck, TrainSettings};
 
 /// Batches made ahead of the network.
 const AHEAD: usize = 4;
@@ -107,6 +107,11 @@ impl Session {
     /// Optimiser steps of the whole run.
     pub fn iterations(&self) -> u64 {
         self.trainer.settings().train.iterations
+    }
+
+    /// Whether the network has a classifier: one without learns by the triplet loss alone.
+    pub fn classifies(&self) -> bool {
+        self.trainer.settings().model.neck != Neck::None
     }
 
     /// Trains to the last iteration, or until `stop` is set: then a checkpoint is written.
