@@ -73,18 +73,31 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DataError> {
 /// the process ends.
 pub(crate) fn lock(folder: &Path) -> Result<File, DataError> {
     let path = folder.join(LOCK_FILE);
-    let file = File::create(&path).map_err(|e| DataError::io("write", &path, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DataError::unusable(
+    let lock = try_lock(&path).map_err(|e| DataError::io("write", &path, e))?;
+    lock.ok_or_else(|| {
+        DataError::unusable(
             folder,
             "another process is at work here",
             "wait for it, or choose another output folder",
-        )),
-        // A file system without locks: the user has to take care.
-        Err(TryLockError::Error(_)) => Ok(file),
+        )
+    })
+}
+
+/// Makes a file and locks it, until it is dropped or the process ends; `None` if another process has
+/// it. On a file system without locks the user has to take care.
+///
+/// # Errors
+/// A folder that is missing or cannot be written to.
+pub fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = File::create(path)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }
+
+/// Name of the file that keeps other processes out of a folder of results.
+pub const FOLDER_LOCK: &str = ".lock";
 
 /// Name of the file by which [`lock`] locks a folder.
 pub(crate) const LOCK_FILE: &str = "lock";

@@ -5,7 +5,6 @@ pub mod checkpoint;
 pub mod device;
 pub mod embed;
 pub mod exchange;
-pub mod lock;
 pub mod loss;
 pub mod mask;
 pub mod net;

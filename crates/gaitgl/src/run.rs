@@ -18,8 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::files::write_beside;
-use crate::lock::lock_folder;
+use crate::files::{FOLDER_LOCK, try_lock, write_beside};
 use crate::settings::{Settings, SettingsError};
 
 /// A run folder.
@@ -93,7 +92,7 @@ impl RunFolder {
 
     /// Keeps other processes from training in the folder while this value lives.
     fn lock(&mut self) -> Result<(), RunError> {
-        let lock = lock_folder(&self.root).map_err(failed(&self.root))?;
+        let lock = try_lock(&self.root.join(FOLDER_LOCK)).map_err(failed(&self.root))?;
         self.lock = Some(Arc::new(lock.ok_or_else(|| RunError::Busy(self.root.clone()))?));
         Ok(())
     }

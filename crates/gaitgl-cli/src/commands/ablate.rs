@@ -14,6 +14,7 @@ use gait_data::PreparedSet;
 use gait_eval::{Distance, Protocol};
 use gaitgl::ablation::{ResultTable, Run, Score, Sweep, Training, test_name};
 use gaitgl::checkpoint::Checkpoint;
+use gaitgl::files::{FOLDER_LOCK, try_lock};
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
 use gaitgl::train::{Ending, names_of};
@@ -85,7 +86,7 @@ impl Ablate {
 fn lock(out: &Path) -> anyhow::Result<File> {
     let failed = |e| anyhow!("cannot write {}: {}", out.display(), gait_data::io_reason(&e));
     std::fs::create_dir_all(out).map_err(failed)?;
-    let lock = gaitgl::lock::lock_folder(out).map_err(failed)?;
+    let lock = try_lock(&out.join(FOLDER_LOCK)).map_err(failed)?;
     lock.with_context(|| {
         let out = out.display();
         format!("another `gaitgl ablate` is at work in {out}; wait for it, or give another --out")
