@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use gait_embeddings::{Format, decode};
 use gaitgl::ablation::Sweep;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{ImportOptions, import_bytes};
 use gaitgl::net::describe;
 use gaitgl::settings::Settings;
 use gaitgl::train::Trainer;
-use gaitgl_cli::embedding_file::{Format, decode};
 
 use crate::bounded::{Bound, bounded};
 

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use crate::files::{FolderBeside, write_json};
 use crate::pickle::write::around_uint8;
 use crate::{Clip, DataError, Partition, PreparedSet, SequenceEntry, Watch};
+use gait_support::files::{StagedFolder, write_json};
 
 /// What [`convert()`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
     for entry in set.entries() {
         check_names(set, entry)?;
     }
-    let beside = FolderBeside::create(&out)?;
+    let beside = StagedFolder::create(&out)?;
     let tree = beside.tree();
     let total = set.len() as u64;
     let (done, frames) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -47,14 +47,14 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
         write_clip(&tree, set.entry(index), &clip)?;
         frames.fetch_add(clip.frames as u64, Ordering::Relaxed);
         watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-        Ok(())
+        Ok::<_, DataError>(())
     })?;
     let partition = partition_path(&out);
     write_partition(&partition, &set.about().partition)?;
     if let Err(error) = beside.finish() {
         // Alone it would be in the way of the next attempt, and is of no use.
         let _ = fs::remove_file(&partition);
-        return Err(error);
+        return Err(error.into());
     }
     Ok(ConvertReport { sequences: total, frames: frames.into_inner(), partition })
 }
@@ -131,5 +131,5 @@ fn write_partition(path: &Path, partition: &Partition) -> Result<(), DataError> 
     ];
     let lists: BTreeMap<&str, &Vec<String>> =
         lists.into_iter().filter_map(|(name, list)| Some((name, list?))).collect();
-    write_json(path, &lists)
+    Ok(write_json(path, &lists)?)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use image::codecs::{bmp::BmpDecoder, jpeg::JpegDecoder, png::PngDecoder};
 use image::{ColorType, ImageDecoder, ImageError, ImageResult, Limits};
 
-use crate::caught::caught;
+use gait_support::caught;
 
 /// A grey image, row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,9 @@
 
 mod align;
 mod benchmark;
-mod caught;
 mod convert;
 mod cubic;
 mod error;
-pub mod files;
 mod fingerprint;
 mod folder;
 mod image_file;
@@ -29,13 +27,12 @@ mod set;
 pub mod synth;
 mod tally;
 mod tree;
-mod watch;
 
 pub use align::{FAINTEST_SUM, Unusable, WIDEST, align};
 pub use benchmark::Benchmark;
-pub use caught::{caught, keep_caught_panics_quiet};
 pub use convert::{ConvertReport, convert};
-pub use error::{DataError, io_reason};
+pub use error::DataError;
+pub use gait_support::{FileError, Stopped, Watch};
 pub use image_file::{Grey, decode_grey, read_grey};
 pub use layout::Layout;
 pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
@@ -50,4 +47,3 @@ pub use set::{
     SequenceEntry, read_about,
 };
 pub use tally::Tally;
-pub use watch::Watch;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::error::io_reason;
 use crate::fingerprint::Fingerprint;
 use crate::folder::{Kind, entries, state};
 use crate::layout::{Form, Part};
 use crate::pattern::{Found, PathPattern};
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
+use gait_support::io_reason;
 
 /// A folder of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]

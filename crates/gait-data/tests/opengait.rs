@@ -155,7 +155,7 @@ fn conversion_leaves_what_is_there_and_nothing_when_stopped() {
     fs::create_dir(&tree).unwrap();
     let stop = AtomicBool::new(true);
     let watch = Watch { progress: &|_, _| {}, stop: &stop };
-    assert!(matches!(convert(&place.set(), &tree, &watch), Err(DataError::Stopped)));
+    assert!(matches!(convert(&place.set(), &tree, &watch), Err(DataError::Stopped(_))));
     let names: Vec<_> = fs::read_dir(tree.parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -24,7 +24,7 @@ fn stop_after(place: &Place, enough: u64) {
     let progress = |done, _| stop.store(done >= enough, Ordering::Relaxed);
     let watch = Watch { progress: &progress, stop: &stop };
     let error = prepare(&place.raw(), &place.out(), &options(), &watch).unwrap_err();
-    assert!(matches!(error, DataError::Stopped), "{error}");
+    assert!(matches!(error, DataError::Stopped(_)), "{error}");
     let error = PreparedSet::open(&place.out()).unwrap_err().to_string();
     assert!(error.contains("not finished"), "{error}");
 }

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let watch = Watch { progress: &progress, stop: &stop };
     let nearest = |_, row: &[f32]| row.iter().copied().fold(f32::INFINITY, f32::min);
     match map_rows(&embeddings, Distance::Strips, &left, &right, &watch, nearest) {
-        Ok(_) | Err(EvalError::Stopped) => {}
+        Ok(_) | Err(EvalError::Stopped(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let took = began.elapsed().as_secs_f64();

@@ -170,6 +170,6 @@ mod tests {
         let stop = std::sync::atomic::AtomicBool::new(true);
         let watch = Watch { stop: &stop, ..Watch::silent() };
         let answer = map_rows(&e, Distance::Flat, &[0], &[1], &watch, |_, _| ());
-        assert_eq!(answer, Err(EvalError::Stopped));
+        assert_eq!(answer, Err(EvalError::Stopped(crate::Stopped)));
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::nearest::{did_you_mean, nearest};
+use gait_support::{Stopped, did_you_mean, nearest};
 
 /// A failure of this crate: one line that names the thing and the mend.
 #[derive(Debug, Error, PartialEq)]
@@ -43,8 +43,8 @@ pub enum EvalError {
         problem: String,
     },
     /// The caller asked to stop.
-    #[error("stopped before all probes were compared; run the same command again for the result")]
-    Stopped,
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 impl EvalError {

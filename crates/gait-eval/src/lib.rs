@@ -21,14 +21,12 @@
 //! Absent on purpose: reading and writing files (the caller's), and any knowledge of how an
 //! embedding was made.
 
-mod csv;
 mod distance;
 mod embeddings;
 mod error;
 mod evaluate;
 mod evaluation;
 mod metric;
-mod nearest;
 mod pairs;
 mod pairwise;
 mod pattern;
@@ -38,19 +36,16 @@ mod selection;
 mod submission;
 mod table;
 mod verification;
-mod watch;
 
-pub use csv::csv_line;
 pub use distance::{Distance, distance_matrix, map_rows};
 pub use embeddings::{Embeddings, Name};
 pub use error::EvalError;
 pub use evaluate::evaluate;
 pub use evaluation::{Evaluation, GroupResult, PairResult, ViewResult};
+pub use gait_support::{Stopped, Watch};
 pub use metric::{Metric, Outcome};
-pub use nearest::{did_you_mean, nearest};
 pub use pattern::{Pattern, Selector};
 pub use protocol::{Average, IdenticalViews, ProbeGroup, Protocol, Published, Unmatched};
 pub use rerank::Rerank;
 pub use submission::{IdColumn, Submission, SubmissionForm, submission};
 pub use verification::{RocPoint, Verification, VerificationGroup, verify};
-pub use watch::Watch;

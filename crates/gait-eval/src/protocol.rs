@@ -148,7 +148,7 @@ const MOST_DECIMALS: u8 = 12;
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
         const BUILTINS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../../protocols/", $name, ".toml")))),*];
+            &[$(($name, include_str!(concat!("../protocols/", $name, ".toml")))),*];
     };
 }
 

@@ -7,7 +7,9 @@ use serde::Deserialize;
 
 use crate::distance::map_rows;
 use crate::pattern::Selector;
-use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch, csv_line, selection};
+use gait_support::csv_line;
+
+use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch, selection};
 
 /// What a submission consists of: the `[submission]` table of a protocol.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

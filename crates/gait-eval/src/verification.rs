@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::distance::map_rows;
 use crate::pairs::Pairs;
 use crate::selection::{self, Chosen};
-use crate::{Distance, Embeddings, EvalError, Protocol, Watch, csv_line, distance_matrix};
+use gait_support::csv_line;
+
+use crate::{Distance, Embeddings, EvalError, Protocol, Watch, distance_matrix};
 
 /// False accept rates at which the true accept rate is given.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];

@@ -11,6 +11,6 @@ pub fn write_json(path: &Path, value: &serde_json::Value) -> anyhow::Result<()> 
 
 /// Writes bytes, whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    gaitgl::files::write_beside(path, bytes)
-        .map_err(|e| anyhow!("cannot write {}: {}", path.display(), gait_data::io_reason(&e)))
+    gait_support::files::write_atomic(path, bytes)
+        .map_err(|e| anyhow!("cannot write {}: {}", path.display(), gait_support::io_reason(&e)))
 }

@@ -5,6 +5,7 @@
 
 mod commands;
 mod files;
+mod hints;
 mod plot;
 mod progress;
 
@@ -15,6 +16,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use commands::Command;
+use gait_support::full_message;
 
 /// Feature maps of the same sizes come and go with every layer. This allocator keeps their pages,
 /// where the system's gives them back and has to clear them again: 4 to 5% of a training step and
@@ -44,13 +46,13 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     start_log();
-    gait_data::keep_caught_panics_quiet();
+    gait_support::keep_caught_panics_quiet();
     let ended = arguments.command.run(&mut Arguments::command());
     match ended.and_then(|outcome| commands::all_said().map(|()| outcome)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Skipped) => ExitCode::from(1),
         Err(error) => {
-            report(&told(&error));
+            report(&describe(&error));
             ExitCode::from(2)
         }
     }
@@ -87,43 +89,17 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// An error with its causes, but for those that it has told already.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().map(cause).fold(String::new(), |told, cause| {
-        if told.is_empty() {
-            cause
-        } else if told.contains(&cause) {
-            told
-        } else {
-            format!("{told}: {cause}")
-        }
-    })
-}
-
-/// One cause; the system's own without the number that Rust adds.
-fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
-    cause.downcast_ref::<std::io::Error>().map_or_else(|| cause.to_string(), gait_data::io_reason)
+/// An error with its causes and the hint for it, in one line.
+fn describe(error: &anyhow::Error) -> String {
+    let message = full_message(error.as_ref());
+    match hints::hint(error) {
+        Some(hint) => format!("{message}; {hint}"),
+        None => message,
+    }
 }
 
 /// Errors reach the user here. That nobody reads them (`2>&1 | head`) is no reason to panic.
 fn report(message: &str) {
     let line: Vec<&str> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     let _ = writeln!(std::io::stderr(), "gaitgl: {}", line.join("; "));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let cause = std::io::Error::other("disk on fire");
-        let repeats = anyhow::Error::new(cause).context("cannot write a: disk on fire");
-        assert_eq!(told(&repeats), "cannot write a: disk on fire");
-        let adds = anyhow::anyhow!("disk on fire").context("cannot write a");
-        assert_eq!(told(&adds), "cannot write a: disk on fire");
-        let missing = std::io::Error::from_raw_os_error(2);
-        let told = told(&anyhow::Error::new(missing).context("cannot read a"));
-        assert!(!told.contains("os error"), "{told}");
-    }
 }

@@ -2,8 +2,6 @@
 
 mod common;
 
-use gaitgl_cli::embedding_file;
-
 use common::{gaitgl, ok, refused, shared, texts, words};
 
 #[test]
@@ -43,7 +41,7 @@ fn embeddings_are_written_in_both_formats() {
         assert!(told.contains("160 embeddings"), "{told}");
     }
     let [npz, parquet] =
-        ["e.npz", "e.parquet"].map(|n| embedding_file::read(&folder.join(n)).unwrap());
+        ["e.npz", "e.parquet"].map(|n| gait_embeddings::read(&folder.join(n)).unwrap());
     assert_eq!(npz, parquet);
     assert_eq!((npz.len(), npz.subjects[0].as_str()), (160, "001"));
     assert!(npz.row(0) != npz.row(1));

@@ -74,7 +74,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 static QUIET: Once = Once::new();
 
 fn check(target: &str, reader: fn(&[u8])) {
-    QUIET.call_once(gait_data::keep_caught_panics_quiet);
+    QUIET.call_once(gait_support::keep_caught_panics_quiet);
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let saved = saved(target);
     saved.iter().for_each(|bytes| reader(bytes));

@@ -6,15 +6,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use gait_data::io_reason;
+use gait_support::io_reason;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_beside;
 use crate::net::{Evaluator, GaitGl, ModelError};
 use crate::settings::{Neck, Settings, SettingsError};
 use crate::weights::{Weight, Weights, little_endian};
+use gait_support::files::write_atomic;
 
 /// The metadata key of a checkpoint's own description.
 const ABOUT: &str = "gaitgl";
@@ -102,7 +102,7 @@ impl Checkpoint {
     /// A folder that cannot be written to, a full disk.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let bytes = self.to_bytes(path)?;
-        write_beside(path, &bytes)
+        write_atomic(path, &bytes)
             .map_err(|source| CheckpointError::Write { path: path.into(), source })
     }
 

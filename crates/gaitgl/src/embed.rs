@@ -86,7 +86,7 @@ pub fn embed(
             }
         });
         for (done, clip) in clips.iter().enumerate() {
-            watch.check()?;
+            watch.check().map_err(DataError::from)?;
             let embedding = network.embed(to_tensor(clip?, device))?;
             values.extend(net::values(embedding));
             watch.report(done as u64 + 1, indices.len() as u64);

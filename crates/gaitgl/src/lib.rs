@@ -8,7 +8,6 @@ pub mod exchange;
 pub mod loss;
 pub mod mask;
 pub mod net;
-pub mod presets;
 pub mod region_conv3d;
 pub mod run;
 pub mod settings;
@@ -16,4 +15,3 @@ pub mod train;
 pub mod weights;
 
 pub use device::cpu;
-pub use gait_data::files;

@@ -234,7 +234,7 @@ fn interval_agrees(size: usize, length: usize, distance: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets;
+    use crate::settings::presets;
 
     const RANDOM: [Partition; 5] = [
         Partition::PartH,

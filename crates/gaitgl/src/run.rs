@@ -13,13 +13,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gait_data::io_reason;
+use gait_support::io_reason;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::files::{FOLDER_LOCK, try_lock, write_beside};
 use crate::settings::{Settings, SettingsError};
+use gait_support::files::{LOCK_FILE, try_lock, write_atomic};
 
 /// A run folder.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl RunFolder {
 
     /// Keeps other processes from training in the folder while this value lives.
     fn lock(&mut self) -> Result<(), RunError> {
-        let lock = try_lock(&self.root.join(FOLDER_LOCK)).map_err(failed(&self.root))?;
+        let lock = try_lock(&self.root.join(LOCK_FILE)).map_err(failed(&self.root))?;
         self.lock = Some(Arc::new(lock.ok_or_else(|| RunError::Busy(self.root.clone()))?));
         Ok(())
     }
@@ -305,7 +305,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> RunError {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    write_beside(path, bytes).map_err(failed(path))
+    write_atomic(path, bytes).map_err(failed(path))
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use std::thread;
 pub(crate) use place::PARTIAL_FOLDER;
 pub use report::{Outcome, PrepareReport};
 
-use crate::files::{rename, write_json};
 use crate::fingerprint::Fingerprint;
 use crate::layout::Form;
 use crate::queue::OrderedQueue;
@@ -30,6 +29,7 @@ use crate::{
     DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Tally, Watch,
     partition_subjects,
 };
+use gait_support::files::{rename, write_json};
 use place::{Partial, Present, look};
 use sequence::Workshop;
 use shard::{SEQUENCES, Shard, ShardNote};

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
-use crate::files::{LOCK_FILE, lock, write_json};
 use crate::set::{ABOUT_FILE, CLIPS_FILE, PreparedSet, read_about};
+use gait_support::files::{LOCK_FILE, lock, write_json};
 
 /// Folder of unfinished work within the output folder.
 pub(crate) const PARTIAL_FOLDER: &str = ".partial";

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
-use crate::files::write_json;
 use crate::set::arrow_file::{ArrowFile, Row, read_batches};
 use crate::set::{Dropped, map};
 use arrow_array::RecordBatch;
+use gait_support::files::write_json;
 use serde::{Deserialize, Serialize};
 
 /// Sequences of a part: few enough that a kill loses seconds, and that a part of long sequences
@@ -48,7 +48,7 @@ impl Shard {
             file.write(rows)?;
         }
         file.finish()?;
-        write_json(&self.note, note)
+        Ok(write_json(&self.note, note)?)
     }
 
     /// The part's note if the part is whole.

@@ -13,8 +13,8 @@ use super::film::Film;
 use super::raster::Mask;
 use super::walk::{Person, Recording, Walk};
 use super::{SynthOptions, view_name};
-use crate::files::FolderBeside;
 use crate::{DataError, Watch};
+use gait_support::files::StagedFolder;
 
 /// What [`write_tree`] made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn write_tree(
 ) -> Result<SynthReport, DataError> {
     options.check()?;
     refuse_occupied(out)?;
-    let beside = FolderBeside::create(out)?;
+    let beside = StagedFolder::create(out)?;
     let report = write_subjects(&beside.tree(), options, watch)?;
     beside.finish()?;
     Ok(report)
@@ -90,7 +90,7 @@ fn write_subjects(
                 written += clip.write(film, options.frames)?;
                 watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, sequences as u64);
             }
-            Ok(written)
+            Ok::<_, DataError>(written)
         })
         .try_reduce(|| 0, |a, b| Ok(a + b))?;
     Ok(SynthReport {
@@ -255,7 +255,7 @@ mod tests {
         let after_three = |done, _total| stop.store(done >= 3, Ordering::Relaxed);
         let watch = Watch { progress: &after_three, stop: &stop };
         let out = folder.path().join("raw");
-        assert!(matches!(write_tree(&out, &small(), &watch), Err(DataError::Stopped)));
+        assert!(matches!(write_tree(&out, &small(), &watch), Err(DataError::Stopped(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -12,9 +12,9 @@ use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Protocol};
+use gait_support::files::{LOCK_FILE, try_lock};
 use gaitgl::ablation::{ResultTable, Run, Score, Sweep, Training, test_name};
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::files::{FOLDER_LOCK, try_lock};
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
 use gaitgl::train::{Ending, names_of};
@@ -84,9 +84,9 @@ impl Ablate {
 
 /// Keeps other commands out of the folder while the file lives.
 fn lock(out: &Path) -> anyhow::Result<File> {
-    let failed = |e| anyhow!("cannot write {}: {}", out.display(), gait_data::io_reason(&e));
+    let failed = |e| anyhow!("cannot write {}: {}", out.display(), gait_support::io_reason(&e));
     std::fs::create_dir_all(out).map_err(failed)?;
-    let lock = try_lock(&out.join(FOLDER_LOCK)).map_err(failed)?;
+    let lock = try_lock(&out.join(LOCK_FILE)).map_err(failed)?;
     lock.with_context(|| {
         let out = out.display();
         format!("another `gaitgl ablate` is at work in {out}; wait for it, or give another --out")

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gait_data::PreparedSet;
-use gaitgl_cli::embedding_file;
 
 use super::{OnDevice, Trained, say, test};
 use crate::Outcome;
@@ -45,7 +44,7 @@ enum Subjects {
 
 impl Embed {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        embedding_file::check_format(&self.out)?;
+        gait_embeddings::check_format(&self.out)?;
         let (_, checkpoint) = self.trained.load()?;
         let set = PreparedSet::open(&self.data)?;
         let indices = match self.subjects {
@@ -57,7 +56,7 @@ impl Embed {
             bail!("{} holds no such sequences; try --subjects all", self.data.display());
         }
         let embeddings = test::embed_set(&checkpoint, &set, &indices, &self.on.open()?)?;
-        embedding_file::write(&self.out, &embeddings)?;
+        gait_embeddings::write(&self.out, &embeddings)?;
         say(format!(
             "{}: {} embeddings of {} channels x {} strips",
             self.out.display(),

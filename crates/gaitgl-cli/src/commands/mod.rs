@@ -201,7 +201,7 @@ fn is_protocol_file(name: &str) -> bool {
 fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
     if is_protocol_file(name) {
         let text = std::fs::read_to_string(name).map_err(|e| {
-            anyhow!("cannot read the protocol {name}: {}", gait_data::io_reason(&e))
+            anyhow!("cannot read the protocol {name}: {}", gait_support::io_reason(&e))
         })?;
         return Ok(Protocol::from_toml(name, &text)?);
     }
@@ -233,7 +233,7 @@ pub fn say(line: impl std::fmt::Display) {
 /// One was not, as on a full disk.
 pub fn all_said() -> anyhow::Result<()> {
     UNSAID.get().map_or(Ok(()), |error| {
-        bail!("cannot write the result to standard output: {}", gait_data::io_reason(error))
+        bail!("cannot write the result to standard output: {}", gait_support::io_reason(error))
     })
 }
 

@@ -10,7 +10,7 @@ use gait_data::{PartitionFile, PreparedSet};
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::train::names_of;
-use gaitgl_cli::embedding_file;
+
 use serde_json::Value;
 
 use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
@@ -92,7 +92,7 @@ impl Test {
         let name = self.protocol.as_deref();
         if let Some(path) = &self.embeddings {
             let probe = self.partition.as_deref().map(read_probe).transpose()?;
-            let embeddings = embedding_file::read(path)?;
+            let embeddings = gait_embeddings::read(path)?;
             let embeddings = match set {
                 Some(set) => of_test_subjects(embeddings, set)?,
                 None => embeddings,
@@ -190,7 +190,7 @@ pub fn embed_set(
     let network = checkpoint.evaluator(device)?;
     let model = &checkpoint.settings.model;
     progress::watched("Embedding", "sequences", |progress, stop| {
-        let watch = gait_data::Watch { progress, stop };
+        let watch = Watch { progress, stop };
         gaitgl::embed::embed(&network, model, set, indices, device, &watch)
     })
 }

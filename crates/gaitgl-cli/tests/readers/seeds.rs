@@ -12,7 +12,7 @@ use gait_data::Batch;
 use gait_eval::Embeddings;
 use gaitgl::settings::Settings;
 use gaitgl::train::Trainer;
-use gaitgl_cli::embedding_file;
+
 use image::{DynamicImage, GrayImage, ImageFormat};
 
 use super::folder;
@@ -177,7 +177,7 @@ fn embeddings() {
     let embeddings = Embeddings::new(2, 5, values, names).unwrap();
     for target in ["npz", "parquet"] {
         let path = place.path().join("a").with_extension(target);
-        embedding_file::write(&path, &embeddings).unwrap();
+        gait_embeddings::write(&path, &embeddings).unwrap();
         save(target, "three", &fs::read(&path).unwrap());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gait_data::io_reason;
-use gait_eval::{did_you_mean, nearest};
+use gait_support::io_reason;
+use gait_support::{did_you_mean, nearest};
 use serde::Deserialize;
 use toml::Table;
 
@@ -120,7 +120,7 @@ pub enum AblationError {
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
         const BUILTINS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../../../ablations/", $name, ".toml")))),*];
+            &[$(($name, include_str!(concat!("../../ablations/", $name, ".toml")))),*];
     };
 }
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use gait_eval::{Protocol, csv_line};
+use gait_eval::Protocol;
+use gait_support::csv_line;
 use serde_json::Value;
 
 use super::{Row, Sweep};

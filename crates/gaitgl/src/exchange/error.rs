@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gait_data::io_reason;
+use gait_support::io_reason;
 
 use crate::checkpoint::CheckpointError;
 use crate::net::ModelError;

@@ -11,9 +11,9 @@ use super::onnx;
 use super::recognise::{self, BATCHES, names};
 use super::torch::{self, Entry, Values};
 use crate::checkpoint::Checkpoint;
-use crate::files::write_beside;
 use crate::net::{GaitGl, ModelError};
 use crate::settings::{LocalSettings, ModelSettings, Partition};
+use gait_support::files::write_atomic;
 
 /// What a checkpoint becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn export(checkpoint: &Checkpoint, path: &Path) -> Result<Exported, Exchange
         Format::Torch => torch::write(&entries(checkpoint, published), checkpoint.iteration),
         Format::Onnx => onnx::write(checkpoint),
     };
-    write_beside(path, &bytes.map_err(problem)?)
+    write_atomic(path, &bytes.map_err(problem)?)
         .map_err(|source| ExchangeError::Write { path: path.into(), source })?;
     Ok(Exported { published, unlike })
 }

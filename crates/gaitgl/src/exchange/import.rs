@@ -8,7 +8,7 @@ use super::state_dict::StateDict;
 use super::torch::TorchFile;
 use super::{ExchangeError, torch::TensorRef};
 use crate::checkpoint::Checkpoint;
-use crate::net::layout::Shapes;
+use crate::net::plan::Shapes;
 use crate::settings::{Branches, ModelSettings, Neck, Partition};
 use crate::weights::{Weight, Weights};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::import::ImportOptions;
-use crate::net::layout::{self, LARGEST, Shapes, shapes};
+use crate::net::plan::{self, LARGEST, Shapes, shapes};
 use crate::net::published_names;
-use crate::presets;
+use crate::settings::presets;
 use crate::settings::{ModelSettings, Settings, SettingsError};
 
 /// A network that a file may hold.
@@ -73,7 +73,7 @@ pub fn published(model: &ModelSettings, classes: usize) -> Option<(&'static str,
     let networks = presets::NAMES.into_iter().filter(|name| !published_names(name).is_empty());
     let mut networks = networks.filter_map(|name| {
         let ModelSettings { height, width, channels, gem_start, .. } = model.clone();
-        let [_, strips] = layout::strips(model);
+        let [_, strips] = plan::strips(model);
         let network = presets::model(name).ok()?;
         let fits = network.channels.len() == channels.len();
         let sized = ModelSettings { height, width, channels, strips, gem_start, ..network };
@@ -159,7 +159,7 @@ fn fitted(
         *channels = found.unwrap_or(*channels);
     }
     if let Some(strips) = size("head.fc.weight", 0) {
-        let [_, rows, _] = layout::final_map(model);
+        let [_, rows, _] = plan::final_map(model);
         model.strips = strips;
         model.height = height.unwrap_or(model.height * strips / rows);
         // As in all published networks.

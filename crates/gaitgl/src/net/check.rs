@@ -1,6 +1,6 @@
 //! Settings that make no network are refused before anything is built, each by its key.
 
-use super::layout::{self, LayerKind};
+use super::plan::{self, LayerKind};
 use crate::mask::mask_size;
 use crate::settings::{AtTest, Branches, ModelSettings, Partition, SettingsError, Stem, invalid};
 
@@ -8,7 +8,7 @@ use crate::settings::{AtTest, Branches, ModelSettings, Partition, SettingsError,
 /// should end in a message, not in all the memory.
 const MOST_STAGES: usize = 32;
 const MOST_LAYERS: usize = 1024;
-const MOST_CHANNELS: usize = layout::LARGEST;
+const MOST_CHANNELS: usize = plan::LARGEST;
 const MOST_PIXELS: usize = 4096;
 const LONGEST_KERNEL: usize = 255;
 const MOST_FRAMES: usize = 4096;
@@ -37,7 +37,7 @@ impl ModelSettings {
     /// Names the channels.
     pub(super) fn check_size(&self, classes: usize) -> Result<(), SettingsError> {
         let product = |shape: &Vec<usize>| shape.iter().map(|&size| size as f64).product::<f64>();
-        let parameters: f64 = layout::shapes(self, classes).values().map(product).sum();
+        let parameters: f64 = plan::shapes(self, classes).values().map(product).sum();
         if parameters <= MOST_PARAMETERS {
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl ModelSettings {
                 format!("give 1 to {LONGEST_KERNEL} frames, and odd numbers of rows and columns");
             return Err(invalid("model.lta_kernel", format!("{:?}", self.lta_kernel), &mend));
         }
-        let fewest = layout::fewest_frames(self);
+        let fewest = plan::fewest_frames(self);
         if fewest > MOST_FRAMES {
             let mend = format!("the network would need {fewest} frames; give a smaller stride");
             return Err(invalid("model.lta_stride", self.lta_stride, &mend));
@@ -109,7 +109,7 @@ impl ModelSettings {
     }
 
     fn check_maps(&self) -> Result<(), SettingsError> {
-        for plan in layout::layers(self) {
+        for plan in plan::layers(self) {
             if plan.kind == LayerKind::SpatialPool {
                 if plan.height % 2 != 0 || plan.height == 0 {
                     let mend = format!(
@@ -124,8 +124,8 @@ impl ModelSettings {
                 }
             }
         }
-        let [_, rows, _] = layout::final_map(self);
-        let [_, strips] = layout::strips(self);
+        let [_, rows, _] = plan::final_map(self);
+        let [_, strips] = plan::strips(self);
         if !rows.is_multiple_of(strips) {
             let mend = format!(
                 "the final map has {rows} rows; give a number that divides them, or 0 for one \
@@ -145,7 +145,7 @@ impl ModelSettings {
             let mend = format!("give 1 to {MOST_DRAWS}");
             return Err(invalid("model.local.draws", local.draws, &mend));
         }
-        for plan in layout::global_local_layers(self) {
+        for plan in plan::global_local_layers(self) {
             let (height, width) = (plan.height, plan.width);
             let (length, what) = match local.partition {
                 Partition::Bands => {
@@ -172,8 +172,8 @@ impl ModelSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets;
     use crate::settings::Pool;
+    use crate::settings::presets;
 
     fn refused(change: impl Fn(&mut ModelSettings), key: &str, mend: &str) {
         let mut settings = presets::model("paper-small").unwrap();

@@ -1,6 +1,6 @@
 //! The network as a table: layers, shapes, parameters, multiply-adds.
 
-use super::layout::{self, LayerKind};
+use super::plan::{self, LayerKind};
 use crate::region_conv3d::Join;
 use crate::settings::{Branches, ModelSettings, Neck, SpatialPooling};
 
@@ -24,8 +24,8 @@ pub struct LayerDescription {
 /// The settings have passed their check.
 pub fn describe(settings: &ModelSettings, classes: usize, frames: usize) -> Vec<LayerDescription> {
     let mut table = body(settings, frames);
-    let map = layout::final_map(settings);
-    let [channels, strips] = layout::strips(settings);
+    let map = plan::final_map(settings);
+    let [channels, strips] = plan::strips(settings);
     let mut push = |name: &str, kind: &str, output: Vec<usize>, parameters, multiply_adds| {
         let (name, kind) = (name.into(), kind.into());
         table.push(LayerDescription { name, kind, output, parameters, multiply_adds });
@@ -52,9 +52,9 @@ pub fn describe(settings: &ModelSettings, classes: usize, frames: usize) -> Vec<
 }
 
 fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
-    let mut frames = layout::lengthened(settings, frames).len();
+    let mut frames = plan::lengthened(settings, frames).len();
     let branches = if settings.branches == Branches::Both { 2 } else { 1 };
-    let line = |plan: layout::LayerPlan| {
+    let line = |plan: plan::LayerPlan| {
         frames = plan.frames_out(frames);
         let (kind, branches) = match plan.kind {
             LayerKind::Conv => ("convolution 3x3x3".to_string(), 1),
@@ -74,7 +74,7 @@ fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
             name: plan.name,
         }
     };
-    layout::layers(settings).into_iter().map(line).collect()
+    plan::layers(settings).into_iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::device::test_device;
     use crate::net::GaitGl;
-    use crate::presets;
+    use crate::settings::presets;
     use burn::module::Module;
 
     #[test]

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::error::ModelError;
 use super::prepared::PreparedBody;
 use super::windows::{BUDGET, Window, windows};
-use super::{GaitGl, Layer, layout};
+use super::{GaitGl, Layer, plan};
 use crate::mask::{self, Regions};
 use crate::region_conv3d::max_over_time;
 use crate::settings::{AtTest, Precision, Reading};
@@ -37,7 +37,7 @@ impl Evaluator {
         let mut net = net.valid();
         let local = net.settings.local.clone();
         let seeded = |draw| net.masks(|layer| mask::test_generator(local.seed, draw, layer));
-        let one_region = vec![None; layout::global_local_layers(&net.settings).len()];
+        let one_region = vec![None; plan::global_local_layers(&net.settings).len()];
         let draws = match local.at_test {
             _ if !net.random_masks() => vec![seeded(0)],
             AtTest::Expected | AtTest::Plain => vec![one_region],
@@ -96,7 +96,7 @@ impl Evaluator {
     ) -> Result<Tensor<3>, ModelError> {
         let clips = self.net.entering(clips.without_autodiff())?;
         let [sequences, _, frames, ..] = clips.dims();
-        let windows = windows(&layout::layers(&self.net.settings), sequences, frames, self.budget);
+        let windows = windows(&plan::layers(&self.net.settings), sequences, frames, self.budget);
         let mut sum: Option<Tensor<3>> = None;
         for draw in &self.draws {
             let maps = self.final_maps(&clips, draw, &windows)?;
@@ -139,7 +139,7 @@ impl Evaluator {
 impl GaitGl {
     /// Weighs each tap of the local branches by the probability that a random mask lets it pass.
     fn weigh_taps(&mut self) {
-        let mut plans = layout::global_local_layers(&self.settings).into_iter();
+        let mut plans = plan::global_local_layers(&self.settings).into_iter();
         for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
             let Layer::GlobalLocal(layer) = layer else { continue };
             let (Some(plan), Some(local)) = (plans.next(), &mut layer.local) else { continue };
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(want.dtype(), DType::F64);
         let got = evaluator.embed(clips).unwrap().cast(DType::F64);
         let largest = |x: Tensor<3>| x.abs().max().into_scalar::<f64>();
-        let plans = layout::layers(&evaluator.net.settings);
+        let plans = plan::layers(&evaluator.net.settings);
         let path = |plan| problem(plan, None).map(|problem| Path::of(&problem));
         let paths = plans.iter().filter_map(path).collect();
         (largest(got - want.clone()) / largest(want), paths)

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::error::{ModelError, check_shape};
 use super::init::Init;
-use super::layout::KERNEL;
+use super::plan::KERNEL;
 use crate::mask::Regions;
 use crate::region_conv3d::{self, Join, RegionConv, SLOPE, region_conv3d};
 use crate::settings::{Branches, Precision, Reading};

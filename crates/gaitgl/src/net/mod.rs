@@ -12,7 +12,7 @@ mod evaluator;
 mod global_local;
 mod head;
 mod init;
-pub(crate) mod layout;
+pub(crate) mod plan;
 mod prepared;
 mod published;
 mod separate_fc;
@@ -40,7 +40,7 @@ use crate::mask::{self, Regions};
 use crate::region_conv3d::{max_over_time, spatial_max_pool};
 use crate::settings::{Branches, ModelSettings, Partition, Precision, Reading, invalid};
 use error::check_shape;
-use layout::{LayerKind, LayerPlan};
+use plan::{LayerKind, LayerPlan};
 
 /// The network. Train it with [`GaitGl::forward_train`]; use it through [`GaitGl::evaluator`].
 #[derive(Module, Debug)]
@@ -93,14 +93,14 @@ impl GaitGl {
         }
         settings.check_size(classes)?;
         let mut init = Init::new(seed, device);
-        let plans = layout::layers(settings);
+        let plans = plan::layers(settings);
         let stages = (0..settings.channels.len())
             .map(|stage| {
                 let plans = plans.iter().filter(|plan| plan.stage == stage);
                 Stage::new(settings, plans, &mut init)
             })
             .collect();
-        let [channels, strips] = layout::strips(settings);
+        let [channels, strips] = plan::strips(settings);
         let (kind, gem_start) = (settings.spatial_pooling, settings.gem_start);
         let pooling = StripPoolingConfig { strips, kind, gem_start }.init(&mut init);
         let head = HeadConfig { channels, strips, classes, neck: settings.neck }.init(&mut init);
@@ -114,7 +114,7 @@ impl GaitGl {
 
     /// Channels and strips of an embedding.
     pub fn embedding_shape(&self) -> [usize; 2] {
-        layout::strips(&self.settings)
+        plan::strips(&self.settings)
     }
 
     /// The regions of every global-local layer, in forward order, for one training iteration.
@@ -190,7 +190,7 @@ impl GaitGl {
         let map = [Some(self.settings.height), Some(self.settings.width)];
         check_shape("clips", "n c t h w", [None, Some(1), None, map[0], map[1]], clips.dims())?;
         let frames = clips.dims()[2];
-        let order = layout::lengthened(&self.settings, frames);
+        let order = plan::lengthened(&self.settings, frames);
         if order.len() == frames {
             return Ok(clips);
         }
@@ -208,7 +208,7 @@ impl GaitGl {
             let (height, width) = (plan.height, plan.width);
             (!plain).then(|| mask::draw(&settings.local, height, width, &mut generator(layer)))
         };
-        layout::global_local_layers(settings).into_iter().enumerate().map(draw).collect()
+        plan::global_local_layers(settings).into_iter().enumerate().map(draw).collect()
     }
 
     /// Whether masks are drawn at random.
@@ -228,7 +228,7 @@ impl Stage {
             let channels = [plan.channels_in, plan.channels_out];
             match plan.kind {
                 LayerKind::Conv => {
-                    let conv = ConvConfig::same(channels, layout::KERNEL);
+                    let conv = ConvConfig::same(channels, plan::KERNEL);
                     stage.layers.push(Layer::Conv(conv.init(&plan.name, init)));
                 }
                 LayerKind::GlobalLocal(join) => {

@@ -7,9 +7,9 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_kernels::{Branches, PreparedLayer, RegionConv3d};
 
-use super::layout::{LayerKind, LayerPlan};
+use super::plan::{LayerKind, LayerPlan};
 use super::tensors::values;
-use super::{GaitGl, Layer, layout};
+use super::{GaitGl, Layer, plan};
 use crate::mask::Regions;
 use crate::region_conv3d::{Join, SLOPE, elementwise};
 use crate::settings::Reading;
@@ -42,7 +42,7 @@ impl PreparedBody {
             return None;
         }
         let mut masks = masks.iter();
-        let mut plans = layout::layers(&net.settings).into_iter();
+        let mut plans = plan::layers(&net.settings).into_iter();
         let mut steps = Vec::new();
         for stage in &net.stages {
             for layer in &stage.layers {
@@ -141,8 +141,9 @@ pub(super) fn problem<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask;
     use crate::settings::ModelSettings;
-    use crate::{mask, presets};
+    use crate::settings::presets;
     use gait_kernels::Path;
 
     /// The kernels cannot know the networks: here the real layers meet the choice of the path, whole
@@ -153,7 +154,7 @@ mod tests {
             for (height, width) in [(64, 44), (128, 88)] {
                 let settings = ModelSettings { height, width, ..presets::model(name).unwrap() };
                 let mut frames = 30;
-                for (layer, plan) in layout::layers(&settings).into_iter().enumerate() {
+                for (layer, plan) in plan::layers(&settings).into_iter().enumerate() {
                     let want = match plan.kind {
                         LayerKind::SpatialPool => continue,
                         LayerKind::Lta([_, 1, 1], _) => Path::Pixels,

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::GaitGl;
 use super::error::{ModelError, axes};
-use super::layout::{self, Shapes};
+use super::plan::{self, Shapes};
 use crate::settings::ModelSettings;
 use crate::weights::{Weight, Weights};
 
@@ -49,7 +49,7 @@ impl GaitGl {
         tensors: &Weights,
     ) -> Result<Self, ModelError> {
         settings.check()?;
-        let problems = differences(&layout::shapes(settings, classes), tensors);
+        let problems = differences(&plan::shapes(settings, classes), tensors);
         if !problems.is_empty() {
             return Err(ModelError::Tensors(problems));
         }

@@ -1,10 +1,10 @@
 use burn::module::Module;
 use burn::tensor::{Device, TensorData, Tolerance};
 
-use super::layout;
+use super::plan;
 use super::*;
 use crate::device::{cpu, test_device, test_tolerance};
-use crate::presets;
+use crate::settings::presets;
 use crate::settings::{AtTest, Neck, Pool, SpatialPooling};
 
 /// A preset on small maps with a different width for every stage.
@@ -100,14 +100,14 @@ fn windows_equal_the_whole_sequence() {
     two_ltas.lta_stride = 2;
     for settings in [small("parts-small"), small("paper-large"), two_ltas] {
         let net = net(&settings).valid();
-        let masks = vec![None; layout::global_local_layers(&settings).len()];
+        let masks = vec![None; plan::global_local_layers(&settings).len()];
         let x = clips(1, 41, &test_device());
         let whole = net.body(x.clone(), &masks, Precision::F32).unwrap();
         for each in [1, 2, 5] {
-            for window in windows::split(&layout::layers(&settings), 41, each) {
+            for window in windows::split(&plan::layers(&settings), 41, each) {
                 let part = x.clone().narrow(2, window.frames.start, window.frames.len());
                 let part = net.body(part, &masks, Precision::F32).unwrap();
-                let stride = windows::stride(&layout::layers(&settings));
+                let stride = windows::stride(&plan::layers(&settings));
                 let at = window.frames.start / stride + window.keep.start;
                 let part = part.narrow(2, window.keep.start, window.keep.len());
                 let want = whole.clone().narrow(2, at, window.keep.len());

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::layout::LayerPlan;
+use super::plan::LayerPlan;
 
 /// Bytes that the maps of one window may take, unless told otherwise.
 pub const BUDGET: usize = 512 << 20;
@@ -78,13 +78,13 @@ fn bytes_per_frame(plans: &[LayerPlan]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::layout;
-    use crate::presets;
+    use crate::net::plan;
+    use crate::settings::presets;
 
     #[test]
     fn windows_cover_every_output_once_and_stay_on_the_grid() {
         for (name, each) in [("parts-small", 1), ("paper-large", 3), ("paper-small", 7)] {
-            let plans = layout::layers(&presets::model(name).unwrap());
+            let plans = plan::layers(&presets::model(name).unwrap());
             for frames in [3, 8, 30, 100] {
                 let total = plans.iter().fold(frames, |f, plan| plan.frames_out(f));
                 let mut next = 0;
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn reach_is_the_receptive_field() {
-        let plans = layout::layers(&presets::model("parts-small").unwrap());
+        let plans = plan::layers(&presets::model("parts-small").unwrap());
         // Output 10 of 30: three layers back 7..14, LTA 21..42, the stem one more on each side.
         assert_eq!(reach(&plans, 90, 10..11), 20..43);
         assert_eq!(reach(&plans, 90, 0..1), 0..13);
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn ordinary_sequences_pass_in_one_piece_and_long_ones_in_bounded_pieces() {
         for name in presets::NAMES {
-            let plans = layout::layers(&presets::model(name).unwrap());
+            let plans = plan::layers(&presets::model(name).unwrap());
             assert_eq!(windows(&plans, 1, 100, BUDGET).len(), 1, "{name}");
             for window in windows(&plans, 1, 20_000, BUDGET) {
                 assert!(window.frames.len() * bytes_per_frame(&plans) <= BUDGET, "{name}");

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use gait_data::io_reason;
-use gait_eval::did_you_mean;
+use gait_support::did_you_mean;
+use gait_support::io_reason;
 
 use super::one_line;
 

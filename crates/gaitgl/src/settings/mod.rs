@@ -2,12 +2,13 @@
 
 mod error;
 mod model;
+pub mod presets;
 mod recipes;
 mod train;
 
 use std::path::Path;
 
-use gait_eval::nearest;
+use gait_support::nearest;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -16,8 +17,6 @@ pub(crate) use error::invalid;
 use error::syntax;
 pub use model::*;
 pub use train::*;
-
-use crate::presets;
 
 /// The largest seed: TOML has no larger integers.
 pub const LARGEST_SEED: u64 = i64::MAX as u64;

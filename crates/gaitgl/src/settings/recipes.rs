@@ -9,7 +9,7 @@ use super::{SettingsError, nearest, parse_table};
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
         const BUILTINS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../../../configs/", $name, ".toml")))),*];
+            &[$(($name, include_str!(concat!("../../configs/", $name, ".toml")))),*];
     };
 }
 
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn every_configuration_file_comes_with_the_program() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
         let mut files = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

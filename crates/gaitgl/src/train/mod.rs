@@ -80,8 +80,8 @@ impl TrainError {
     fn is_stop(&self) -> bool {
         matches!(
             self,
-            Self::Embed(EmbedError::Data(DataError::Stopped))
-                | Self::Evaluation(EvalError::Stopped)
+            Self::Embed(EmbedError::Data(DataError::Stopped(_)))
+                | Self::Evaluation(EvalError::Stopped(_))
         )
     }
 }

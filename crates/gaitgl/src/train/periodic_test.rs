@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
-use gait_data::PreparedSet;
+use gait_data::{PreparedSet, Watch};
 use gait_eval::{Distance, EvalError, Name, Protocol};
 
 use super::{Observer, TestPart, TrainError, Trainer};
@@ -55,12 +55,12 @@ impl PeriodicTest {
         stop: &AtomicBool,
     ) -> Result<Option<f64>, TrainError> {
         let progress = |done, total| observer.testing(TestPart::Embedding, done, total);
-        let watch = gait_data::Watch { progress: &progress, stop };
+        let watch = Watch { progress: &progress, stop };
         let (network, model) = (trainer.evaluator(), &trainer.settings().model);
         let device = trainer.device();
         let embeddings = embed::embed(&network, model, set, &self.indices, &device, &watch)?;
         let progress = |done, total| observer.testing(TestPart::Comparing, done, total);
-        let watch = gait_eval::Watch { progress: &progress, stop };
+        let watch = Watch { progress: &progress, stop };
         let found = gait_eval::evaluate(&embeddings, &self.protocol, Distance::Strips, &watch)?;
         Ok(found.mean.first().copied().flatten())
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gaitgl::device::test_device;
 use gaitgl::exchange::export;
 use gaitgl::net::GaitGl;
-use gaitgl::presets;
+use gaitgl::settings::presets;
 use gaitgl::settings::{AtTest, Settings};
 
 use crate::Checkpoint;

@@ -4,7 +4,7 @@ use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, triplet_batch_all};
 use gaitgl::mask::Regions;
 use gaitgl::net::GaitGl;
-use gaitgl::presets;
+use gaitgl::settings::presets;
 use gaitgl::settings::{ModelSettings, Precision};
 use gaitgl::weights::{Weight, Weights};
 

@@ -102,8 +102,8 @@ fn multiply_adds(network: &Network) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gaitgl::presets;
     use gaitgl::settings::Settings;
+    use gaitgl::settings::presets;
 
     #[test]
     fn every_preset_can_be_measured_at_every_size() {

@@ -7,7 +7,7 @@ mod protobuf;
 use crate::checkpoint::Checkpoint;
 use crate::mask::{self, Regions};
 use crate::net::batch_norm::EPSILON;
-use crate::net::layout::{self, LayerKind, LayerPlan};
+use crate::net::plan::{self, LayerKind, LayerPlan};
 use crate::net::strip_pooling::FLOOR;
 use crate::region_conv3d::{Join, SLOPE};
 use crate::settings::{AtTest, Branches, ModelSettings, Neck, Partition, Reading, SpatialPooling};
@@ -26,7 +26,7 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
     let settings = &checkpoint.settings.model;
     let mut network =
         Network { settings, weights: &checkpoint.weights, graph: Graph::default(), masked: 0 };
-    let [channels, strips] = layout::strips(settings);
+    let [channels, strips] = plan::strips(settings);
     let clips = [
         Size::Free("n"),
         Size::Fixed(1),
@@ -36,7 +36,7 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
     ];
     network.graph.input(INPUT, &clips);
     let mut x = network.lengthened();
-    for plan in layout::layers(settings) {
+    for plan in plan::layers(settings) {
         x = network.layer(&plan, &x)?;
     }
     let strips_of = network.pooled(&x)?;
@@ -83,9 +83,9 @@ impl Network<'_> {
     fn lengthened(&mut self) -> Name {
         let settings = self.settings;
         // From here on every sequence keeps its length.
-        let longest = layout::fewest_frames(settings).max(4);
+        let longest = plan::fewest_frames(settings).max(4);
         let lengths: Vec<usize> =
-            (0..=longest).map(|frames| layout::lengthened(settings, frames).len()).collect();
+            (0..=longest).map(|frames| plan::lengthened(settings, frames).len()).collect();
         let graph = &mut self.graph;
         let lengths = graph.integers("lengths", &[lengths.len()], &lengths);
         let longest = graph.integers("longest", &[], &[longest]);
@@ -176,7 +176,7 @@ impl Network<'_> {
         let one_region = matches!(local.at_test, AtTest::Expected | AtTest::Plain);
         if !bands && one_region {
             let weighed = local.at_test == AtTest::Expected && local.reading == Reading::Restrict;
-            let [_, rows, columns] = layout::KERNEL;
+            let [_, rows, columns] = plan::KERNEL;
             let taps = mask::expected_taps(local, plan.height, plan.width, [rows, columns]);
             return Ok(taps.filter(|_| weighed).map_or(Local::Plain, Local::Weighed));
         }
@@ -226,7 +226,7 @@ impl Network<'_> {
     }
 
     fn conv(&mut self, plan: &LayerPlan, x: &str, weight: &str) -> Name {
-        let kernel = plan.kernel().unwrap_or(layout::KERNEL);
+        let kernel = plan.kernel().unwrap_or(plan::KERNEL);
         let (before, after, stride) = match plan.kind {
             LayerKind::Lta(_, stride) => (0, 0, stride),
             _ => (kernel[0] / 2, kernel[0] / 2, 1),
@@ -256,8 +256,8 @@ impl Network<'_> {
                 [("axes", Attribute::Integers(&[axis])), ("keepdims", Attribute::Integer(keep))];
             graph.node(operator, &[x], &attributes)
         };
-        let [channels, rows, columns] = layout::final_map(self.settings);
-        let [_, strips] = layout::strips(self.settings);
+        let [channels, rows, columns] = plan::final_map(self.settings);
+        let [_, strips] = plan::strips(self.settings);
         let graph = &mut self.graph;
         let x = over(graph, "ReduceMax", x, 2, 0);
         // 0 keeps the number of sequences.

@@ -17,9 +17,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
 
-use super::claims::{self, Claims};
-use super::rows::{Names, Rows};
-use super::{NAMES, columns};
+use crate::claims::{self, Claims};
+use crate::rows::{Names, Rows};
+use crate::{NAMES, columns};
 
 /// Values of one row group, so that neither program needs the whole file in memory (64 MiB).
 const GROUP: usize = 16 << 20;

@@ -206,7 +206,7 @@ pub fn lengthened(settings: &ModelSettings, frames: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets;
+    use crate::settings::presets;
 
     fn frames_out(settings: &ModelSettings, frames: usize) -> usize {
         layers(settings).iter().fold(frames, |frames, plan| plan.frames_out(frames))

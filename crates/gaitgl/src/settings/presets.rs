@@ -1,6 +1,6 @@
 //! The published networks by name (section 4 of docs; tables 1 to 4 of the paper).
 
-use gait_eval::nearest;
+use gait_support::nearest;
 
 use crate::settings::{
     AtTest, Branches, LocalSettings, ModelSettings, Neck, Partition, Pool, Reading, SettingsError,

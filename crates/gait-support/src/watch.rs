@@ -1,17 +1,21 @@
-//! How long work reports progress and hears that it should stop.
+//! Progress and cancellation of long work.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use crate::DataError;
 
 /// The caller's side of long work: a progress callback and a flag that asks it to stop.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Called with (done, total) as work proceeds, possibly from several threads.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
-    /// Set to true (by Ctrl-C, say) to end the work soon with [`DataError::Stopped`].
+    /// Set to true (by Ctrl-C, say), the work ends soon with [`Stopped`].
     pub stop: &'a AtomicBool,
 }
+
+/// The caller asked the work to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stopped on request")]
+pub struct Stopped;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -28,13 +32,19 @@ impl Watch<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// [`DataError::Stopped`] if the caller asked to stop.
-    pub fn check(&self) -> Result<(), DataError> {
-        if self.stopped() { Err(DataError::Stopped) } else { Ok(()) }
+    /// [`Stopped`] if the caller asked to stop.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.stopped() { Err(Stopped) } else { Ok(()) }
     }
 
     /// Reports `done` of `total`.
     pub fn report(&self, done: u64, total: u64) {
         (self.progress)(done, total);
+    }
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("stop", self.stop).finish_non_exhaustive()
     }
 }

@@ -12,8 +12,8 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::DataType;
 
-use super::NAMES;
-use super::claims::PLAINLY;
+use crate::NAMES;
+use crate::claims::PLAINLY;
 
 /// Names as they are read.
 pub struct Names {

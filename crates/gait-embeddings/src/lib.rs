@@ -13,7 +13,7 @@ use ::parquet::file::reader::ChunkReader;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use gait_eval::Embeddings;
-use gaitgl::files::write_beside_with;
+use gait_support::files::write_atomic_with;
 
 /// The names of the columns beside `embeddings`.
 const NAMES: [&str; 3] = ["subject", "condition", "view"];
@@ -53,7 +53,7 @@ pub fn write(path: &Path, embeddings: &Embeddings) -> anyhow::Result<()> {
         Format::Npz => npz::write(file, embeddings),
         Format::Parquet => parquet::write(file, embeddings),
     };
-    write_beside_with(path, write).with_context(|| format!("cannot write {}", path.display()))
+    write_atomic_with(path, write).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads embeddings that [`write()`] or another program wrote.
@@ -86,7 +86,7 @@ pub fn decode(format: Format, bytes: Vec<u8>) -> anyhow::Result<Embeddings> {
 
 /// [`parquet::read`], whose library panics at some damaged files.
 fn read_parquet(file: impl ChunkReader + 'static) -> anyhow::Result<Embeddings> {
-    let read = gait_data::caught(|| parquet::read(file));
+    let read = gait_support::caught(|| parquet::read(file));
     read.unwrap_or_else(|| bail!("it is damaged: its decoder cannot make sense of it"))
 }
 
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_in_another_programs_file_is_no_panic() {
-        gait_data::keep_caught_panics_quiet();
+        gait_support::keep_caught_panics_quiet();
         let file = include_bytes!("../../../fuzz/seeds/parquet/polars");
         let mut caught = 0;
         for bit in 0..8 * file.len() {

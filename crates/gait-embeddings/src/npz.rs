@@ -10,7 +10,7 @@ use gait_eval::Embeddings;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{NAMES, columns};
+use crate::{NAMES, columns};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Array data begin at a multiple of this.

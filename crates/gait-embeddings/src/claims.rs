@@ -9,7 +9,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 
-use super::thrift::{LIST, NUMBER, STRUCT, count, fields, list, number, skip};
+use crate::thrift::{LIST, NUMBER, STRUCT, count, fields, list, number, skip};
 
 /// Nested columns that are read, ours being three.
 const DEEPEST: usize = 16;

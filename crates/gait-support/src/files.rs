@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::DataError;
+use crate::FileError;
 
 /// Writes a file beside its place and renames it, so that no reader meets half of it. Missing
 /// folders are made, a link stays one, and what is no regular file (a pipe, a device) is written
@@ -14,15 +14,15 @@ use crate::DataError;
 ///
 /// # Errors
 /// A folder that cannot be written to, a full disk; nothing is left behind then.
-pub fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_beside_with(path, |file| file.write_all(bytes))
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic_with(path, |file| file.write_all(bytes))
 }
 
-/// [`write_beside`] for what is written piece by piece.
+/// [`write_atomic`] for what is written piece by piece.
 ///
 /// # Errors
-/// As [`write_beside`], and what `write` fails with.
-pub fn write_beside_with<E: From<io::Error>>(
+/// As [`write_atomic`], and what `write` fails with.
+pub fn write_atomic_with<E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -36,7 +36,7 @@ pub fn write_beside_with<E: From<io::Error>>(
     // Temporary files are private by default; results should be as readable as any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".gaitgl-").tempfile_in(folder)?;
+    let mut file = builder.prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
@@ -57,30 +57,24 @@ fn linked(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("its links lead in a circle; remove one of them"))
 }
 
-/// [`write_beside`] of `value` as JSON.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DataError> {
+/// [`write_atomic`] of `value` as JSON.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
     let text = serde_json::to_vec_pretty(value).map_err(io::Error::from);
-    text.and_then(|text| write_beside(path, &[&text[..], b"\n"].concat()))
-        .map_err(|e| DataError::io("write", path, e))
+    text.and_then(|text| write_atomic(path, &[&text[..], b"\n"].concat()))
+        .map_err(|e| FileError::io("write", path, e))
 }
 
 /// Renames what is finished into place.
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DataError> {
-    fs::rename(from, to).map_err(|e| DataError::io("write", to, e))
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(|e| FileError::io("write", to, e))
 }
 
 /// Takes the lock of a `folder` of unfinished work, the file `lock` in it; the system frees it when
 /// the process ends.
-pub(crate) fn lock(folder: &Path) -> Result<File, DataError> {
+pub fn lock(folder: &Path) -> Result<File, FileError> {
     let path = folder.join(LOCK_FILE);
-    let lock = try_lock(&path).map_err(|e| DataError::io("write", &path, e))?;
-    lock.ok_or_else(|| {
-        DataError::unusable(
-            folder,
-            "another process is at work here",
-            "wait for it, or choose another output folder",
-        )
-    })
+    let lock = try_lock(&path).map_err(|e| FileError::io("write", &path, e))?;
+    lock.ok_or_else(|| FileError::Busy { folder: folder.to_path_buf() })
 }
 
 /// Makes a file and locks it, until it is dropped or the process ends; `None` if another process has
@@ -96,42 +90,42 @@ pub fn try_lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Name of the file that keeps other processes out of a folder of results.
-pub const FOLDER_LOCK: &str = ".lock";
+/// Name of the file that keeps other processes out of a folder of results or of unfinished work.
+pub const LOCK_FILE: &str = ".lock";
 
-/// Name of the file by which [`lock`] locks a folder.
-pub(crate) const LOCK_FILE: &str = "lock";
+/// How the names of temporary files begin.
+pub const TEMPORARY_PREFIX: &str = ".unfinished-";
 
 /// A folder of results that is written beside its place and renamed when it is whole. Dropped
 /// before that, it takes what was written with it; what a killed process leaves, the next one that
 /// writes to the same place removes.
 #[derive(Debug)]
-pub(crate) struct FolderBeside {
+pub struct StagedFolder {
     place: PathBuf,
     beside: PathBuf,
     lock: Option<File>,
 }
 
-impl FolderBeside {
+impl StagedFolder {
     /// A folder that will be `place`, where nothing or an empty folder may be.
     ///
     /// # Errors
     /// If it cannot be made, or another process is writing to the same place.
-    pub fn create(place: &Path) -> Result<Self, DataError> {
-        let failed = |e| DataError::io("write", place, e);
+    pub fn create(place: &Path) -> Result<Self, FileError> {
+        let failed = |e| FileError::io("write", place, e);
         let place = std::path::absolute(place).map_err(failed)?;
         let (Some(parent), Some(name)) = (place.parent(), place.file_name()) else {
-            return Err(DataError::unusable(place, "it is no name for a folder", "choose another"));
+            return Err(FileError::NotAFolderName { path: place });
         };
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(".unfinished");
         let beside = parent.join(hidden);
         fs::create_dir_all(&beside).map_err(failed)?;
-        let folder = FolderBeside { lock: Some(lock(&beside)?), beside, place };
+        let folder = StagedFolder { lock: Some(lock(&beside)?), beside, place };
         if folder.tree().exists() {
             fs::remove_dir_all(folder.tree())
-                .map_err(|e| DataError::io("remove", folder.tree(), e))?;
+                .map_err(|e| FileError::io("remove", folder.tree(), e))?;
         }
         fs::create_dir(folder.tree()).map_err(failed)?;
         Ok(folder)
@@ -143,15 +137,15 @@ impl FolderBeside {
     }
 
     /// Puts the folder into its place.
-    pub fn finish(self) -> Result<(), DataError> {
+    pub fn finish(self) -> Result<(), FileError> {
         if self.place.exists() {
-            fs::remove_dir(&self.place).map_err(|e| DataError::io("replace", &self.place, e))?;
+            fs::remove_dir(&self.place).map_err(|e| FileError::io("replace", &self.place, e))?;
         }
         rename(&self.tree(), &self.place)
     }
 }
 
-impl Drop for FolderBeside {
+impl Drop for StagedFolder {
     fn drop(&mut self) {
         // Some systems refuse to remove an open file.
         self.lock = None;
@@ -172,11 +166,11 @@ mod tests {
     fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/a.txt");
-        write_beside(&path, b"one").unwrap();
-        write_beside(&path, b"two").unwrap();
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         let full = |_: &mut File| Err(io::Error::from(io::ErrorKind::StorageFull));
-        assert!(write_beside_with(&path, full).is_err());
+        assert!(write_atomic_with(&path, full).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(path.parent().unwrap()), ["a.txt"]);
     }
@@ -192,13 +186,13 @@ mod tests {
         symlink(at("near"), at("far")).unwrap();
         // At first the file that they link to is missing.
         for text in ["one", "two"] {
-            write_beside(&at("far"), text.as_bytes()).unwrap();
+            write_atomic(&at("far"), text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(at("there/file")).unwrap(), text);
         }
         assert!(at("near").is_symlink() && at("far").is_symlink());
         assert!(!at("there/file").is_symlink());
         symlink("circle", at("circle")).unwrap();
-        let error = write_beside(&at("circle"), b"x").unwrap_err().to_string();
+        let error = write_atomic(&at("circle"), b"x").unwrap_err().to_string();
         assert!(error.contains("in a circle"), "{error}");
     }
 
@@ -211,7 +205,7 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         // Open for both ends, so that neither waits for the other.
         let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
-        write_beside(&pipe, b"text").unwrap();
+        write_atomic(&pipe, b"text").unwrap();
         assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
         let mut text = [0; 4];
         io::Read::read_exact(&mut reader, &mut text).unwrap();
@@ -222,21 +216,21 @@ mod tests {
     #[test]
     fn a_folder_in_the_way_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(write_beside(folder.path(), b"x").is_err());
+        assert!(write_atomic(folder.path(), b"x").is_err());
     }
 
     #[test]
     fn a_folder_appears_whole_and_replaces_what_a_killed_process_left() {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("new/out");
-        let killed = FolderBeside::create(&place).unwrap();
+        let killed = StagedFolder::create(&place).unwrap();
         fs::write(killed.tree().join("old"), "").unwrap();
-        let error = FolderBeside::create(&place).unwrap_err().to_string();
-        assert!(error.contains("another process"), "{error}");
+        let error = StagedFolder::create(&place).unwrap_err().to_string();
+        assert!(error.contains("by another process"), "{error}");
         drop(killed.lock.as_ref().map(File::unlock));
         std::mem::forget(killed);
 
-        let folder = FolderBeside::create(&place).unwrap();
+        let folder = StagedFolder::create(&place).unwrap();
         fs::write(folder.tree().join("new"), "").unwrap();
         fs::create_dir(&place).unwrap();
         folder.finish().unwrap();
@@ -248,9 +242,9 @@ mod tests {
     fn a_folder_that_is_not_finished_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("out");
-        drop(FolderBeside::create(&place).unwrap());
+        drop(StagedFolder::create(&place).unwrap());
         assert!(names(root.path()).is_empty());
-        let folder = FolderBeside::create(&place).unwrap();
+        let folder = StagedFolder::create(&place).unwrap();
         fs::create_dir(&place).unwrap();
         fs::write(place.join("mine"), "").unwrap();
         assert!(folder.finish().is_err());
