@@ -1,12 +1,13 @@
-"""Times `gaitgl prepare` against the same work by OpenCV in Python, on walkers that gaitgl makes.
+"""Times `gaitgl prepare` against the same work with OpenCV in Python, on synthetic walkers.
 
     python reference/bench_prepare.py GAITGL FOLDER [--make]
 
-Three trees are made in FOLDER where they are not there yet (--make does no more): `cut`, silhouettes cut
-to the body; `filmed`, the same in images of 240 x 320; `opengait`, 2,000 sequences of 60 frames as
-OpenGait keeps them. The first two are prepared by `gaitgl prepare` and by a pool of two processes that
-read, align and pickle as published preparations do; the third by `gaitgl prepare`, while `cat` only
-reads it. Both sides run in turn, five times, on a warm cache; medians are printed.
+The script creates three trees in FOLDER if they are missing (with --make it then stops): `cut`,
+silhouettes cut to the body; `filmed`, the same in images of 240 x 320; `opengait`, 2,000 sequences of 60
+frames in OpenGait's format. The first two are prepared with `gaitgl prepare`, and with a pool of two
+processes that read, align and pickle as published scripts do. The third is prepared with `gaitgl
+prepare`, while `cat` only reads it. The two sides alternate, five times each, on a warm cache. Medians
+are printed.
 """
 
 import argparse
@@ -34,7 +35,7 @@ WALKERS = {
 
 
 def make(gaitgl, folder):
-    """The trees that are missing."""
+    """Creates the trees that are missing."""
     run = lambda *words: subprocess.run([gaitgl, *map(str, words)], check=True, stdout=2)
     cut, filmed, opengait = (folder / name for name in ("cut", "filmed", "opengait"))
     if not cut.exists():
@@ -55,7 +56,7 @@ def make(gaitgl, folder):
 
 
 def prepare_sequence(job):
-    """Aligns the images of a folder and pickles them; returns their number."""
+    """Aligns the images of a folder and pickles them. Returns their number."""
     source, target = job
     cv2.setNumThreads(1)
     images = [os.path.join(source, name) for name in sorted(os.listdir(source))]
@@ -68,7 +69,7 @@ def prepare_sequence(job):
 
 
 def by_opencv(raw, out):
-    """The other side, as a command of its own; prints frames, and seconds without Python's start."""
+    """The OpenCV side, as a separate command. Prints the frames, and the seconds without Python's start."""
     start = time.perf_counter()
     folders = [path for path in pathlib.Path(raw).glob("*/*/*")]
     jobs = [(str(folder), str(pathlib.Path(out) / folder.relative_to(raw))) for folder in folders]
@@ -78,7 +79,7 @@ def by_opencv(raw, out):
 
 
 def timed(command):
-    """Seconds that a command takes, and what it prints."""
+    """Runs a command. Returns the seconds it takes and its output."""
     start = time.perf_counter()
     out = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
     return time.perf_counter() - start, out

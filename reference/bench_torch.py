@@ -3,10 +3,10 @@
     python bench_torch.py --threads 2 --json theirs.json
     python bench_torch.py --device cuda --amp f16 --case train/64x30 --json theirs.json
 
-Bands are convolved one by one and joined, as the published code does; a mask pair is two
-convolutions. Training is forward, both losses, backward and Adam. On a GPU cuDNN chooses its
-algorithms by trial, and computes f32 convolutions as TF32, which is PyTorch's default. Distances are
-those of 5,000 embeddings to 5,000 others, on the CPU.
+Bands are convolved one by one and joined, as in the published code. A mask pair takes two
+convolutions. A training step is forward, both losses, backward and Adam. On a GPU, cuDNN selects its
+algorithms by timing them and computes f32 convolutions as TF32, which is PyTorch's default. Distances
+are those between 5,000 embeddings and 5,000 others, on the CPU.
 """
 import argparse
 import json
@@ -40,7 +40,7 @@ CASES = [
     "parts-small/train/8x30",
     "paper-small/train/8x30",
     "distances/5000x5000",
-    # The batches of published code, 8 subjects x 8 clips. On the CPU only by their whole name.
+    # The batches of published code, 8 subjects x 8 clips. On the CPU, only if named in full.
     "parts-small/train/64x30",
     "paper-small/train/64x30",
 ]
@@ -48,7 +48,7 @@ HALF = {"f16": torch.float16, "bf16": torch.bfloat16}
 
 
 def banded_forward(self, x):
-    """A layer of the fixed-partition network at its published cost: each band on its own."""
+    """A layer of the fixed-partition network at its published cost: each band is convolved separately."""
     rows = max(x.shape[3] // self.parts, 1)
     weight = self.local_conv3d.conv3d.weight
     local = torch.cat([F.conv3d(band, weight, padding=1) for band in x.split(rows, 3)], 3)
@@ -68,7 +68,7 @@ def build(preset):
 
 
 def draw_masks(model, generator, device):
-    """A fresh mask pair for each global-local layer of the paper's network."""
+    """Draws a new mask pair for each global-local layer of the paper's network."""
     if not isinstance(model, net.Paper):
         return None
     (h, w), masks = (64, 44), []
@@ -85,7 +85,7 @@ def autocast(device, amp):
 
 def test_case(model, clips, frames, device, amp):
     model.eval()
-    # Nobody asks for classes at test.
+    # Classes are not needed when testing.
     for classifier in ("Head1", "classifier"):
         if hasattr(model, classifier):
             setattr(model, classifier, nn.Identity())
@@ -105,7 +105,7 @@ def train_case(model, clips, frames, device, amp):
     labels = torch.arange(clips, device=device) // (8 if clips >= 64 else 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     generator = torch.Generator().manual_seed(1)
-    # The range of bf16 is that of f32: only f16 has its loss scaled.
+    # bf16 has the range of f32, so only f16 scales its loss.
     scaler = torch.amp.GradScaler(device, enabled=amp == "f16")
 
     def run():
@@ -121,7 +121,7 @@ def train_case(model, clips, frames, device, amp):
 
 
 def distance_case(probes, gallery):
-    """Mean over 64 strips of the Euclidean distance, as published code has it: a matrix product a strip."""
+    """Mean over 64 strips of the Euclidean distance, as in published code: one matrix product per strip."""
     x, y = torch.rand(64, probes, 256) * 2 - 1, torch.rand(64, gallery, 256) * 2 - 1
 
     def run():
@@ -135,7 +135,7 @@ def distance_case(probes, gallery):
 
 
 def make_case(name, device, amp):
-    """The work of a case by its name, for instance `parts-small/test/1x30`."""
+    """Returns the function to time for a case name such as `parts-small/test/1x30`."""
     *what, size = name.split("/")
     first, second = map(int, size.split("x"))
     if what == ["distances"]:
@@ -151,7 +151,7 @@ def synchronise(device):
 
 
 def kernels(run, device, count=12):
-    """The kernels (on the CPU: operations) that take most of one run: [(name, ms, share)]."""
+    """The kernels (on the CPU: operations) that take most of the time of one run: [(name, ms, share)]."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     if device == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)

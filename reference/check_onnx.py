@@ -1,10 +1,10 @@
-"""Checks what `gaitgl export` writes: ONNX files in onnxruntime and .pt files in PyTorch, against
-the networks of gaitgl_torch.py, at 1e-4 relative: clips of 1 to 100 frames, every preset, every pooling
-and masks that were drawn.
+"""Checks the files that `gaitgl export` writes: ONNX files in ONNX Runtime and .pt files in PyTorch,
+against the networks of gaitgl_torch.py. The tolerance is 1e-4 relative. The cases cover clips of 1 to 100
+frames, every preset, every pooling and drawn masks.
 
     python reference/check_onnx.py GAITGL            # PyTorch 2.x, numpy, onnx, onnxruntime
 
-GAITGL is the program. The weights are those of reference/export_exchange.py.
+GAITGL is the binary. The weights are those of reference/export_exchange.py.
 """
 import pathlib
 import pickle
@@ -28,7 +28,7 @@ STAGES = (1, 1, 2), ("lta", "sp", "none")
 
 
 def networks():
-    """Preset, network, rows, settings: small widths, two rows in each strip, one at its published size."""
+    """(preset, network, rows, settings): small widths, two rows per strip, one network at its published size."""
     yield "parts-small", gl.Parts(SMALL, 8, 16, 5), 16, []
     yield "parts-large", gl.Parts(LARGE, 2, 16, 5), 16, []
     yield "parts-large-bnneck", gl.Parts(LARGE, 2, 16, 5, "bnneck"), 16, []
@@ -46,7 +46,7 @@ def networks():
     yield "parts-small", gl.Parts((32, 64, 128), 8, 64, 74), 64, []
 
 
-# The oracle's names of the paper's network, where they differ from those of our files.
+# The oracle's tensor names for the paper's network, if they differ from those in our files.
 PAPER = {
     "fc.fc_bin": "head.fc.weight",
     "norm.weight": "head.norm.scale",
@@ -66,8 +66,8 @@ def state_of(preset, net):
 
 
 def drawn_masks(model, sizes):
-    """The labels that an exported network was given, one map of a size for each global-local layer: as
-    regions, or as bands of rows where it is cut into nothing else."""
+    """The label maps in an exported network, one for each global-local layer: stored as regions, or as bands
+    of rows if the map is cut into bands only."""
     labels = {}
     for tensor in model.graph.initializer:
         layer, _, kind = tensor.name.partition(".region.")
@@ -86,7 +86,7 @@ def run(program, *arguments):
 
 
 def exported(program, folder, preset, net, height, settings):
-    """The network through gaitgl as an ONNX file and its session; .pt is checked on the way."""
+    """Exports the network with gaitgl and opens the ONNX file in a session; also checks the .pt file."""
     export.randomise(net)
     net.eval()
     source, checkpoint = folder / "source.pt", folder / "ours.safetensors"
@@ -131,7 +131,7 @@ def check(program, folder, preset, net, height, settings):
 
 
 def check_draws(program, folder):
-    """Seeded masks are drawn by gaitgl alone: its own embeddings against the exported network."""
+    """Only gaitgl draws seeded masks, so this compares its own embeddings with the exported network."""
     net = gl.Paper(SMALL, *STAGES, 64, 5)
     _, session = exported(program, folder, "paper-small", net, 64, ["model.local.at_test=seeded"])
     run(program, "synth", folder / "raw", "--subjects", 2, "--views", 90, "--frames", 12)

@@ -2,16 +2,16 @@
 
     python reference/compare_opengait.py --opengait DIR GAITGL [--only data|weights|tests]
 
-DIR is the user's own checkout with its requirements installed (nothing of it is part of this
-project), GAITGL the program. Everything runs on the CPU with synthetic data, in a temporary folder
-that `--folder` names and keeps. OpenGait's own classes do its half: pretreatment.py, DataSet,
-CollateFn, GaitGL, the losses, save_ckpt, inference, the evaluators. Only `.cuda()` is made to do
-nothing, one process of gloo stands for the GPUs, and packages whose `__init__` imports every
-model there is are replaced by empty ones.
+DIR is your own checkout of OpenGait with its requirements installed (nothing of it is part of this
+project). GAITGL is the binary. Everything runs on the CPU with synthetic data, in a temporary folder;
+`--folder` sets and keeps it. OpenGait's own classes do its half: pretreatment.py, DataSet, CollateFn,
+GaitGL, the losses, save_ckpt, inference, the evaluators. Three things are replaced: `.cuda()` does
+nothing, one gloo process takes the place of the GPUs, and packages whose `__init__` imports every
+model are empty.
 
-Fails if more aligned pixels differ than versions of OpenCV differ in, if embeddings differ by more
-than 1e-4 relative on the same pixels, or if a figure differs in a digit that OpenGait prints. A near
-tie can do the latter: OpenGait's distances carry an error of some 2e-6.
+The script fails if more aligned pixels differ than between versions of OpenCV, if embeddings differ by
+more than 1e-4 relative on the same pixels, or if a figure differs in a digit that OpenGait prints. A
+near tie can cause the latter: OpenGait's distances have an error of about 2e-6.
 """
 
 import argparse
@@ -33,8 +33,8 @@ import yaml
 import opengait_figures
 
 TOLERANCE = 1e-4
-# Share of the pixels of a raw tree that may differ: OpenCV's cubic resizing is not the same on all
-# machines, and where a frame's centre lies between two columns one grey level decides.
+# Share of the pixels of a raw tree that may differ. OpenCV's cubic resizing is not the same on all
+# machines, and if a frame's centre lies between two columns, one grey level decides.
 PIXELS = 1e-3
 FRAMES = (1, 2, 3, 17, 30, 100)
 TRAIN, TEST = ("001", "002"), ("003",)
@@ -44,7 +44,7 @@ TRAIN, TEST = ("001", "002"), ("003",)
 
 
 def opengait(checkout, folder):
-    """OpenGait's modules, importable and without CUDA; returns the three that are used here."""
+    """Makes OpenGait's modules importable without CUDA. Returns the three that are used here."""
     source = checkout / "opengait"
     sys.path.insert(0, str(source))
     for package in ("modeling", "modeling.models", "modeling.backbones"):
@@ -68,14 +68,14 @@ def opengait(checkout, folder):
 
 
 class Silent:
-    """Stands for the message manager, which wants a log file."""
+    """Replaces the message manager, which needs a log file."""
 
     def __getattr__(self, name):
         return lambda *args, **kwargs: None
 
 
 def on_cpu(network, losses):
-    """OpenGait's GaitGL with a constructor that asks for no GPU."""
+    """OpenGait's GaitGL with a constructor that does not need a GPU."""
 
     class OnCpu(network):
         def __init__(self, cfgs):
@@ -85,7 +85,7 @@ def on_cpu(network, losses):
             self.init_parameters()
 
         def few_steps(self, steps):
-            """Trains with OpenGait's loader, losses and optimiser; returns the checkpoint's path."""
+            """Trains with OpenGait's loader, losses and optimiser. Returns the path of the checkpoint."""
             transform = sys.modules["data.transform"].get_transform
             self.engine_cfg = self.cfgs["trainer_cfg"]
             self.trainer_trfs = transform(self.engine_cfg["transform"])
@@ -116,7 +116,7 @@ def on_cpu(network, losses):
 
 
 def merged(default, own):
-    """A configuration over OpenGait's default one, as its loader merges them."""
+    """Merges a configuration into OpenGait's default one, as its loader does."""
     out = copy.deepcopy(default)
     for key, value in own.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
@@ -125,7 +125,7 @@ def merged(default, own):
 
 
 def config(checkout, name, batch, data):
-    """A published configuration, for this machine and the synthetic people."""
+    """A published configuration, adapted to this machine and the synthetic people."""
     read = lambda file: yaml.safe_load((checkout / "configs" / file).read_text())
     cfgs = merged(read("default.yaml"), read(f"gaitgl/{name}.yaml"))
     cfgs["data_cfg"].update(data, num_workers=0)
@@ -147,10 +147,10 @@ class Program:
         self.path = str(pathlib.Path(path).resolve())
 
     def __call__(self, *arguments):
-        """Runs a command and returns what it printed; exits with its message if it failed."""
+        """Runs a command and returns its output. Exits with its message if it fails."""
         command = [self.path, *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode not in (0, 1):  # 1: done, and named what was skipped.
+        if done.returncode not in (0, 1):  # 1: done, but inputs were skipped.
             sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
         return done.stdout
 
@@ -167,7 +167,7 @@ class Program:
 
 
 def make_tree(program, folder):
-    """Walkers whose test sequences have FRAMES frames in turn, and a partition file."""
+    """Writes walkers whose test sequences have FRAMES frames in turn, and a partition file."""
     raw = folder / "raw"
     program("synth", raw, "--subjects", 3, "--views", "0,90", "--frames", 100, "--seed", 3)
     sequences = sorted(d for s in TEST for d in raw.glob(f"{s}/*/*") if d.is_dir())
@@ -192,7 +192,7 @@ def frames_of(tree):
 
 
 def compare_data(program, folder, raw, partition, theirs):
-    """Both preparations of one raw tree, pixel by pixel; gaitgl's comes back through `convert`."""
+    """Compares both preparations of one raw tree, pixel by pixel. `convert` exports gaitgl's."""
     options = ["--partition", partition]
     program("prepare", raw, folder / "ours", "--layout", "casia-b", *options)
     program("prepare", theirs, folder / "theirs", "--layout", "opengait", *options)
@@ -226,7 +226,7 @@ def relative(ours, theirs):
 
 
 def compare_weights(program, folder, model, preset, lengths):
-    """Trains, imports, embeds, exports; prints the largest relative difference by frames."""
+    """Trains, imports, embeds and exports. Prints the largest relative difference by number of frames."""
     work = folder / preset
     work.mkdir()
     model.save_path = str(work)

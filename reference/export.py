@@ -2,8 +2,8 @@
 
     python reference/export.py            # PyTorch 2.x, numpy
 
-Everything is seeded; a second run writes the same bytes on the same machine. Every axis has another
-size, and batch-norm statistics are not trivial, so that nothing passes by symmetry.
+Everything is seeded: a second run on the same machine writes the same bytes. Every axis has a different
+size, and batch-norm statistics are not trivial, so that no test passes by symmetry.
 """
 import json
 import pathlib
@@ -19,7 +19,7 @@ HEIGHT, WIDTH, CLASSES = 16, 20, 5
 
 
 def write(name, tensors, texts=None):
-    """A safetensors file: length of the header, header with `texts`, raw tensors in order."""
+    """Writes a safetensors file: length of the header, header with `texts`, raw tensors in order."""
     kinds = {np.dtype("float32"): "F32", np.dtype("int64"): "I64", np.dtype("uint8"): "U8"}
     header, blobs, offset = {"__metadata__": texts} if texts else {}, [], 0
     for key, value in tensors.items():
@@ -37,7 +37,7 @@ def write(name, tensors, texts=None):
 
 
 def with_gradients(prefix, inputs, outputs):
-    """Inputs, outputs, a random gradient for each output and the gradients of the inputs."""
+    """Inputs, outputs, a random gradient for each output, and the gradients of the inputs."""
     by_output = {f"{name}": torch.randn_like(value) for name, value in outputs.items()}
     sum((outputs[name] * by_output[name]).sum() for name in outputs).backward()
     tensors = {f"{prefix}.{name}": value for name, value in (inputs | outputs).items()}
@@ -122,7 +122,7 @@ def losses():
 
 
 def randomise(module):
-    """Parameters and statistics away from their start; weights keep the published scale."""
+    """Moves parameters and statistics away from their initial values. Weights keep the published scale."""
     for name, value in list(module.named_parameters()) + list(module.named_buffers()):
         with torch.no_grad():
             if name.endswith("running_var"):
@@ -181,7 +181,7 @@ def networks():
     net = gl.Paper(large, (2, 2, 2, 4), ("sp", "lta", "sp", "none"), strips // 2, CLASSES)
     sizes = [full] * 2 + [half] * 4 + [quarter] * 4
     network("paper-large", net, [draw(*size) for size in sizes])
-    # Twice the rows, the same strips: each pools two rows of the final map.
+    # Twice the rows with the same strips: each strip pools two rows of the final map.
     network("parts-small-tall", gl.Parts(small, 8, strips, CLASSES), height=2 * HEIGHT)
 
 

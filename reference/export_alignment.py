@@ -1,17 +1,17 @@
-"""Writes the golden values of gait-data: aligned silhouettes and decoded images, by OpenCV.
+"""Writes the golden values of gait-data: silhouettes aligned and images decoded by OpenCV.
 
     python reference/export_alignment.py crates/gait-data/tests/fixtures
 
 Needs numpy, pyarrow and opencv-python-headless (made with 5.0.0 on x86-64). The seed is fixed.
 
-alignment.zst is zstd of records, little-endian: u32 size, height, width, status (0 aligned,
-1 too faint); the image [height, width]; and where the status is 0, twice [size, size]: aligned by
-OpenCV as its wheel is, then with its optimised paths (Intel's library) switched off.
+alignment.zst contains little-endian records, compressed with zstd: u32 size, height, width, status (0
+aligned, 1 too faint); the image [height, width]; and if the status is 0, two images [size, size]: aligned
+with OpenCV as its wheel is, and with its optimised paths (Intel's library) switched off.
 
-resized.zst and halved.zst are the same for images that come aligned: resized from any size with cubic
-interpolation, and halved with OpenCV's default, linear interpolation.
+resized.zst and halved.zst have the same form for images that are already aligned: resized from any size
+with cubic interpolation, and halved with OpenCV's default, linear interpolation.
 
-images/ holds small files of every kind and, beside each, what OpenCV reads: u32 height, width,
+images/ holds small files of every kind. Next to each is what OpenCV reads from it: u32 height, width,
 then the grey values.
 """
 
@@ -26,7 +26,7 @@ FAINTEST_SUM = 10_000
 
 
 def align(image, size):
-    """One silhouette as OpenGait's preparation aligns it, stated step by step; None if faint."""
+    """Aligns one silhouette as OpenGait's preparation does, step by step. None if it is too faint."""
     if image.sum() <= FAINTEST_SUM:
         return None
     rows = np.flatnonzero(image.sum(axis=1))
@@ -85,7 +85,7 @@ def frames(rng):
 
 
 def aligned_frames(rng):
-    """(size, image) of frames that come aligned, of any size."""
+    """(size, image) of frames that are already aligned, of any size."""
     for height, width in ((64, 64), (128, 128), (96, 96), (63, 65), (200, 150), (31, 47)):
         yield 64, walker(rng, height, width, width // 2)
     for height, width in ((128, 128), (77, 90)):  # grey
@@ -108,7 +108,7 @@ def halve(image, size):
 
 
 def write_records(path, frames, align):
-    import pyarrow  # Not at the top, because bench_prepare.py needs none of it.
+    import pyarrow  # Not at the top, because bench_prepare.py does not need it.
 
     records = b""
     for size, image in frames:

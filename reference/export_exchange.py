@@ -1,12 +1,12 @@
-"""Writes the files of PyTorch that crates/gaitgl/tests/exchange reads, and what PyTorch embeds.
+"""Writes the PyTorch files that crates/gaitgl/tests/exchange reads, and PyTorch's embeddings.
 
     python reference/export_exchange.py            # PyTorch 2.x, numpy
-    python reference/export_exchange.py --seeds    # fuzz/seeds of what others write; pyarrow, polars
+    python reference/export_exchange.py --seeds    # fuzz/seeds from other programs; pyarrow, polars
 
-Together the files hold every form in which such weights are found: zip (stored and deflated) and
-legacy; a state dict alone, under `model`, with `module.` before the names; float32, float64, float16
-and bfloat16; tensors that are views; optimiser, scheduler and figures beside them; what torch.compile
-puts before the names.
+Together the files cover every form in which such weights occur: zip (stored and deflated) and legacy;
+a state dict alone, under `model`, with the prefix `module.`; float32, float64, float16 and bfloat16;
+tensors that are views; optimiser, scheduler and other values beside them; the prefix that torch.compile
+adds.
 """
 import collections
 import pathlib
@@ -25,7 +25,7 @@ FRAMES = (1, 2, 3, 17, 30)
 
 
 def clips(height=HEIGHT, width=WIDTH):
-    """30 frames; the shorter clips are its first frames."""
+    """30 frames. The shorter clips are its first frames."""
     clip = torch.rand(1, 1, 30, height, width)
     return ((clip > 0.4) * clip * 255).to(torch.uint8)
 
@@ -37,7 +37,7 @@ def golden(net, clip):
 
 
 def deflate(path):
-    """The same zip file, compressed as common zip programs do."""
+    """The same zip file, compressed as common zip programs do it."""
     with zipfile.ZipFile(path) as file:
         entries = [(info.filename, file.read(info)) for info in file.infolist()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
@@ -54,7 +54,7 @@ def fresh(net):
 
 
 def trained(net, optimizer, scheduler=None, steps=3):
-    """Some steps on random clips, so that there is a state."""
+    """Takes some steps on random clips, so that there is an optimiser state."""
     net.train()
     for _ in range(steps):
         embedding, logits = net(torch.rand(4, 1, 4, HEIGHT, WIDTH))
@@ -82,7 +82,7 @@ def main():
     torch.save(net.state_dict(), OUT / "parts-small.pt")
     torch.save({"model": net.state_dict()}, OUT / "parts-small-legacy.pt", _use_new_zipfile_serialization=False)
 
-    # Adam with weight decay and a scheduler; names as of DataParallel.
+    # Adam with weight decay and a scheduler; names as DataParallel writes them.
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, weight_decay=5e-4)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 70, 70], 0.5)
     trained(net, optimizer, scheduler)
@@ -91,7 +91,7 @@ def main():
     torch.save(state | {"model": parallel}, OUT / "parts-small-adam.pt")
     deflate(OUT / "parts-small-adam.pt")
     tensors |= {f"parts-small-adam.{k}": v for k, v in golden(net, clip).items()}
-    # The weights after one more step from a gradient of ones, which a resumed optimiser must give.
+    # The weights after one more step with a gradient of ones. A resumed optimiser must give the same.
     for value in net.parameters():
         value.grad = torch.ones_like(value)
     optimizer.step()
@@ -113,7 +113,7 @@ def main():
     deflate(OUT / "parts-large.pt")
     tensors |= {f"parts-large.{k}": v for k, v in golden(net, clip).items()}
 
-    # SGD with momentum; weights of half precision.
+    # SGD with momentum; weights in half precision.
     net = fresh(gl.Parts(large, 2, HEIGHT, CLASSES, "bnneck"))
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [150], 0.1)
@@ -135,8 +135,8 @@ def main():
 
 
 def compiled():
-    """A compiled and parallel network of silhouettes of twice the rows, with a scheduler without milestones
-    and the figures that training code puts beside the network."""
+    """A compiled and parallel network for silhouettes with twice the rows, with a scheduler without milestones
+    and the values that training code saves beside the network."""
     net = fresh(gl.Parts((3, 4, 5), 8, HEIGHT, CLASSES))
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
@@ -155,7 +155,7 @@ def compiled():
 
 
 def seeds():
-    """Tiny files for the fuzz targets: states of optimisers, and embeddings as others dump them."""
+    """Tiny files for the fuzz targets: optimiser states, and embeddings from other programs."""
     out = pathlib.Path(__file__).parent.parent / "fuzz/seeds"
     for name, widths, bands, kind, legacy in [
         ("adam", (1, 1, 1), 8, torch.optim.Adam, False),
@@ -180,7 +180,7 @@ def seeds():
         arrays = {"subject": np.array(names["subject"]), "condition": np.array(names["condition"], "S")}
         np.savez(file, embeddings=embeddings.astype("float16"), view=np.array(names["view"]), **arrays)
     polars.DataFrame({**names, "embeddings": embeddings}).write_parquet(out / "parquet/polars")
-    # As much as is read of so few bytes: many rows, and long ones, of one value stored once.
+    # Large content from few bytes: many rows, and long ones, of one value that is stored once.
     for name, rows, width in [("rows", 690, 1), ("wide", 2, 1350)]:
         columns = {key: ["x"] * rows for key in names} | {"embeddings": [[[0.5] * width]] * rows}
         table = pyarrow.table(columns)

@@ -1,16 +1,16 @@
-"""Writes the golden pickles of gait-data: numpy arrays as numpy itself pickles them.
+"""Writes the golden pickles of gait-data: numpy arrays, pickled by numpy itself.
 
     python reference/export_pickle.py crates/gait-data/tests/fixtures
 
 Needs numpy only. Run it once with numpy 1 and once with numpy 2 (made with 1.26.4 and 2.4.6,
-Python 3.11): the two write other module names, and each run writes files of its own.
+Python 3.11). The two versions write different module names, and each run writes its own files.
 
-opengait/ (written with numpy 2): a tree as OpenGait has them, sound and unsound sequences; their
+opengait/ (written with numpy 2): a tree in OpenGait's format with valid and invalid sequences. Their
 elements follow the rule below.
 
-pickles/KIND.pPROTOCOL.npMAJOR.pkl. The array of every kind but the last ones is uint8 [3, 5, 4] with
-element [t, h, w] = (t * 101 + h * 17 + w * 5 + 3) mod 256: lengths that differ, values of which
-some are above 127.
+pickles/KIND.pPROTOCOL.npMAJOR.pkl: the array of every kind except the last ones is uint8 [3, 5, 4] with
+element [t, h, w] = (t * 101 + h * 17 + w * 5 + 3) mod 256, so that the lengths differ and some values are
+above 127.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ def kinds():
     array = silhouettes()
     yield "plain", array
     yield "fortran", np.asfortranarray(array)
-    # Rows and frames change places in memory: neither C nor Fortran order.
+    # Rows and frames are swapped in memory: neither C nor Fortran order.
     yield "transposed", np.ascontiguousarray(array.transpose(1, 0, 2)).transpose(1, 0, 2)
     yield "sliced", np.repeat(array, 2, axis=2)[:, :, ::2]
     read_only = array.copy()

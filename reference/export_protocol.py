@@ -1,11 +1,11 @@
-"""Golden values of the test protocols, computed with numpy from random embeddings.
+"""Writes the golden values of the test protocols, computed with numpy from random embeddings.
 
     python reference/export_protocol.py
 
-writes crates/gait-eval/tests/fixtures/*.json. Protocols are restated here, not read from
-protocols/, and everything is done the plain way: full distance matrices in double precision,
-stable sorting, loops. Embeddings have another size on every axis, ties between people (copied
-embeddings), missing views, missing gallery identities.
+writes crates/gait-eval/tests/fixtures/*.json. The protocols are defined again here, not read from their
+files, and everything is computed in the plainest way: full distance matrices in double precision, stable
+sorting, loops. Embeddings have a different size on every axis, ties between people (copied embeddings),
+missing views, and missing gallery identities.
 """
 
 import json
@@ -27,7 +27,7 @@ CASIA = CASIA_GALLERY + sum(CASIA_PROBES.values(), [])
 
 
 def walkers(rng, subjects, conditions, views, channels, strips, keep=1.0, noise=1.0, ties=0):
-    """Noisy people, of whom a share `keep` of the sequences is left; `ties` copied embeddings."""
+    """Noisy people, with a share `keep` of their sequences and `ties` copied embeddings."""
     who = [(s, c, v) for s in subjects for c in conditions for v in views if rng.random() < keep]
     rng.shuffle(who)
     shape = (channels, strips)
@@ -43,7 +43,7 @@ def walkers(rng, subjects, conditions, views, channels, strips, keep=1.0, noise=
 
 
 def without(data, drop):
-    """The data less the sequences for which drop(subject, condition, view)."""
+    """The data without the sequences for which drop(subject, condition, view) is true."""
     names = zip(data["subjects"], data["conditions"], data["views"])
     kept = [i for i, name in enumerate(names) if not drop(*name)]
     lists = {k: [data[k][i] for i in kept] for k in ("subjects", "conditions", "views")}
@@ -56,7 +56,7 @@ def without(data, drop):
 def distances(x, y, distance, resolved=2e-6):
     """[n, c, p] and [m, c, p] -> [n, m]; rounded, so that equal embeddings tie exactly.
 
-    Single precision must be able to see every difference in a row but the intended ties.
+    Single precision must resolve every difference in a row except the intended ties.
     """
     x, y = x.astype(np.float64)[:, None], y.astype(np.float64)[None]
     if distance == "strips":
@@ -76,7 +76,7 @@ def distances(x, y, distance, resolved=2e-6):
 
 
 def score(d, right, metric):
-    """Of one probe: distances and correctness of what it is compared with, in gallery order."""
+    """The score of one probe, from the distances and matches of its gallery, in gallery order."""
     ranked = right[np.argsort(d, kind="stable")]
     if metric.startswith("rank-"):
         return float(ranked[: int(metric[5:])].any())
@@ -98,7 +98,7 @@ def percent(value):
 
 
 def rounded(value):
-    """A share, rounded to two decimals of its percentage."""
+    """A share, rounded to two decimals of a percent."""
     return None if value is None else np.round(100 * value, 2) / 100
 
 
@@ -110,7 +110,7 @@ def chosen(data, conditions):
 
 
 def group_scores(data, distance, metrics, probes, gallery, compared, skip_unmatched=False):
-    """Per probe and metric the score against those of the gallery that `compared` allows."""
+    """The score of each probe and metric against the gallery sequences that `compared` allows."""
     d = distances(data["x"][probes], data["x"][gallery], distance)
     subjects = np.array(data["subjects"])
     scores = []
@@ -125,8 +125,8 @@ def group_scores(data, distance, metrics, probes, gallery, compared, skip_unmatc
 
 
 def by_view_pairs(data, distance, metrics, groups, exclude, skip_unmatched=False, cell=rounded):
-    """groups: name -> (probe indices, gallery indices). Each probe view against each gallery view,
-    `cell` of its figure."""
+    """groups: name -> (probe indices, gallery indices). Scores each probe view against each gallery view and
+    applies `cell` to each figure."""
     views = np.array(data["views"])
     result = {}
     for name, (probes, gallery) in groups.items():
@@ -154,7 +154,7 @@ def by_view_pairs(data, distance, metrics, groups, exclude, skip_unmatched=False
 
 
 def by_view(data, distance, metrics, groups):
-    """Each probe view against everyone, less the probe's own subject in the probe's own view."""
+    """Scores each probe view against everyone except the probe's own subject in the probe's own view."""
     views, subjects = data["views"], data["subjects"]
     result = {}
     for name, (probes, gallery) in groups.items():
@@ -216,7 +216,7 @@ def casia_b(seed):
     gaps = walkers(
         rng, people, CASIA, ["000", "018", "090", "180"], 2, 7, keep=0.6, noise=1.3, ties=25
     )
-    # Subject 077 has no gallery, bags were never seen from 018, nothing in the gallery from 180.
+    # Subject 077 has no gallery, bags were never seen from 018, and the gallery has no view 180.
     gaps = without(
         gaps,
         lambda s, c, v: (s == "077" and c in CASIA_GALLERY)

@@ -2,15 +2,15 @@
 
     python reference/export_training.py    # PyTorch 2.x, numpy; minutes
 
-A file per network: its start, and for each recipe the masks, the losses and rates of all steps and
-all tensors after the last one. The recipes are written as `gaitgl --set` takes them, so that both
-sides read the same words. Batches are windows of a few shared sequences.
+There is one file per network. It holds the initial weights, and for each recipe the masks, the losses and
+learning rates of all steps, and all tensors after the last one. The recipes are written in the syntax of
+`gaitgl --set`, so that both sides read the same text. Batches are windows of a few shared sequences.
 
-A maximum between two almost equal values, a leaky ReLU near 0 or a triplet near the margin is
-decided by rounding, and in networks this small one such decision is seen in everything after it.
-So starts are drawn until every training from one is steady: in float64 from weights disturbed by
-more than rounding does it ends where it ends in float32. What is printed are the largest
-differences then; they are the yardstick of the tolerances in training.rs.
+Rounding decides a maximum between two almost equal values, a leaky ReLU near 0 or a triplet near the
+margin, and in networks this small one such decision affects everything after it. Initial weights are
+therefore drawn until every training from them is stable: in float64, from weights disturbed by more than
+rounding error, it ends where it ends in float32. The script prints the largest differences, which justify
+the tolerances in training.rs.
 """
 import copy
 import itertools
@@ -23,13 +23,13 @@ from export import HEIGHT, WIDTH, randomise, write
 STEPS, FRAMES = 20, 9
 SUBJECTS, PER_SUBJECT, LENGTH = 7, 2, 11
 P, K = 4, 2
-# How often the weights are disturbed, and what that may do.
+# How often the weights are disturbed, and how much the results may change.
 TIMES, STEADY = 3, 3e-4
-# Relative disturbances: five roundings of float32, and what transforms add to them.
+# Relative disturbances: five roundings of float32, and the error that transforms add.
 ROUNDING, WINOGRAD = 3e-7, 1e-6
 FULL, HALF = (HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2)
 
-# "train." goes before every key.
+# Every key has the prefix "train.".
 ADAM = {
     "optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 5e-3, "milestones": [8, 15],
     "decay": 0.3, "loss.margin": 0.3, "loss.logit_scale": 1.0, "loss.label_smoothing": 0.0,
@@ -55,7 +55,7 @@ def paper_small():
 
 
 def paper_wide():
-    """Wide enough for our Winograd kernels in its last layer, and with no more layers than needed."""
+    """Wide enough for our Winograd kernels in its last layer, with as few layers as possible."""
     return gl.Paper((3, 16, 17), (1, 1, 1), ("lta", "sp", "none"), HEIGHT, SUBJECTS)
 
 
@@ -87,8 +87,8 @@ TRAININGS = {
 
 
 def people():
-    """uint8 [sequences, t, h, w]: a figure per subject, whose rows differ in brightness so that
-    strips tell people apart, under noise that changes with the frames."""
+    """uint8 [sequences, t, h, w]: one figure per subject, with rows of different brightness so that strips
+    distinguish people, under noise that changes from frame to frame."""
     figure = torch.rand(SUBJECTS, 1, HEIGHT, 1) * (torch.rand(SUBJECTS, 1, HEIGHT, WIDTH) > 0.3)
     figure = figure.repeat_interleave(PER_SUBJECT, 0)
     clips = 0.8 * figure + 0.2 * torch.rand(len(figure), LENGTH, HEIGHT, WIDTH)
@@ -96,14 +96,14 @@ def people():
 
 
 def batches():
-    """int64 [steps, P * K] each: sequence and first frame of every clip."""
+    """The sequence and the first frame of every clip, each int64 [steps, P * K]."""
     subjects = torch.stack([torch.randperm(SUBJECTS)[:P] for _ in range(STEPS)])
     sequences = (subjects[:, :, None] * PER_SUBJECT + torch.arange(K)).flatten(1)
     return sequences, torch.randint(0, LENGTH - FRAMES + 1, sequences.shape)
 
 
 def train(net, recipe, pool, batches, masks, dtype=torch.float32):
-    """Losses [steps, 3] (total, triplet, cross-entropy), rates [steps], and the network after them."""
+    """Losses [steps, 3] (total, triplet, cross-entropy), learning rates [steps], and the trained network."""
     net, pool = copy.deepcopy(net).to(dtype), pool.to(dtype) / 255
     rate, decay = recipe["learning_rate"], recipe["weight_decay"]
     if recipe["optimizer"] == "adam":
@@ -131,9 +131,9 @@ def train(net, recipe, pool, batches, masks, dtype=torch.float32):
 
 
 def furthest(got, want, starts):
-    """Largest difference of the losses relative to them, of a tensor relative to its largest value,
-    and of its change relative to its largest change (at least a thousandth of the value, below
-    which rounding of the value is all there is to see)."""
+    """The largest differences: of the losses relative to them, of a tensor relative to its largest value, and
+    of its change relative to its largest change (at least a thousandth of the value, because smaller
+    changes are lost in the rounding of the value)."""
     (losses, _, got), (exact, _, want) = got, want
     value = change = torch.zeros(())
     for name in (name for name, tensor in want.items() if tensor.is_floating_point()):
@@ -157,7 +157,7 @@ def state(net):
 
 
 def steady(net, disturbance, recipe, *data):
-    """The training in float32 and how far disturbed ones are from it; None if too far."""
+    """The training in float32, and how far disturbed trainings are from it. None if they are too far."""
     run, apart = train(net, recipe, *data), torch.zeros(3)
     for _ in range(TIMES):
         other = disturbed(net, disturbance)
@@ -169,13 +169,13 @@ def steady(net, disturbance, recipe, *data):
 
 
 def trainings(network, sizes, disturbance, recipes, pool, batches):
-    """The first start from which all recipes are steady, its masks, and the trainings."""
+    """The first initial weights with which all recipes are stable, their masks, and the trainings."""
     for seed in itertools.count():
         torch.manual_seed(seed)
         net = network()
         randomise(net)
         for name, value in net.named_buffers():
-            # As small as the variances of the batches, or these would not be seen beside it.
+            # As small as the variances of the batches, which would otherwise have no visible effect.
             if name.endswith("running_var"):
                 value *= 1e-3
         generator = torch.Generator().manual_seed(seed)
@@ -192,7 +192,7 @@ def trainings(network, sizes, disturbance, recipes, pool, batches):
 
 
 def main():
-    # The maps are too small to share among cores.
+    # The maps are too small to split between cores.
     torch.set_num_threads(1)
     torch.manual_seed(21)
     pool, (sequences, starts) = people(), batches()

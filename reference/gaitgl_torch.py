@@ -1,8 +1,8 @@
 """GaitGL in plain PyTorch: the oracle of the golden values in crates/gaitgl/tests/fixtures.
 
-Slow where clarity asks for it. Shapes: clips [n, 1, t, h, w] in 0..1, maps [n, c, t, h, w],
-embeddings [n, c, p], logits [n, classes, p]. Parameters of the fixed-partition networks carry the
-names of the published checkpoints; those of the paper's network, which has none, carry ours.
+Clarity comes before speed. Shapes: clips [n, 1, t, h, w] in 0..1, maps [n, c, t, h, w], embeddings
+[n, c, p], logits [n, classes, p]. Parameters of the fixed-partition networks have the names of the
+published checkpoints. The paper's network has no published checkpoint, so its parameters have our names.
 
 `python gaitgl_torch.py` checks the identities that the local branch must satisfy.
 """
@@ -17,7 +17,8 @@ def region_conv3d(x, weight, labels, stride=1, padding=None):
     """y[q] = sum over taps d of W[d] x[q + d] where labels[q + d] == labels[q].
 
     x [n, ci, t, h, w], weight [co, ci, kt, kh, kw] with odd kh and kw, labels [h, w].
-    Each region is convolved with everything else set to zero, and kept where it is at home.
+    For each region, everything else is set to zero before the convolution, and only the outputs inside the
+    region are kept.
     """
     kt, kh, kw = weight.shape[2:]
     pad = (kt // 2 if padding is None else padding, kh // 2, kw // 2)
@@ -35,12 +36,12 @@ def activated_conv3d(x, weight, labels):
 
 
 def bands(h, w, parts):
-    """Rows cut into bands of h // parts; a remainder makes one more, shorter band."""
+    """Rows cut into bands of h // parts rows. A remainder makes one more, shorter band."""
     return (torch.arange(h) // max(h // parts, 1))[:, None].expand(h, w).contiguous()
 
 
 def mask(strategy, h, w, ratio, generator):
-    """Labels 0/1 of a random pair of complementary masks."""
+    """Labels 0 and 1 of a random pair of complementary masks."""
     labels = torch.zeros(h, w, dtype=torch.long)
     length = {"h": h, "v": w, "l": h * w}[strategy[-1]]
     size = int(ratio * length)
@@ -59,7 +60,7 @@ def mask(strategy, h, w, ratio, generator):
 
 
 def expected_taps_of_strips(length, ratio):
-    """P(two different strips share a label), for the taps beside the middle column."""
+    """The probability that two different strips share a label, for the taps beside the middle column."""
     m, l = int(ratio * length), length
     p = (m * (m - 1) + (l - m) * (l - m - 1)) / (l * (l - 1))
     return torch.tensor([p, 1.0, p])
@@ -69,7 +70,7 @@ def expected_taps_of_strips(length, ratio):
 
 
 class Conv(nn.Module):
-    """A convolution without bias; the checkpoints keep it under the name `conv3d`."""
+    """A convolution without bias, named `conv3d` in the checkpoints."""
 
     def __init__(self, ci, co, kernel=(3, 3, 3), stride=(1, 1, 1), padding=(1, 1, 1)):
         super().__init__()
@@ -80,7 +81,7 @@ class Conv(nn.Module):
 
 
 def global_local(x, global_weight, local_weight, labels, stacked):
-    """Eqn. 2, or with `stacked` Eqn. 3."""
+    """Eqn. 2, or Eqn. 3 with `stacked`."""
     g = F.leaky_relu(F.conv3d(x, global_weight, padding=1))
     l = F.leaky_relu(region_conv3d(x, local_weight, labels))
     return torch.cat([g, l], 3) if stacked else g + l
@@ -136,7 +137,7 @@ class SeparateFc(nn.Module):
 
 
 class BnNeck(nn.Module):
-    """Batch norm over channels x strips, then cosines to the classes."""
+    """Batch norm over channels x strips, then cosines with the class vectors."""
 
     def __init__(self, p, c, classes):
         super().__init__()
@@ -213,7 +214,7 @@ class HidLayer(nn.Module):
 
 
 class Hid2020(nn.Module):
-    """The authors' own network, by their names; no batch norm, no classifier."""
+    """The authors' own network with their names. No batch norm, no classifier."""
 
     def __init__(self, channels, strips):
         super().__init__()
@@ -242,8 +243,9 @@ class Hid2020(nn.Module):
 
 
 class Paper(nn.Module):
-    """The paper's network. `pools` ends each stage: "lta", "sp" or "none". In training `masks` are
-    the labels of each global-local layer; at test without them the taps are weighted by `expected`."""
+    """The paper's network. `pools` gives the pooling at the end of each stage: "lta", "sp" or "none". In
+    training, `masks` are the labels of each global-local layer. At test time there are none, and the taps
+    are weighted by `expected`."""
 
     def __init__(self, channels, layers, pools, strips, classes, ratio=0.3, pooling="gem"):
         super().__init__()
@@ -293,11 +295,11 @@ def strip_distances(a, b):
 
 
 def triplet(embedding, labels, margin=0.2):
-    """Batch-all triplet loss: mean over active triplets per strip, then over strips. An anchor's pair
-    with itself is a positive pair."""
+    """Batch-all triplet loss: mean over active triplets per strip, then over strips. The pair of an anchor with
+    itself counts as a positive pair."""
     same = labels[:, None] == labels[None]
     allowed = same[:, :, None] & ~same[:, None, :]
-    # The norm has no gradient at 0; a tiny shift of the squares gives the one that is used, 0.
+    # The norm has no gradient at 0. A tiny shift of the squares gives 0, which is used as the gradient.
     e = embedding.permute(2, 0, 1)
     squares = (e[:, :, None] - e[:, None]).square().sum(3)
     distance = torch.where(squares > 0, squares, torch.ones_like(squares)).sqrt() * (squares > 0)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A first look at a GPU, in one run: the tests on it through Vulkan, quickstart trained on it, training
-# steps timed against PyTorch on the same card, their memory, the kernels that dominate. All of it goes
-# to OUT/report.md, with the raw figures and logs beside it. What a machine lacks is skipped and named.
+# A first check of a GPU in one run: the tests on the GPU, quickstart trained on it, training steps timed
+# against PyTorch on the same card, their memory, and the dominating kernels. Everything is written to
+# OUT/report.md, with raw figures and logs next to it. What a machine lacks is skipped and named.
 #
 #     reference/gpu.sh OUT              on a machine with a GPU
-#     reference/gpu.sh --rehearse OUT   the same path on the CPU with small cases, to try the script
+#     reference/gpu.sh --rehearse OUT   the same steps on the CPU with small cases, to try the script
 #
-# Needs Rust and python3, for PyTorch's side with torch (PYTHON=...), for CUDA the internet once (its
-# build fetches LLVM). Environment: STEPS (test quickstart bench kernels), CASES, REPEATS, LIMIT (seconds
-# that one command may take, so that a driver that hangs costs its own line alone).
+# Needs Rust and python3. PyTorch's side needs torch (PYTHON=...). CUDA needs the internet once, because
+# its build downloads LLVM. Environment: STEPS (test quickstart bench kernels), CASES, REPEATS, LIMIT
+# (seconds that one command may take, so that a driver that hangs costs only its own line).
 set -euo pipefail
 
 rehearse=
@@ -30,7 +30,7 @@ else
     cases=${CASES:-parts-small/train/64x30 paper-small/train/64x30}
     repeats=${REPEATS:-10}
     precisions="f32 f16 bf16"
-    # Of its own, so that the ordinary build stays as it is.
+    # A separate folder, so that the ordinary build stays unchanged.
     target=target/gpu
 fi
 report=$out/report.md
@@ -73,7 +73,7 @@ fi
 
 # ------------------------------------------------------------------------------ the build
 
-# The program and its tests are built as the same two packages, so that Burn is built once for both.
+# The program and its tests are built from the same two packages, so that Burn is built only once.
 packages=(-p gaitgl -p gaitgl-cli --release --locked --target-dir "$target")
 build() {
     features=("$@")
@@ -95,7 +95,7 @@ else
     tell "- with the feature vulkan"
 fi
 
-# The smallest case says whether a device is there and works.
+# The smallest case shows whether a device is present and works.
 devices=
 candidates="vulkan cuda"
 if [ "$rehearse" ]; then candidates="cpu"; fi
@@ -143,7 +143,7 @@ fi
 
 # ----------------------------------------------------------------------- times and memory
 
-# The most memory that the first card had in use while a command ran, in MiB, goes to a file.
+# Writes the peak memory of the first card while a command runs to a file, in MiB.
 watched() {
     local file=$1 watcher=
     shift
@@ -166,7 +166,7 @@ watched() {
     return $code
 }
 
-# bench WHO DEVICE PRECISION CASE: one case in a process of its own, so that the memory is its own.
+# bench WHO DEVICE PRECISION CASE: one case in its own process, so that its memory is measured alone.
 bench() {
     local who=$1 device=$2 precision=$3 case=$4
     local name=$who-$device-$precision-${case//\//-}
@@ -231,7 +231,7 @@ if wants kernels; then
                 skip "gaitgl on the CPU has no kernels of a GPU to list"
                 continue
             fi
-            # CubeCL, which runs Burn's kernels, logs the time of each where this file asks for it.
+            # CubeCL runs Burn's kernels and logs the time of each if this file says so.
             folder=$out/kernels-$device-$name
             rm -rf "$folder" && mkdir -p "$folder"
             printf '[profiling]\nlogger = { level = "basic", file = "kernels.log" }\n' > "$folder/cubecl.toml"

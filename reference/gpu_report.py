@@ -1,4 +1,4 @@
-"""The tables of gpu.sh: times from the JSON of `gaitgl bench` and bench_torch.py, kernels from CubeCL's log.
+"""Prints the tables of gpu.sh: times from the JSON of `gaitgl bench` and bench_torch.py, kernels from CubeCL's log.
 
     python gpu_report.py times bench-*.json
     python gpu_report.py kernels kernels.log
@@ -13,7 +13,7 @@ UNITS = {"ns": 1e-6, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 def times(paths):
-    """One row per case, program, device and precision; a ratio above 1 means faster than PyTorch."""
+    """One row per case, program, device and precision. A ratio above 1 means faster than PyTorch."""
     rows, torch = [], {}
     for path in map(pathlib.Path, paths):
         report = json.loads(path.read_text())
@@ -45,7 +45,7 @@ def mega(size):
 
 
 def kernels(path, count=12):
-    """Sums the lines `| 12.3µs | name` by name; CubeCL's own summaries have more columns."""
+    """Sums the lines `| 12.3µs | name` by name. CubeCL's own summaries have more columns."""
     spent, runs = collections.Counter(), collections.Counter()
     for line in open(path, errors="replace"):
         found = re.search(r"\| ([\d.]+)(ns|µs|ms|s) *\| ([^|]+)$", line.rstrip("\n"))

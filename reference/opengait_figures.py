@@ -1,7 +1,7 @@
-"""The evaluators' half of compare_opengait.py: random embeddings, scored by both programs.
+"""The evaluators' half of compare_opengait.py: both programs score random embeddings.
 
-Figures are compared as OpenGait prints them, digit by digit; ours are written with as many. What
-it returns without printing (Gait3D) is compared to four decimals.
+Figures are compared digit by digit, as OpenGait prints them; ours are formatted with as many digits.
+Figures that OpenGait returns without printing (Gait3D) are compared to four decimals.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ CCPG = ["U0_D0", "U0_D0_BG", "U0_D3", "U1_D0", "U1_D1", "U2_D2", "U3_D3"]
 
 
 def people(seed, subjects, conditions, views, noise, keep=1.0, ties=0, shape=(16, 8)):
-    """Noisy people, of whom a share `keep` of the sequences is left, sorted by name as a DataSet
-    and a prepared set have them; `ties` embeddings are copies of others'."""
+    """Noisy people, with a share `keep` of their sequences, sorted by name as in a DataSet and a prepared set.
+    `ties` embeddings are copies of others."""
     rng = np.random.default_rng(seed)
     names = [(s, c, v) for s in sorted(subjects) for c in sorted(conditions) for v in sorted(views)]
     names = [name for name in names if rng.random() < keep]
@@ -55,7 +55,7 @@ def numbered(count, digits):
 
 
 def cases(seed):
-    """Name, protocol, distance, data, OpenGait's function and what it is called with."""
+    """Name, protocol, distance, data, OpenGait's function and its arguments."""
     casia = people(seed + 1, numbered(50, 3), CASIA_B, ELEVEN, 1.3)
     yield "CASIA-B, complete", "casia-b", "strips", casia, "evaluate_indoor_dataset", "CASIA-B", {}
     gaps = people(seed + 2, numbered(50, 3), CASIA_B, ELEVEN, 1.3, keep=0.93)
@@ -94,7 +94,7 @@ def cases(seed):
 
 
 class Recorder:
-    """Stands for the message manager and keeps what is logged."""
+    """Replaces the message manager and keeps the log."""
 
     def __init__(self):
         self.lines = []
@@ -104,7 +104,7 @@ class Recorder:
 
 
 def call(evaluator, function, data, dataset, options):
-    """What an evaluator logs, and what it returns."""
+    """Calls an evaluator. Returns its log and its result."""
     recorder = Recorder()
     evaluator.get_msg_mgr = lambda: recorder
     x, names = data
@@ -118,7 +118,7 @@ NUMBER = r"nan|-?\d+\.\d+"
 
 
 def printed(text, returned, protocol):
-    """Figures by (metric, group, view or None), as strings with the digits that were printed."""
+    """Figures by (metric, group, view or None), as strings with the printed digits."""
     figures = {}
     if protocol in ("casia-b", "ou-mvlp", "casia-e", "sustech1k"):
         for group, rank, row in re.findall(r"(\w+)(?:@R(\d))?:\s*\[([^\]]*)\]", text):
@@ -210,7 +210,7 @@ def compare_case(program, evaluator, folder, case, listed):
 
 
 def submissions(program, evaluator, folder, seed):
-    """Rows of the competition files that are equal."""
+    """Compares the rows of the competition files."""
     grew = people(seed + 10, numbered(120, 5), ["01", "02"], ["a"], 2.0)
     probes = people(seed + 11, ["probe"], ["03"], numbered(80, 4), 2.0)
     rng = np.random.default_rng(seed + 12)
@@ -220,7 +220,7 @@ def submissions(program, evaluator, folder, seed):
     hid = people(seed + 13, numbered(150, 4), ["g"], ["default"], 1.0)
     who = rng.integers(len(hid[0]), size=120)
     near = (hid[0][who] + 1.5 * rng.normal(size=(120, *hid[0].shape[1:]))).astype(np.float32)
-    # OpenGait reads HID's videos from the views' place.
+    # OpenGait expects HID's videos in the place of the views.
     hid = (np.concatenate([hid[0], near]), hid[1] + [("probe", "p", v) for v in numbered(120, 4)])
     ok = True
     for name, protocol, data in ("GREW", "grew", grew), ("HID", "hid", hid):
@@ -239,7 +239,7 @@ def submissions(program, evaluator, folder, seed):
 
 
 def compare(program, evaluator, folder, seed):
-    """Runs all cases; ties are shown, but fall by chance in OpenGait and do not count."""
+    """Runs all cases. Ties are shown but not counted, because OpenGait ranks them at random."""
     ok = True
     for case in cases(seed):
         name, protocol, data = case[0], case[1], case[3]

@@ -1,9 +1,9 @@
-"""Trains GaitGL in PyTorch on a prepared set and tests it, to stand beside `gaitgl train`.
+"""Trains GaitGL in PyTorch on a prepared set and tests it, for comparison with `gaitgl train`.
 
     python train_torch.py PREPARED --channels 8 16 32 --iterations 300 --batch 8 4 20 --rate 1e-3
 
-The paper's network with strip-v masks or, with --parts, the fixed-partition network. The batches
-are drawn in the same way as ours, not the same ones. Needs pyarrow and zstandard.
+Trains the paper's network with strip-v masks or, with --parts, the fixed-partition network. Batches are
+drawn in the same way as ours, but they are not the same batches. Needs pyarrow and zstandard.
 """
 import argparse
 import json
@@ -20,7 +20,7 @@ import gaitgl_torch as net
 
 
 def load(folder):
-    """{subject: {(condition, view): uint8 [t, 64, 44]}} and the subjects of both sides."""
+    """{subject: {(condition, view): uint8 [t, 64, 44]}}, the training subjects and the test subjects."""
     with pa.memory_map(f"{folder}/clips.arrow") as source:
         table = pa.ipc.open_file(source).read_all().to_pylist()
     about = json.load(open(f"{folder}/prepared.json"))["partition"]
@@ -35,7 +35,7 @@ def load(folder):
 
 
 def draw(people, subjects, p, k, frames):
-    """One batch: clips [p * k, 1, frames, 64, 44] in 0..1 and their classes."""
+    """Draws one batch: clips [p * k, 1, frames, 64, 44] in 0..1, and their classes."""
     clips, labels = [], []
     for label in random.sample(range(len(subjects)), p):
         sequences = list(people[subjects[label]].values())
