@@ -80,6 +80,6 @@ pub fn parquet(bytes: &[u8]) {
 
 fn embeddings(format: Format, bytes: &[u8]) {
     if let Ok(embeddings) = decode(format, bytes.to_vec()) {
-        assert!(embeddings.check().is_ok());
+        assert!(embeddings.values().iter().all(|value| value.is_finite()));
     }
 }

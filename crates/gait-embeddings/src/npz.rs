@@ -39,10 +39,10 @@ fn write_arrays<W: Write + Seek>(
     embeddings: &Embeddings,
 ) -> anyhow::Result<()> {
     let n = embeddings.len();
-    let shape = format!("({n}, {}, {})", embeddings.channels, embeddings.strips);
-    start(zip, "embeddings", "<f4", &shape, 4 * embeddings.values.len() as u64)?;
+    let shape = format!("({n}, {}, {})", embeddings.channels(), embeddings.strips());
+    start(zip, "embeddings", "<f4", &shape, 4 * embeddings.values().len() as u64)?;
     let mut bytes = Vec::with_capacity(4 * embeddings.width());
-    for row in embeddings.values.chunks(embeddings.width()) {
+    for row in embeddings.values().chunks(embeddings.width()) {
         bytes.clear();
         bytes.extend(row.iter().flat_map(|value| value.to_le_bytes()));
         zip.write_all(&bytes)?;
@@ -100,7 +100,7 @@ pub fn read(mut file: impl Read + Seek) -> anyhow::Result<Embeddings> {
     let values = array.floats()?;
     let mut texts = |name| Array::open(&mut zip, name, length)?.texts();
     let (subjects, conditions, views) = (texts(NAMES[0])?, texts(NAMES[1])?, texts(NAMES[2])?);
-    Ok(Embeddings { channels, strips, values, subjects, conditions, views })
+    Ok(Embeddings::from_columns(channels, strips, values, [subjects, conditions, views])?)
 }
 
 /// One array of the archive, read up to its data.
@@ -300,18 +300,18 @@ mod tests {
     #[test]
     fn arrays_of_other_types_are_read() {
         let e = read(archive(&others())).unwrap();
-        assert_eq!((e.channels, e.strips), (2, 1));
-        assert_eq!(e.values, [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(e.subjects, ["17", "-1"]);
-        assert_eq!(e.conditions, ["nm", "bg1"]);
-        assert_eq!(e.views, ["l", ""]);
+        assert_eq!((e.channels(), e.strips()), (2, 1));
+        assert_eq!(e.values(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(e.subjects(), ["17", "-1"]);
+        assert_eq!(e.conditions(), ["nm", "bg1"]);
+        assert_eq!(e.views(), ["l", ""]);
     }
 
     #[test]
     fn half_floats_are_read() {
         let mut arrays = others();
         arrays[0].1 = npy("<f2", "(2, 2)", &[0, 0x3C, 0, 0xC0, 0, 0x38, 0, 0]);
-        assert_eq!(read(archive(&arrays)).unwrap().values, [1.0, -2.0, 0.5, 0.0]);
+        assert_eq!(read(archive(&arrays)).unwrap().values(), [1.0, -2.0, 0.5, 0.0]);
     }
 
     #[test]

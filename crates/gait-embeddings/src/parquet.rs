@@ -32,7 +32,7 @@ pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
     fields.push(Field::new("embeddings", DataType::FixedSizeList(Arc::clone(&item), width), false));
     let schema = Arc::new(Schema::new(fields));
     let rows = (GROUP / embeddings.width()).clamp(1, 1 << 16);
-    let numbers = [("channels", embeddings.channels), ("strips", embeddings.strips)];
+    let numbers = [("channels", embeddings.channels()), ("strips", embeddings.strips())];
     let numbers = numbers.map(|(name, value)| KeyValue::new(name.to_owned(), value.to_string()));
     // Embeddings hardly repeat, and nobody selects rows by a range of them.
     let values =
@@ -101,8 +101,7 @@ pub fn read(file: impl ChunkReader + 'static) -> anyhow::Result<Embeddings> {
     }
     let Rows { shape, values, .. } = embeddings;
     let [channels, strips] = shape.unwrap_or_default();
-    let [subjects, conditions, views] = names.texts;
-    Ok(Embeddings { channels, strips, values, subjects, conditions, views })
+    Ok(Embeddings::from_columns(channels, strips, values, names.texts)?)
 }
 
 /// The places of the columns that are read.
@@ -272,19 +271,19 @@ mod tests {
     fn columns_of_other_types_are_read() {
         for codec in [Compression::SNAPPY, Compression::ZSTD(Default::default())] {
             let e = read(packed(codec, &SIZES, &others(vec![Some("a"), Some("b")]))).unwrap();
-            assert_eq!((e.channels, e.strips), (1, 2));
-            assert_eq!(e.values, [1.0, 2.0, 3.0, 4.0]);
-            assert_eq!(e.subjects, ["a", "b"]);
-            assert_eq!(e.views, ["0", "90"]);
+            assert_eq!((e.channels(), e.strips()), (1, 2));
+            assert_eq!(e.values(), [1.0, 2.0, 3.0, 4.0]);
+            assert_eq!(e.subjects(), ["a", "b"]);
+            assert_eq!(e.views(), ["0", "90"]);
         }
     }
 
     #[test]
     fn lists_of_lists_say_their_sizes_themselves() {
         let e = read(file(&[], &nested(&[3, 3]))).unwrap();
-        assert_eq!((e.channels, e.strips), (2, 3));
-        assert_eq!(e.values, [0.0, 1.0, 2.0, 10.0, 11.0, 12.0].repeat(2));
-        assert_eq!(e.subjects, ["-7", "-7"]);
+        assert_eq!((e.channels(), e.strips()), (2, 3));
+        assert_eq!(e.values(), [0.0, 1.0, 2.0, 10.0, 11.0, 12.0].repeat(2));
+        assert_eq!(e.subjects(), ["-7", "-7"]);
         check(&[], &nested(&[3, 2]), "lists of different lengths");
         check(&[], &nested(&[2, 2]), "2 x 2 values in row 1; channels x strips are 2 x 3");
         check(&[], &nested(&[3, 3, 3]), "3 x 3 values in row 1");
@@ -350,8 +349,8 @@ mod tests {
             ("view", text(vec![Some("090"); rows])),
         ]);
         let e = read(packed(Compression::ZSTD(Default::default()), &SIZES, &batch)).unwrap();
-        assert_eq!((e.len(), e.values[2 * 7 + 1]), (rows, 3.5));
-        assert_eq!((&*e.subjects[9_999], &*e.subjects[10_000]), ("a", "b"));
+        assert_eq!((e.len(), e.values()[2 * 7 + 1]), (rows, 3.5));
+        assert_eq!((&*e.subjects()[9_999], &*e.subjects()[10_000]), ("a", "b"));
     }
 
     #[test]

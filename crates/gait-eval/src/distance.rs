@@ -12,19 +12,24 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::pairwise::{COLUMNS, Probes};
-use crate::{Embeddings, EvalError, Watch};
+use crate::range::Scale;
+use crate::{Embeddings, EvalError, NameKind, UnknownName, Watch};
 
-/// How far two embeddings `[c, p]` are apart.
+/// The distance of two embeddings `[c, p]`.
+///
+/// The embeddings of a set may have any scale: multiplied by a power of two, they have distances
+/// multiplied by it (cosine: the same distances), as long as single precision can hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distance {
-    /// Mean over strips of the Euclidean distance between strip vectors: the published code's.
+    /// Mean over strips of the Euclidean distance between strip vectors, as in published code.
     #[default]
     Strips,
-    /// Euclidean distance of the whole embedding as one vector, which older code ranks with.
+    /// Euclidean distance of the whole embedding as one vector, as in older code.
     Flat,
-    /// One minus the mean over strips of the cosine between strip vectors, as published code has
-    /// it; a zero vector has cosine 0 with everything.
+    /// One minus the mean over strips of the cosine between strip vectors, as in published code.
+    /// Any two strips that are not zero have their true cosine, however small they are; a zero
+    /// strip has cosine 0 with every strip, itself included.
     Cosine,
 }
 
@@ -44,12 +49,12 @@ impl fmt::Display for Distance {
 }
 
 impl FromStr for Distance {
-    type Err = EvalError;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, EvalError> {
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         Self::ALL.into_iter().find(|d| d.to_string() == name).ok_or_else(|| {
             let known = Self::ALL.iter().map(ToString::to_string).collect();
-            EvalError::unknown("distance", name, known)
+            UnknownName::new(NameKind::Distance, name, known)
         })
     }
 }
@@ -62,22 +67,26 @@ const HELD_DISTANCES: usize = 64 << 20;
 
 /// Distances `[probes, gallery]` between the sequences at these indices of `e`, the full matrix.
 ///
-/// Only for sets whose matrix fits in memory; ranking goes through [`map_rows`].
+/// Only for sets whose matrix fits in memory; [`map_rows`] ranks larger ones.
+///
+/// # Errors
+/// [`EvalError::Range`] if a distance exceeds single precision.
 pub fn distance_matrix(
     e: &Embeddings,
     distance: Distance,
     probes: &[usize],
     gallery: &[usize],
-) -> Vec<f32> {
-    let rows = map_rows(e, distance, probes, gallery, &Watch::silent(), |_, row| row.to_vec());
-    rows.map(|rows| rows.concat()).unwrap_or_default()
+) -> Result<Vec<f32>, EvalError> {
+    let row = |_: usize, row: &[f32]| row.to_vec();
+    Ok(map_rows(e, distance, probes, gallery, &Watch::silent(), row)?.concat())
 }
 
 /// Calls `f` with each probe's position in `probes` and its distances to the whole gallery
-/// (`[gallery]`), a block of probes at a time on all threads, and returns the answers in order.
+/// (`[gallery]`), a block of probes at a time on all threads, and returns the results in order.
 ///
 /// # Errors
-/// [`EvalError::Stopped`] when the watch says so.
+/// [`EvalError::Range`] if a distance exceeds single precision, [`EvalError::Stopped`] if the watch
+/// asks to stop.
 pub fn map_rows<T: Send>(
     e: &Embeddings,
     distance: Distance,
@@ -86,8 +95,39 @@ pub fn map_rows<T: Send>(
     watch: &Watch,
     f: impl Fn(usize, &[f32]) -> T + Sync,
 ) -> Result<Vec<T>, EvalError> {
+    let scale = Scale::new(e, distance);
+    if scale.factor() == 1.0 {
+        return relative_rows(e, distance, probes, gallery, watch, f);
+    }
+    let restored = |at: usize, row: &[f32]| {
+        let row: Result<Vec<f32>, _> = row.iter().map(|d| scale.restored(*d)).collect();
+        row.map(|row| f(at, &row))
+    };
+    relative_rows(e, distance, probes, gallery, watch, restored)?.into_iter().collect()
+}
+
+/// [`distance_matrix`] in the unit of [`Scale`], which is enough to rank.
+pub(crate) fn relative_matrix(
+    e: &Embeddings,
+    distance: Distance,
+    probes: &[usize],
+    gallery: &[usize],
+) -> Result<Vec<f32>, EvalError> {
+    let row = |_: usize, row: &[f32]| row.to_vec();
+    Ok(relative_rows(e, distance, probes, gallery, &Watch::silent(), row)?.concat())
+}
+
+/// [`map_rows`] in the unit of [`Scale`], which is enough to rank.
+pub(crate) fn relative_rows<T: Send>(
+    e: &Embeddings,
+    distance: Distance,
+    probes: &[usize],
+    gallery: &[usize],
+    watch: &Watch,
+    f: impl Fn(usize, &[f32]) -> T + Sync,
+) -> Result<Vec<T>, EvalError> {
     let block = (HELD_DISTANCES / gallery.len().max(1)).clamp(1, PROBE_BLOCK);
-    let mut answers = Vec::with_capacity(probes.len());
+    let mut results = Vec::with_capacity(probes.len());
     let mut distances = vec![0.0; block.min(probes.len()) * gallery.len()];
     for (at, some) in probes.chunks(block).enumerate() {
         watch.check()?;
@@ -97,7 +137,7 @@ pub fn map_rows<T: Send>(
         distances
             .par_chunks_mut(some.len() * COLUMNS)
             .zip(gallery.par_chunks(COLUMNS))
-            .for_each(|(stripe, entries)| packed.compare(e, entries, stripe));
+            .try_for_each(|(stripe, entries)| packed.compare(entries, stripe))?;
         let stripes = &*distances;
         let part: Vec<T> = (0..some.len())
             .into_par_iter()
@@ -110,10 +150,10 @@ pub fn map_rows<T: Send>(
                 f(at * block + i, row)
             })
             .collect();
-        answers.extend(part);
-        (watch.progress)(answers.len() as u64, probes.len() as u64);
+        results.extend(part);
+        watch.report(results.len() as u64, probes.len() as u64);
     }
-    Ok(answers)
+    Ok(results)
 }
 
 #[cfg(test)]
@@ -128,7 +168,7 @@ mod tests {
     fn check(distance: Distance, expected: f32) {
         // [c, p] = [2, 2]: strip 0 is (3, 4) against (0, 0), strip 1 is (1, 0) against (1, 12).
         let e = two(2, 2, &[3.0, 1.0, 4.0, 0.0, 0.0, 1.0, 0.0, 12.0]);
-        let d = distance_matrix(&e, distance, &[0], &[1]);
+        let d = distance_matrix(&e, distance, &[0], &[1]).unwrap();
         assert!((d[0] - expected).abs() < 1e-6, "{distance}: {} against {expected}", d[0]);
     }
 
@@ -150,9 +190,13 @@ mod tests {
     #[test]
     fn equal_embeddings_are_at_distance_zero_and_huge_ones_stay_ordered() {
         let e = two(1, 2, &[1e30, -1e30, 1e30, -1e30]);
-        assert_eq!(distance_matrix(&e, Distance::Strips, &[0], &[0, 1]), [0.0, 0.0]);
+        assert_eq!(distance_matrix(&e, Distance::Strips, &[0], &[0, 1]).unwrap(), [0.0, 0.0]);
         let far = two(1, 1, &[3e38, -3e38]);
-        assert_eq!(distance_matrix(&far, Distance::Flat, &[0], &[1]), [f32::INFINITY]);
+        let error = distance_matrix(&far, Distance::Flat, &[0], &[1]).unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("a distance of 6"), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+        assert!(relative_matrix(&far, Distance::Flat, &[0], &[1]).unwrap()[0] > 1.0);
     }
 
     #[test]
@@ -169,7 +213,7 @@ mod tests {
         let e = two(1, 1, &[0.0, 1.0]);
         let stop = std::sync::atomic::AtomicBool::new(true);
         let watch = Watch { stop: &stop, ..Watch::silent() };
-        let answer = map_rows(&e, Distance::Flat, &[0], &[1], &watch, |_, _| ());
-        assert_eq!(answer, Err(EvalError::Stopped(crate::Stopped)));
+        let result = map_rows(&e, Distance::Flat, &[0], &[1], &watch, |_, _| ());
+        assert_eq!(result, Err(EvalError::Stopped(crate::Stopped)));
     }
 }

@@ -1,55 +1,96 @@
-//! What can go wrong in an evaluation, in the words of its user.
+//! What can go wrong in an evaluation.
 
-use thiserror::Error;
+use std::fmt;
 
 use gait_support::{Stopped, did_you_mean, nearest};
 
-/// A failure of this crate: one line that names the thing and the mend.
-#[derive(Debug, Error, PartialEq)]
+use crate::{Misfit, ProtocolError};
+
+/// A failure of an evaluation.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvalError {
-    /// The embeddings contradict themselves (lengths, shape, a value that is not finite).
-    #[error("embeddings: {0}")]
-    Embeddings(String),
-    /// A protocol file says something that cannot be understood or run.
-    #[error("protocol {name}: {problem}")]
+    /// No built-in protocol has this name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
+    /// The text of a protocol cannot be used.
+    #[error("protocol {origin}")]
     Protocol {
-        /// The protocol's name, or what it was read from.
-        name: String,
-        /// What is wrong, and how to mend it.
-        problem: String,
+        /// The file that the text comes from, or its name.
+        origin: String,
+        /// What is wrong with it.
+        #[source]
+        reason: ProtocolError,
     },
-    /// No built-in protocol, distance or metric has this name.
-    #[error(
-        "unknown {kind} `{name}`{}; known: {}",
-        did_you_mean(.nearest.as_ref()),
-        .known.join(", ")
-    )]
-    Unknown {
-        /// What was looked for: "protocol", "distance", "metric".
-        kind: &'static str,
-        /// The name that was given.
-        name: String,
-        /// The closest known name, if one is close.
-        nearest: Option<String>,
-        /// All known names.
-        known: Vec<String>,
-    },
-    /// The protocol selects nothing from this data.
-    #[error("protocol {protocol} does not fit the data: {problem}")]
+    /// The data lacks something that the protocol needs.
+    #[error("protocol {protocol} does not fit the data")]
     Misfit {
         /// The protocol's name.
         protocol: String,
-        /// What it looked for and what the data has.
-        problem: String,
+        /// What is missing.
+        #[source]
+        reason: Misfit,
+    },
+    /// A distance between two sequences is too large or too small, in relation to the largest value
+    /// of the embeddings, for single precision.
+    #[error(
+        "a distance of {distance:e} cannot be held in single precision beside {largest:e}, the \
+         largest value of the embeddings (in {sequence})"
+    )]
+    Range {
+        /// The distance.
+        distance: f64,
+        /// The largest magnitude among the embeddings.
+        largest: f32,
+        /// The sequence that has it, as `subject/condition/view`.
+        sequence: String,
     },
     /// The caller asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
-impl EvalError {
-    /// An [`EvalError::Unknown`] with the closest of `known`, where one is close enough to be meant.
-    pub(crate) fn unknown(kind: &'static str, name: &str, known: Vec<String>) -> Self {
-        Self::Unknown { kind, name: name.to_owned(), nearest: nearest(name, &known), known }
+/// A name that is none of the known ones.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown {kind} `{name}`{}; known: {}",
+    did_you_mean(.nearest.as_ref()),
+    .known.join(", ")
+)]
+pub struct UnknownName {
+    /// What the name should name.
+    pub kind: NameKind,
+    /// The name as given.
+    pub name: String,
+    /// The closest known name, if one is close.
+    pub nearest: Option<String>,
+    /// All known names.
+    pub known: Vec<String>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// A built-in [`Protocol`](crate::Protocol).
+    Protocol,
+    /// A [`Distance`](crate::Distance).
+    Distance,
+    /// A [`Metric`](crate::Metric).
+    Metric,
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Protocol => "protocol",
+            Self::Distance => "distance",
+            Self::Metric => "metric",
+        })
+    }
+}
+
+impl UnknownName {
+    pub(crate) fn new(kind: NameKind, name: &str, known: Vec<String>) -> Self {
+        Self { kind, name: name.to_owned(), nearest: nearest(name, &known), known }
     }
 }

@@ -1,50 +1,55 @@
-//! Runs a protocol: who is compared with whom, and what is averaged over what.
+//! Runs a protocol: compares probes with galleries and averages what the metrics give.
 
 mod gaps;
 
 use std::collections::BTreeMap;
 
-use crate::distance::map_rows;
+use crate::copies::Copies;
+use crate::distance::relative_rows;
 use crate::evaluation::{mean, rounded, sum};
+use crate::metric::ProbeOutcome;
+use crate::note::Note;
 use crate::pairs::Pairs;
+use crate::protocol::{ProbeGroup, UnmatchedProbes};
 use crate::selection::{self, Chosen};
 use crate::{
-    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, Metric, Outcome, PairResult,
-    ProbeGroup, Protocol, Unmatched, ViewResult, Watch,
+    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, Metric, PairResult,
+    Protocol, ViewResult, Watch,
 };
 
-/// Tests embeddings by a protocol.
+/// Tests embeddings with a protocol.
 ///
 /// Of gallery sequences at equal distance, the one that comes first in `e` ranks first. A sequence
 /// is never compared with itself. View pairs and groups that the data does not have are left out of
-/// the means and named in the notes. Where all views are identical they cannot be excluded: they
-/// are compared, and a note says so.
+/// the means and named in the notes. If the whole test has only one view, identical views cannot be
+/// excluded: they are compared, and a note says so.
 ///
 /// # Errors
-/// [`EvalError::Embeddings`] if `e` contradicts itself, [`EvalError::Misfit`] if the data has no
-/// gallery or no probes for the protocol, [`EvalError::Stopped`] when the watch says so.
+/// [`EvalError::Misfit`] if the data has no gallery or no probes for the protocol,
+/// [`EvalError::Range`] if distances exceed single precision, [`EvalError::Stopped`] if the watch
+/// asks to stop.
 pub fn evaluate(
     e: &Embeddings,
     protocol: &Protocol,
     distance: Distance,
     watch: &Watch,
 ) -> Result<Evaluation, EvalError> {
-    e.check()?;
     let mut notes = Vec::new();
     let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
-    let data = Data { e, protocol, distance, pairs };
+    let copies = Copies::find(e);
+    let data = Data { e, protocol, distance, pairs, copies };
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
     let mut done = 0;
     let mut groups = Vec::new();
-    for (group, chosen) in protocol.probes.iter().zip(&chosen) {
+    for (group, chosen) in protocol.groups.iter().zip(&chosen) {
         let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
         let watch = Watch { progress: &progress, stop: watch.stop };
         let cells = data.compare(chosen, &watch)?;
         done += chosen.probes.len() as u64;
         groups.push(data.result(group, chosen, &cells, &mut notes));
     }
-    let counted = || protocol.probes.iter().zip(&groups).filter(|(group, _)| group.in_mean);
+    let counted = || protocol.groups.iter().zip(&groups).filter(|(group, _)| group.in_mean);
     let mean_of = |at: usize| mean(counted().map(|(_, result)| result.values[at]));
     Ok(Evaluation {
         protocol: protocol.name.clone(),
@@ -71,7 +76,7 @@ struct Cell {
 }
 
 impl Cell {
-    fn add(&mut self, outcome: Option<&Outcome>, metrics: &[Metric]) {
+    fn add(&mut self, outcome: Option<&ProbeOutcome>, metrics: &[Metric]) {
         self.sums.resize(metrics.len(), 0.0);
         let Some(outcome) = outcome else {
             self.unmatched += 1;
@@ -93,7 +98,7 @@ impl Cell {
     /// Percent, per metric.
     fn values(&self, protocol: &Protocol) -> Vec<Option<f64>> {
         let value = |(metric, sum): (&Metric, &f64)| {
-            let wrong = protocol.unmatched_probes == Unmatched::Wrong;
+            let wrong = protocol.unmatched_probes == UnmatchedProbes::Wrong;
             let counts = matches!(metric, Metric::Rank(_)) && wrong;
             let n = self.matched + if counts { self.unmatched } else { 0 };
             (n > 0).then(|| rounded(100.0 * sum / n as f64, protocol.decimals))
@@ -110,6 +115,7 @@ struct Data<'a> {
     protocol: &'a Protocol,
     distance: Distance,
     pairs: Pairs<'a>,
+    copies: Copies,
 }
 
 impl Data<'_> {
@@ -126,10 +132,10 @@ impl Data<'_> {
             };
             parts.iter().filter_map(ranked).collect::<Vec<_>>()
         };
-        let (probes, gallery) = (&chosen.probes, &chosen.gallery);
+        let Chosen { probes, gallery } = chosen;
         let outcomes = match &self.protocol.rerank {
-            Some(re) => re.map_rows(self.e, self.distance, probes, gallery, watch, rank)?,
-            None => map_rows(self.e, self.distance, probes, gallery, watch, rank)?,
+            Some(rerank) => rerank.map_rows(self.e, self.distance, probes, gallery, watch, rank)?,
+            None => relative_rows(self.e, self.distance, probes, gallery, watch, rank)?,
         };
         let mut cells = Cells::new();
         for (&probe, outcomes) in probes.iter().zip(&outcomes) {
@@ -149,7 +155,7 @@ impl Data<'_> {
         at: usize,
         positions: &[usize],
         row: &[f32],
-    ) -> Option<Option<Outcome>> {
+    ) -> Option<Option<ProbeOutcome>> {
         let probe = chosen.probes[at];
         let entries = positions.iter().filter_map(|&position| {
             let i = chosen.gallery[position];
@@ -157,7 +163,7 @@ impl Data<'_> {
             self.pairs.compared(probe, i).then(entry)
         });
         entries.clone().next()?;
-        Some(Outcome::of(&entries))
+        Some(ProbeOutcome::from_gallery(&entries))
     }
 
     fn result(
@@ -165,7 +171,7 @@ impl Data<'_> {
         group: &ProbeGroup,
         chosen: &Chosen,
         cells: &Cells,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> GroupResult {
         let metrics = &self.protocol.metrics;
         let values = |cell: &Cell| cell.values(self.protocol);
@@ -182,17 +188,20 @@ impl Data<'_> {
         let mut whole = Cell::default();
         cells.values().for_each(|cell| whole.merge(cell));
         self.note_gaps(group, chosen, cells, &whole, notes);
+        let duplicates = self.duplicates(chosen);
+        if duplicates > 0 {
+            let probes = chosen.probes.len();
+            notes.push(Note::Duplicates { group: group.name.clone(), duplicates, probes });
+        }
         let mut made = GroupResult {
             name: group.name.clone(),
             probes: chosen.probes.len(),
             gallery: chosen.gallery.len(),
+            duplicates,
             values: vec![None; metrics.len()],
             views: Vec::new(),
             pairs: Vec::new(),
-            published: metrics
-                .iter()
-                .map(|m| group.published.get(&m.to_string()).copied())
-                .collect(),
+            published: group.published.clone(),
             published_views: Vec::new(),
         };
         if self.protocol.average == Average::Probes {
@@ -209,6 +218,15 @@ impl Data<'_> {
             made.pairs = pairs;
         }
         made
+    }
+
+    /// Probes that are compared with an exact copy of their own embedding.
+    fn duplicates(&self, chosen: &Chosen) -> usize {
+        let compared = |probe: usize, i: usize| {
+            self.pairs.compared(probe, i) && chosen.gallery.binary_search(&i).is_ok()
+        };
+        let has_copy = |&&probe: &&usize| self.copies.of(probe).iter().any(|&i| compared(probe, i));
+        chosen.probes.iter().filter(has_copy).count()
     }
 }
 
@@ -266,7 +284,7 @@ fn published_views(group: &ProbeGroup, views: &[ViewResult]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::IdenticalViews;
+    use crate::{IdenticalViews, Name};
 
     const CASIA: [&str; 3] = ["nm-01", "nm-05", "cl-01"];
 
@@ -286,6 +304,12 @@ mod tests {
         Embeddings::new(1, 1, values, names).unwrap()
     }
 
+    fn renamed(e: &Embeddings, rename: impl Fn(Name<'_>) -> Name<'_>) -> Embeddings {
+        let owned = |name: Name| (name.subject.into(), name.condition.into(), name.view.into());
+        let names = e.names().into_iter().map(|name| owned(rename(name)));
+        Embeddings::new(e.channels(), e.strips(), e.values().to_vec(), names).unwrap()
+    }
+
     fn test(e: &Embeddings, protocol: &str) -> Result<Evaluation, EvalError> {
         evaluate(e, &Protocol::builtin(protocol).unwrap(), Distance::Strips, &Watch::silent())
     }
@@ -299,7 +323,10 @@ mod tests {
         assert_eq!(result.mean, [Some(75.0)]);
         assert_eq!(result.groups[0].views.len(), 2);
         assert_eq!(result.groups[0].pairs.len(), 2, "identical views are excluded");
-        assert_eq!(result.notes, ["BG has no probes in this data and is left out of the mean"]);
+        let expected = Note::NoProbes { group: "BG".to_owned() };
+        assert!(result.notes.contains(&expected), "{:?}", result.notes);
+        let line = "BG has no probes in this data and is left out of the mean";
+        assert_eq!(expected.to_string(), line);
     }
 
     #[test]
@@ -307,35 +334,37 @@ mod tests {
         let result = test(&walkers(&["090"], &CASIA, 0.0), "casia-b").unwrap();
         assert_eq!(result.groups[0].values, [Some(100.0)]);
         assert_eq!(result.identical_views, IdenticalViews::Keep);
-        assert!(result.notes[0].contains("one view (090)"), "{:?}", result.notes);
+        assert!(result.notes[0].to_string().contains("one view (090)"), "{:?}", result.notes);
     }
 
     #[test]
     fn gaps_are_left_out_of_means_and_counted() {
-        let mut e = walkers(&["000", "090"], &["nm-01", "nm-05"], 0.0);
+        let e = walkers(&["000", "090"], &["nm-01", "nm-05"], 0.0);
         // The gallery loses view 000: probes of view 090 have nothing to be compared with.
-        for i in 0..e.len() {
-            if e.conditions[i] == "nm-01" && e.views[i] == "000" {
-                e.conditions[i] = "other".to_owned();
-            }
-        }
+        let e = renamed(&e, |name| {
+            let lost = name.condition == "nm-01" && name.view == "000";
+            Name { condition: if lost { "other" } else { name.condition }, ..name }
+        });
         let result = test(&e, "casia-b").unwrap();
         assert_eq!(result.groups[0].views.len(), 1);
         assert_eq!(result.groups[0].values, [Some(100.0)]);
-        assert!(result.notes[0].starts_with("NM: 1 of 2 pairs of views"), "{:?}", result.notes);
+        assert!(
+            result.notes[0].to_string().starts_with("NM: 1 of 2 pairs of views"),
+            "{:?}",
+            result.notes
+        );
     }
 
     #[test]
     fn a_probe_without_gallery_identity_is_wrong() {
-        let mut e = walkers(&["000", "090"], &["nm-01", "nm-05"], 0.0);
-        for i in 0..e.len() {
-            if e.conditions[i] == "nm-01" && e.subjects[i] == "1" {
-                e.subjects[i] = "2".to_owned();
-            }
-        }
+        let e = walkers(&["000", "090"], &["nm-01", "nm-05"], 0.0);
+        let e = renamed(&e, |name| {
+            let lost = name.condition == "nm-01" && name.subject == "1";
+            Name { subject: if lost { "2" } else { name.subject }, ..name }
+        });
         let result = test(&e, "casia-b").unwrap();
         assert_eq!(result.groups[0].values, [Some(50.0)]);
-        assert!(result.notes[0].contains("2 of 4 comparisons"), "{:?}", result.notes);
+        assert!(result.notes[0].to_string().contains("2 of 4 comparisons"), "{:?}", result.notes);
     }
 
     #[test]
@@ -344,15 +373,14 @@ mod tests {
         assert_eq!(result.groups[0].values, [Some(100.0), Some(100.0), Some(100.0)]);
         let alone = test(&walkers(&["x"], &["walk"], 0.0), "leave-one-out").unwrap();
         assert_eq!(alone.groups[0].values, [None, None, None]);
-        assert!(alone.notes[0].contains("2 of 2 probes"), "{:?}", alone.notes);
+        assert!(alone.notes[0].to_string().contains("2 of 2 probes"), "{:?}", alone.notes);
     }
 
     #[test]
     fn a_misfit_names_what_the_data_has() {
-        let message =
-            test(&walkers(&["x"], &["walk", "run"], 0.0), "casia-b").unwrap_err().to_string();
+        let error = test(&walkers(&["x"], &["walk", "run"], 0.0), "casia-b").unwrap_err();
+        let message = gait_support::full_message(&error);
         assert!(message.contains("nm-01, nm-02") && message.contains("run, walk"), "{message}");
-        assert!(message.contains("leave-one-out"), "{message}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{Average, Distance, IdenticalViews, Metric, Published};
+use crate::{Average, Distance, IdenticalViews, Metric, Note, Published};
 
 /// The result of one protocol on one set of embeddings. All figures are percentages; `None` where
 /// the data has nothing to compare.
@@ -24,9 +24,9 @@ pub struct Evaluation {
     pub mean: Vec<Option<f64>>,
     /// Sequences in the data.
     pub sequences: usize,
-    /// Gaps in the data and other things that a reader of the figures must know.
-    pub notes: Vec<String>,
-    /// Whose figures stand beside ours.
+    /// What a reader of the figures must know about the data.
+    pub notes: Vec<Note>,
+    /// The source of the published figures.
     pub published: Option<Published>,
     /// What is written after the number of a view: a degree sign, or nothing.
     pub view_unit: String,
@@ -41,6 +41,8 @@ pub struct GroupResult {
     pub probes: usize,
     /// Gallery sequences in the data.
     pub gallery: usize,
+    /// Probes that are compared with an exact copy of their own embedding.
+    pub duplicates: usize,
     /// The group's figures, per metric.
     pub values: Vec<Option<f64>>,
     /// Figures by probe view; empty where the average is over probes.
@@ -77,10 +79,12 @@ pub struct PairResult {
 }
 
 impl Evaluation {
-    /// The result as `gaitgl test --json` writes it, in percent: `protocol`, per metric an object
-    /// of groups and `mean` (`rank1`, `mAP`), `views` (first metric by group and probe view),
-    /// `sequences`, `seconds`, and besides `distance`, `counts`, `view_pairs` and `notes`. What the
-    /// data has no figure for is null.
+    /// The result as JSON, in percent.
+    ///
+    /// It has `protocol`, `distance`, one object per metric (`rank1`, `mAP`) with the groups and
+    /// their `mean`, `views` (the first metric by group and probe view), `view_pairs` where these
+    /// are averaged, `counts` and `duplicates` by group, `sequences`, `seconds` as given, and
+    /// `notes`. Figures that the data does not give are null.
     pub fn to_json(&self, seconds: f64) -> Value {
         let mut root = Map::new();
         root.insert("protocol".to_owned(), json!(self.protocol));
@@ -105,9 +109,12 @@ impl Evaluation {
         let counts =
             self.by_group(|group| json!({ "probes": group.probes, "gallery": group.gallery }));
         root.insert("counts".to_owned(), counts.into());
+        let duplicates = self.by_group(|group| json!(group.duplicates));
+        root.insert("duplicates".to_owned(), duplicates.into());
         root.insert("sequences".to_owned(), json!(self.sequences));
         root.insert("seconds".to_owned(), json!(seconds));
-        root.insert("notes".to_owned(), json!(self.notes));
+        let notes: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
+        root.insert("notes".to_owned(), json!(notes));
         root.into()
     }
 

@@ -15,22 +15,25 @@
 //! let protocol = Protocol::builtin("leave-one-out")?;
 //! let result = evaluate(&embeddings, &protocol, Distance::Strips, &Watch::silent())?;
 //! assert_eq!(result.mean[0], Some(100.0));
-//! # Ok::<(), gait_eval::EvalError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Absent on purpose: reading and writing files (the caller's), and any knowledge of how an
 //! embedding was made.
 
+mod copies;
 mod distance;
 mod embeddings;
 mod error;
 mod evaluate;
 mod evaluation;
 mod metric;
+mod note;
 mod pairs;
 mod pairwise;
 mod pattern;
 mod protocol;
+mod range;
 mod rerank;
 mod selection;
 mod submission;
@@ -38,14 +41,18 @@ mod table;
 mod verification;
 
 pub use distance::{Distance, distance_matrix, map_rows};
-pub use embeddings::{Embeddings, Name};
-pub use error::EvalError;
+pub use embeddings::{Embeddings, EmbeddingsError, Name};
+pub use error::{EvalError, NameKind, UnknownName};
 pub use evaluate::evaluate;
 pub use evaluation::{Evaluation, GroupResult, PairResult, ViewResult};
 pub use gait_support::{Stopped, Watch};
-pub use metric::{Metric, Outcome};
-pub use pattern::{Pattern, Selector};
-pub use protocol::{Average, IdenticalViews, ProbeGroup, Protocol, Published, Unmatched};
-pub use rerank::Rerank;
-pub use submission::{IdColumn, Submission, SubmissionForm, submission};
+pub use metric::Metric;
+pub use note::Note;
+pub use pattern::{Selector, SelectorError};
+pub use protocol::{
+    Average, GroupError, IdenticalViews, Protocol, ProtocolError, Published, UnmatchedProbes,
+};
+pub use rerank::{Rerank, RerankError};
+pub use selection::{FoundNames, Misfit, Part};
+pub use submission::{IdColumn, Submission, SubmissionFormError, submission};
 pub use verification::{RocPoint, Verification, VerificationGroup, verify};

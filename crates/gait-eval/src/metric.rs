@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::EvalError;
+use crate::{NameKind, UnknownName};
 
 /// A figure of merit of an identification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -21,9 +21,9 @@ pub enum Metric {
 }
 
 impl TryFrom<String> for Metric {
-    type Error = EvalError;
+    type Error = UnknownName;
 
-    fn try_from(name: String) -> Result<Self, EvalError> {
+    fn try_from(name: String) -> Result<Self, UnknownName> {
         let rank = name.strip_prefix("rank-").and_then(|k| k.parse().ok()).filter(|k| *k > 0);
         match (name.as_str(), rank) {
             (_, Some(k)) => Ok(Self::Rank(k)),
@@ -31,7 +31,7 @@ impl TryFrom<String> for Metric {
             ("mINP", _) => Ok(Self::MeanInverseNegativePenalty),
             _ => {
                 let known = ["rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP"];
-                Err(EvalError::unknown("metric", &name, known.map(str::to_owned).to_vec()))
+                Err(UnknownName::new(NameKind::Metric, &name, known.map(str::to_owned).to_vec()))
             }
         }
     }
@@ -54,9 +54,9 @@ impl Metric {
     }
 }
 
-/// How one probe's right gallery sequences are ranked.
+/// How the gallery sequences of one probe's subject, the right ones, are ranked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
+pub(crate) struct ProbeOutcome {
     /// Gallery sequences that are nearer than the first right one.
     pub before_first: usize,
     /// Average precision, 0 to 1.
@@ -65,11 +65,11 @@ pub struct Outcome {
     pub inverse_negative_penalty: f64,
 }
 
-impl Outcome {
+impl ProbeOutcome {
     /// Ranks `(distance, right)` of the gallery, given in gallery order; `None` if none is right.
     ///
     /// Of equal distances the earlier in the gallery comes first, as in a stable sort.
-    pub fn of(gallery: &(impl Iterator<Item = (f32, bool)> + Clone)) -> Option<Self> {
+    pub fn from_gallery(gallery: &(impl Iterator<Item = (f32, bool)> + Clone)) -> Option<Self> {
         let entries = || gallery.clone().enumerate().map(|(at, (d, right))| ((d, at), right));
         let mut rights: Vec<(f32, usize)> =
             entries().filter(|(_, right)| *right).map(|(entry, _)| entry).collect();
@@ -110,8 +110,8 @@ impl Outcome {
 mod tests {
     use super::*;
 
-    fn outcome(ranking: &[(f32, bool)]) -> Option<Outcome> {
-        Outcome::of(&ranking.iter().copied())
+    fn outcome(ranking: &[(f32, bool)]) -> Option<ProbeOutcome> {
+        ProbeOutcome::from_gallery(&ranking.iter().copied())
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::note::Note;
 use crate::selection::Chosen;
 use crate::{Embeddings, IdenticalViews, Protocol};
 
@@ -20,11 +21,11 @@ impl<'a> Pairs<'a> {
         e: &'a Embeddings,
         protocol: &Protocol,
         chosen: &[Chosen],
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> Self {
-        let views = e.views.iter().map(|view| protocol.view(view));
+        let views = e.views().iter().map(|view| protocol.view(view));
         let (view_names, views) = numbered(views);
-        let (_, subjects) = numbered(e.subjects.iter().map(String::as_str));
+        let (_, subjects) = numbered(e.subjects().iter().map(String::as_str));
         let mut pairs =
             Self { subjects, views, view_names, identical_views: protocol.identical_views };
         let tested = chosen.iter().filter(|c| !c.probes.is_empty());
@@ -35,11 +36,7 @@ impl<'a> Pairs<'a> {
         if pairs.identical_views != IdenticalViews::Keep && seen.len() == 1 {
             pairs.identical_views = IdenticalViews::Keep;
             let view: String = seen.into_iter().map(|view| pairs.view_names[view]).collect();
-            notes.push(format!(
-                "all sequences are seen from one view ({view}): identical views are compared, \
-                 which {} would exclude",
-                protocol.name
-            ));
+            notes.push(Note::OneView { view, protocol: protocol.name.clone() });
         }
         pairs
     }

@@ -7,7 +7,8 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::{Distance, Embeddings};
+use crate::range::{Scale, normalize};
+use crate::{Distance, Embeddings, EvalError};
 
 /// Gallery entries of a block.
 pub(crate) const COLUMNS: usize = 64;
@@ -37,9 +38,9 @@ impl Shape {
     fn new(e: &Embeddings, distance: Distance) -> Self {
         let (parts, width) = match distance {
             Distance::Flat => (e.width().div_ceil(FLAT_PART), FLAT_PART.min(e.width())),
-            Distance::Strips | Distance::Cosine => (e.strips, e.channels),
+            Distance::Strips | Distance::Cosine => (e.strips(), e.channels()),
         };
-        Self { distance, strips: e.strips, parts, width, filled: e.width() }
+        Self { distance, strips: e.strips(), parts, width, filled: e.width() }
     }
 
     /// The values of one part of an embedding `[c, p]`.
@@ -61,66 +62,71 @@ impl Shape {
 }
 
 /// Probes, `[parts, n, width]`.
-pub(crate) struct Probes {
+pub(crate) struct Probes<'a> {
+    e: &'a Embeddings,
+    /// Which sequences of `e` they are, `[n]`.
+    indices: &'a [usize],
+    scale: Scale<'a>,
     shape: Shape,
-    n: usize,
     values: Vec<f32>,
 }
 
-impl Probes {
-    pub fn new(e: &Embeddings, distance: Distance, indices: &[usize]) -> Self {
+impl<'a> Probes<'a> {
+    pub fn new(e: &'a Embeddings, distance: Distance, indices: &'a [usize]) -> Self {
+        let scale = Scale::new(e, distance);
         let shape = Shape::new(e, distance);
         let n = indices.len();
         let mut values = vec![0.0; shape.parts * n * shape.width];
         let parts = values.par_chunks_exact_mut((n * shape.width).max(1)).enumerate();
         parts.for_each(|(part, vectors)| {
             for (vector, &index) in vectors.chunks_exact_mut(shape.width).zip(indices) {
-                vector.iter_mut().zip(shape.part(e.row(index), part)).for_each(|(to, v)| *to = *v);
+                let row = shape.part(e.row(index), part);
+                vector.iter_mut().zip(row).for_each(|(to, v)| *to = *v * scale.factor());
                 if distance == Distance::Cosine {
-                    let length = length(vector.iter().copied());
-                    vector.iter_mut().for_each(|value| *value /= length);
+                    normalize(vector, 1);
                 }
             }
         });
-        Self { shape, n, values }
+        Self { e, indices, scale, shape, values }
     }
 
-    /// Writes the distances `[n, entries]` to a block of the gallery.
-    pub fn compare(&self, e: &Embeddings, gallery: &[usize], out: &mut [f32]) {
-        self.compare_by(e, gallery, out, |tile| Arch::new().dispatch(tile));
+    /// Writes the distances `[n, entries]` to a block of the gallery, in the unit of [`Scale`].
+    ///
+    /// # Errors
+    /// [`EvalError::Range`] if a distance is too small for the unit.
+    pub fn compare(&self, gallery: &[usize], out: &mut [f32]) -> Result<(), EvalError> {
+        self.compare_with(gallery, out, |tile| Arch::new().dispatch(tile))
     }
 
-    fn compare_by(
+    fn compare_with(
         &self,
-        e: &Embeddings,
         gallery: &[usize],
         out: &mut [f32],
         run: impl FnOnce(Tile),
-    ) {
-        let mut sums = Aligned::new(self.n * COLUMNS);
-        run(Tile { probes: self, gallery: (e, gallery), sums: sums.values_mut() });
+    ) -> Result<(), EvalError> {
+        let mut sums = Aligned::new(self.indices.len() * COLUMNS);
+        run(Tile { probes: self, gallery, sums: sums.values_mut() });
         let parts = self.shape.parts as f32;
         let rows = sums.values().chunks_exact(COLUMNS).zip(out.chunks_exact_mut(gallery.len()));
-        for (sums, out) in rows {
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = match self.shape.distance {
+        for ((sums, out), &probe) in rows.zip(self.indices) {
+            for ((out, sum), &entry) in out.iter_mut().zip(sums).zip(gallery) {
+                let distance = match self.shape.distance {
                     Distance::Strips => sum / parts,
                     Distance::Flat => sum.sqrt(),
                     Distance::Cosine => 1.0 - sum / parts,
                 };
+                *out = self.scale.refined(distance, probe, entry)?;
             }
         }
+        Ok(())
     }
-}
-
-/// Length of a vector, or a trifle where it is zero.
-fn length(vector: impl Iterator<Item = f32>) -> f32 {
-    vector.map(|v| v * v).sum::<f32>().sqrt().max(1e-12)
 }
 
 /// A block of the gallery in groups of entries, `[parts, groups, width, group]`; a short block is
 /// filled with zeros.
-fn columns(e: &Embeddings, shape: Shape, gallery: &[usize], group: usize) -> Aligned {
+fn columns(probes: &Probes, gallery: &[usize], group: usize) -> Aligned {
+    let Probes { e, shape, scale, .. } = probes;
+    let factor = scale.factor();
     let mut packed = Aligned::new(shape.parts * shape.width * COLUMNS);
     let values = packed.values_mut();
     for (first, entries) in gallery.chunks(group).enumerate() {
@@ -129,15 +135,12 @@ fn columns(e: &Embeddings, shape: Shape, gallery: &[usize], group: usize) -> Ali
             let (part, place) = shape.place(at);
             let line = (part * (COLUMNS / group) + first) * shape.width + place;
             let line = &mut values[line * group..][..group];
-            line.iter_mut().zip(&rows).for_each(|(value, row)| *value = row[at]);
+            line.iter_mut().zip(&rows).for_each(|(value, row)| *value = row[at] * factor);
         }
     }
     if shape.distance == Distance::Cosine {
         for vectors in values.chunks_exact_mut(shape.width * group) {
-            for column in 0..group {
-                let length = length(vectors[column..].iter().step_by(group).copied());
-                vectors[column..].iter_mut().step_by(group).for_each(|value| *value /= length);
-            }
+            (0..group).for_each(|column| normalize(&mut vectors[column..], group));
         }
     }
     packed
@@ -153,7 +156,7 @@ struct Aligned {
 impl Aligned {
     fn new(length: usize) -> Self {
         let values = vec![0.0f32; length + LINE / 4];
-        // Where the platform does not tell, speed is lost but nothing else.
+        // Unaligned values are slower but right, should the platform not give an offset.
         let start = values.as_ptr().align_offset(LINE).min(LINE / 4);
         Self { values, start, length }
     }
@@ -169,9 +172,9 @@ impl Aligned {
 
 /// One block of probes against one of the gallery; adds the distances of the parts to `sums`.
 struct Tile<'a> {
-    probes: &'a Probes,
-    /// Embeddings, and which of them are the gallery block.
-    gallery: (&'a Embeddings, &'a [usize]),
+    probes: &'a Probes<'a>,
+    /// Which sequences are the gallery block.
+    gallery: &'a [usize],
     /// `[n, COLUMNS]`
     sums: &'a mut [f32],
 }
@@ -185,9 +188,8 @@ impl WithSimd for Tile<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let shape = self.probes.shape;
         let Shape { distance, parts, width, .. } = shape;
-        let n = self.probes.n;
-        let (e, gallery) = self.gallery;
-        let packed = columns(e, shape, gallery, VECTORS * S::F32_LANES);
+        let n = self.probes.indices.len();
+        let packed = columns(self.probes, self.gallery, VECTORS * S::F32_LANES);
         let (columns, _) = S::as_simd_f32s(packed.values());
         let (sums, _) = S::as_mut_simd_f32s(self.sums);
         let vectors = COLUMNS / S::F32_LANES;
@@ -268,7 +270,7 @@ mod tests {
         let probes: Vec<usize> = (0..7).collect();
         let gallery: Vec<usize> = (7..n).collect();
         let mut out = vec![f32::NAN; probes.len() * gallery.len()];
-        Probes::new(&e, distance, &probes).compare_by(&e, &gallery, &mut out, run);
+        Probes::new(&e, distance, &probes).compare_with(&gallery, &mut out, run).unwrap();
         out
     }
 

@@ -1,14 +1,15 @@
 //! Patterns of names, and selections of sequences made of them.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::Name;
 
-/// A pattern of a condition or subject name: `*` stands for any characters, a leading `!` for
-/// everything else.
+/// A pattern of a condition or subject name: `*` matches any characters, a leading `!` negates.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-pub struct Pattern {
+pub(crate) struct Pattern {
     negated: bool,
     glob: String,
 }
@@ -22,21 +23,22 @@ impl From<String> for Pattern {
     }
 }
 
-impl std::fmt::Display for Pattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", if self.negated { "!" } else { "" }, self.glob)
     }
 }
 
-/// Whether `name` is one of the patterns: none of the negated ones, and one of the others if there
-/// are others.
-pub fn matches_any(patterns: &[Pattern], name: &str) -> bool {
+/// Whether `name` matches the patterns: none of the negated ones and, if there are others, at least
+/// one of those.
+fn matches_any(patterns: &[Pattern], name: &str) -> bool {
     let mut positive = patterns.iter().filter(|p| !p.negated).peekable();
     let chosen = positive.peek().is_none() || positive.any(|p| glob_matches(&p.glob, name));
     chosen && !patterns.iter().any(|p| p.negated && glob_matches(&p.glob, name))
 }
 
-/// Matches `*` greedily from the left, which is exact for patterns without other wildcards.
+/// Matches `*` from the left, each as short as possible. Without other wildcards this finds a match
+/// whenever there is one.
 fn glob_matches(glob: &str, name: &str) -> bool {
     let Some((start, rest)) = glob.split_once('*') else { return glob == name };
     let Some(mut name) = name.strip_prefix(start) else { return false };
@@ -49,31 +51,56 @@ fn glob_matches(glob: &str, name: &str) -> bool {
     name.ends_with(end)
 }
 
-/// Which sequences belong to a gallery or a probe group.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Which sequences belong to a gallery or to a group of probes. Its `Display` is the rule in words:
+/// `conditions nm-01, nm-02`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
-    /// Patterns of conditions; left out, any condition.
-    pub conditions: Option<Vec<Pattern>>,
-    /// Patterns of subjects; left out, any subject.
-    pub subjects: Option<Vec<Pattern>>,
-    /// Only sequences that are (true) or are not (false) in the list of probes that comes with the
-    /// data set's partition.
-    pub listed: Option<bool>,
+    conditions: Option<Vec<Pattern>>,
+    subjects: Option<Vec<Pattern>>,
+    listed: Option<bool>,
+}
+
+/// Why a selection of a protocol selects nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectorError {
+    /// A list of patterns is empty.
+    #[error("an empty list selects nothing; use [\"*\"] for all")]
+    EmptyList,
+    /// Neither conditions nor subjects nor a list is given.
+    #[error("it selects nothing; use conditions = [\"*\"] for all sequences")]
+    NoRule,
 }
 
 impl Selector {
-    /// What is wrong with it, if anything.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
-        let lists = [&self.conditions, &self.subjects];
-        if lists.iter().any(|l| l.as_ref().is_some_and(Vec::is_empty)) {
-            return Some("is an empty list, which selects nothing; use [\"*\"] for all");
+    /// Sequences whose condition and subject match (`None`: any), and which are or are not in the
+    /// list of probes that comes with the data set (`None`: either).
+    pub(crate) fn new(
+        conditions: Option<Vec<Pattern>>,
+        subjects: Option<Vec<Pattern>>,
+        listed: Option<bool>,
+    ) -> Result<Self, SelectorError> {
+        let lists = [&conditions, &subjects];
+        if lists.iter().any(|list| list.as_ref().is_some_and(Vec::is_empty)) {
+            return Err(SelectorError::EmptyList);
         }
-        let says_nothing = lists.iter().all(|l| l.is_none()) && self.listed.is_none();
-        says_nothing.then_some("selects nothing; write conditions = [\"*\"] for all sequences")
+        if lists.iter().all(|list| list.is_none()) && listed.is_none() {
+            return Err(SelectorError::NoRule);
+        }
+        Ok(Self { conditions, subjects, listed })
     }
 
-    /// Whether a sequence is selected; `listed` says whether the partition lists it.
+    /// Whether the selection depends on the data set's list of probes.
+    pub(crate) fn needs_list(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Whether conditions are part of the rule.
+    pub(crate) fn has_conditions(&self) -> bool {
+        self.conditions.is_some()
+    }
+
+    /// Whether a sequence is selected; `listed` finds it in the data set's list of probes.
     pub(crate) fn selects(&self, name: &Name, listed: impl Fn(&Name) -> bool) -> bool {
         let fits = |patterns: &Option<Vec<Pattern>>, name: &str| {
             patterns.as_ref().is_none_or(|p| matches_any(p, name))
@@ -84,9 +111,8 @@ impl Selector {
     }
 }
 
-impl std::fmt::Display for Selector {
-    /// `conditions nm-01, nm-02`, for messages.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
         for (kind, patterns) in [("conditions", &self.conditions), ("subjects", &self.subjects)] {
             if let Some(patterns) = patterns {

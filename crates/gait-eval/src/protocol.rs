@@ -1,88 +1,72 @@
-//! Test protocols: data files, checked when loaded.
+//! Test protocols: data files that are checked when they are loaded.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod error;
+mod raw;
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
 use crate::pattern::Selector;
-use crate::{EvalError, Metric, Rerank, SubmissionForm};
+use crate::submission::SubmissionForm;
+use crate::{EvalError, Metric, NameKind, Rerank, UnknownName};
 
-/// How a data set is tested: who is in the gallery, who is a probe, what is compared and measured.
+pub use error::{GroupError, ProtocolError};
+use raw::RawProtocol;
+pub(crate) use raw::RawSelector;
+
+/// How a data set is tested: which sequences are the gallery, which are probes, what is compared
+/// with what, and what is measured.
 ///
-/// The format is that of the files in `protocols/`, which `protocols/README.md` describes.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The text format is documented in `protocols/README.md` of this crate; [`Protocol::builtin_text`]
+/// gives examples of it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Protocol {
-    /// Its name, as `--protocol` takes it.
-    pub name: String,
-    /// One line on what it is and where it was published.
-    pub about: String,
-    /// What is measured; the first leads the tables.
-    pub metrics: Vec<Metric>,
-    /// Over what the metrics are averaged.
-    pub average: Average,
-    /// What becomes of gallery sequences that were seen from the probe's own view.
-    pub identical_views: IdenticalViews,
-    /// What becomes of probes whose subject is not in the gallery they are compared with.
-    #[serde(default)]
-    pub unmatched_probes: Unmatched,
+    pub(crate) name: String,
+    about: String,
+    /// What is measured, at least one; the first leads the tables.
+    pub(crate) metrics: Vec<Metric>,
+    pub(crate) average: Average,
+    pub(crate) identical_views: IdenticalViews,
+    pub(crate) unmatched_probes: UnmatchedProbes,
     /// Decimals of a percentage to which the figures of each cell (a pair of views, a view or a
-    /// group, by `average`) are rounded before any mean is taken; not at all if left out.
-    pub decimals: Option<u8>,
+    /// group, by `average`) are rounded before any mean is taken.
+    pub(crate) decimals: Option<u8>,
     /// Views whose sequences are left out of the test.
-    #[serde(default)]
-    pub skip_views: Vec<String>,
-    /// Only what stands before this text is the name of a view (CCPG: `_`).
-    pub view_ends_at: Option<String>,
-    /// What tables write after the number of a view; a degree sign unless said otherwise.
-    #[serde(default = "degrees")]
-    pub view_unit: String,
-    /// The gallery of all groups that name none of their own.
-    pub gallery: Selector,
-    /// The groups of probes, in the order in which they are printed; none if the protocol is only
+    pub(crate) skip_views: Vec<String>,
+    /// Only the part before this text is the name of a view (CCPG: `_`).
+    view_ends_at: Option<String>,
+    /// What tables write after the number of a view.
+    pub(crate) view_unit: String,
+    /// The groups of probes in the order in which they are printed; none if the protocol is only
     /// for submissions.
-    #[serde(default, rename = "probe")]
-    pub probes: Vec<ProbeGroup>,
-    /// Where the published figures beside the groups come from.
-    pub published: Option<Published>,
-    /// Re-ranking of the distances, if the protocol has it.
-    pub rerank: Option<Rerank>,
-    /// The file for a competition, if the protocol has one.
-    pub submission: Option<SubmissionForm>,
-    /// Names `subject-condition-view` of the data set's own list of probes; see [`Selector`].
-    #[serde(skip)]
+    pub(crate) groups: Vec<ProbeGroup>,
+    /// The source of the published figures of the groups.
+    pub(crate) published: Option<Published>,
+    pub(crate) rerank: Option<Rerank>,
+    pub(crate) submission: Option<SubmissionForm>,
+    /// Names `subject-condition-view` of the data set's own list of probes.
     pub(crate) listed: Option<BTreeSet<String>>,
 }
 
 /// One group of probes.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProbeGroup {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ProbeGroup {
     /// Its name in tables: `NM`.
     pub name: String,
-    /// Which sequences.
-    #[serde(default)]
-    pub conditions: Option<Vec<crate::Pattern>>,
-    /// Which subjects; left out, any.
-    #[serde(default)]
-    pub subjects: Option<Vec<crate::Pattern>>,
-    /// Whether the partition's list of probes names them; left out, either.
-    #[serde(default)]
-    pub listed: Option<bool>,
-    /// Its own gallery, instead of the protocol's.
-    pub gallery: Option<Selector>,
+    /// Which sequences are its probes.
+    pub probes: Selector,
+    /// Which sequences they are compared with.
+    pub gallery: Selector,
     /// Whether it counts in the mean over groups.
-    #[serde(default = "yes")]
     pub in_mean: bool,
-    /// Published figures in percent, by metric.
-    #[serde(default)]
-    pub published: BTreeMap<String, f64>,
-    /// Published figures of the first metric in percent, by probe view.
-    #[serde(default)]
-    pub published_views: BTreeMap<String, f64>,
+    /// Published figures in percent, per metric.
+    pub published: Vec<Option<f64>>,
+    /// Published figures of the first metric in percent, with their probe views.
+    pub published_views: Vec<(String, f64)>,
 }
 
-/// Over what a metric is averaged.
+/// What a metric is averaged over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Average {
@@ -91,11 +75,11 @@ pub enum Average {
     ViewPairs,
     /// Each view of the probes against the whole gallery; their mean gives the group.
     Views,
-    /// All probes alike against the whole gallery.
+    /// All probes against the whole gallery, with equal weight.
     Probes,
 }
 
-/// What becomes of gallery sequences seen from the probe's own view.
+/// How gallery sequences from the probe's own view are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdenticalViews {
@@ -107,13 +91,13 @@ pub enum IdenticalViews {
     ExcludeSameSubject,
 }
 
-/// What becomes of probes whose subject is not in the gallery they are compared with.
+/// How probes are treated whose subject is not in the gallery that they are compared with.
 ///
-/// Average precision and inverse negative penalty do not exist for them and are means over the
-/// other probes in either case.
+/// They have no average precision and no inverse negative penalty, so these are always means over
+/// the other probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Unmatched {
+pub enum UnmatchedProbes {
     /// They count as not recognised.
     #[default]
     Wrong,
@@ -127,23 +111,9 @@ pub enum Unmatched {
 pub struct Published {
     /// The row's name in a table.
     pub label: String,
-    /// The note under it: whose figures, on which data.
+    /// The note under the table: whose figures, on which data.
     pub source: String,
 }
-
-impl ProbeGroup {
-    /// Which sequences belong to the group.
-    pub fn selector(&self) -> Selector {
-        Selector {
-            conditions: self.conditions.clone(),
-            subjects: self.subjects.clone(),
-            listed: self.listed,
-        }
-    }
-}
-
-/// More decimals than a percentage has in double precision.
-const MOST_DECIMALS: u8 = 12;
 
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
@@ -168,24 +138,17 @@ builtins![
 ];
 
 impl Protocol {
-    /// A protocol from the text of a TOML file; `origin` names the file in messages.
+    /// Reads a protocol from TOML; `origin` names the text in errors, such as the file's path.
     ///
     /// # Errors
-    /// [`EvalError::Protocol`] with the line and what is wrong with it.
+    /// [`EvalError::Protocol`]: text that is not a protocol (with the line), or one that cannot be
+    /// run.
     pub fn from_toml(origin: &str, text: &str) -> Result<Self, EvalError> {
-        let fail = |problem: String| EvalError::Protocol { name: origin.to_owned(), problem };
-        let protocol: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| {
-                let before = text.get(..span.start).unwrap_or_default();
-                format!("line {}: ", before.matches('\n').count() + 1)
-            });
-            let message = error.message().replace('\n', " ");
-            fail(format!("{}{message}", line.unwrap_or_default()))
-        })?;
-        protocol.problem().map_or(Ok(protocol), |problem| Err(fail(problem)))
+        let protocol = RawProtocol::from_toml(text).and_then(RawProtocol::checked);
+        protocol.map_err(|reason| EvalError::Protocol { origin: origin.to_owned(), reason })
     }
 
-    /// A protocol that comes with the program.
+    /// A built-in protocol.
     ///
     /// # Errors
     /// [`EvalError::Unknown`] with the known names.
@@ -193,25 +156,46 @@ impl Protocol {
         Self::from_toml(name, Self::builtin_text(name)?)
     }
 
-    /// The names of the protocols that come with the program.
+    /// The names of the built-in protocols.
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
         BUILTINS.iter().map(|(name, _)| *name)
     }
 
-    /// The TOML text of a built-in protocol, to start one's own from.
+    /// The TOML text of a built-in protocol, as a starting point for others.
     ///
     /// # Errors
-    /// [`EvalError::Unknown`] with the known names.
-    pub fn builtin_text(name: &str) -> Result<&'static str, EvalError> {
+    /// The name is unknown; the error has the known ones.
+    pub fn builtin_text(name: &str) -> Result<&'static str, UnknownName> {
         let builtin = BUILTINS.iter().find(|(known, _)| *known == name);
         builtin.map(|(_, text)| *text).ok_or_else(|| {
             let known = Self::builtin_names().map(str::to_owned).collect();
-            EvalError::unknown("protocol", name, known)
+            UnknownName::new(NameKind::Protocol, name, known)
         })
     }
 
-    /// The protocol with the data set's own list of probes, names `subject-condition-view` as in
-    /// the `PROBE_SET` of OpenGait's partition JSON.
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// One line on what it is and where it was published.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// What is measured, at least one metric; the first leads the tables.
+    pub fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+
+    /// The names of the groups of probes in the order of the tables. There is none if the identities
+    /// of the probes are not public: then only a [`submission`](crate::submission()) can be made.
+    pub fn group_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.groups.iter().map(|group| group.name.as_str())
+    }
+
+    /// The protocol with the data set's own list of probes: names `subject-condition-view` as in
+    /// the `PROBE_SET` of OpenGait's partition files.
     #[must_use]
     pub fn with_listed(self, names: impl IntoIterator<Item = String>) -> Self {
         Self { listed: Some(names.into_iter().collect()), ..self }
@@ -219,10 +203,9 @@ impl Protocol {
 
     /// Whether [`Protocol::with_listed`] must be called before an evaluation.
     pub fn needs_listed(&self) -> bool {
-        let groups = self.probes.iter();
-        self.gallery.listed.is_some()
-            || groups.clone().any(|group| group.listed.is_some())
-            || groups.flat_map(|group| &group.gallery).any(|gallery| gallery.listed.is_some())
+        let scored = self.groups.iter().flat_map(|group| [&group.probes, &group.gallery]);
+        let submitted = self.submission.iter().flat_map(SubmissionForm::selectors);
+        scored.chain(submitted).any(Selector::needs_list)
     }
 
     /// The part of a view's name that is compared.
@@ -230,82 +213,6 @@ impl Protocol {
         let end = self.view_ends_at.as_deref().and_then(|end| view.find(end));
         &view[..end.unwrap_or(view.len())]
     }
-
-    fn problem(&self) -> Option<String> {
-        if self.metrics.is_empty() {
-            return Some("metrics is empty; name at least one, such as \"rank-1\"".to_owned());
-        }
-        if let Some(twice) = first_repeated(self.metrics.iter().map(ToString::to_string)) {
-            return Some(format!("metric {twice} is listed twice"));
-        }
-        if self.decimals.is_some_and(|decimals| decimals > MOST_DECIMALS) {
-            return Some(format!("decimals is more than {MOST_DECIMALS}; leave it out for none"));
-        }
-        if self.view_ends_at.as_deref() == Some("") {
-            return Some("view_ends_at is empty, which leaves nothing of a view".to_owned());
-        }
-        if self.probes.is_empty() && self.submission.is_none() {
-            return Some("there is no group of probes; add a [[probe]] table".to_owned());
-        }
-        if let Some(twice) = first_repeated(self.probes.iter().map(|group| group.name.clone())) {
-            return Some(format!("two groups of probes are named {twice}"));
-        }
-        if self.average == Average::ViewPairs
-            && self.identical_views == IdenticalViews::ExcludeSameSubject
-        {
-            let problem = "average = \"view-pairs\" leaves no subject to exclude within one view; \
-                           use identical_views = \"exclude\"";
-            return Some(problem.to_owned());
-        }
-        if let Some(problem) = self.gallery.problem() {
-            return Some(format!("[gallery] {problem}"));
-        }
-        if let Some(problem) = self.rerank.as_ref().and_then(Rerank::problem) {
-            return Some(format!("[rerank] {problem}"));
-        }
-        if let Some(problem) = self.submission.as_ref().and_then(SubmissionForm::problem) {
-            return Some(format!("[submission] {problem}"));
-        }
-        self.probes.iter().find_map(|group| self.group_problem(group))
-    }
-
-    fn group_problem(&self, group: &ProbeGroup) -> Option<String> {
-        let of = |what: &str| format!("probe group {} {what}", group.name);
-        if group.name.is_empty() || group.name == "mean" {
-            return Some(of("needs another name"));
-        }
-        if let Some(problem) = group.selector().problem() {
-            return Some(of(problem));
-        }
-        if let Some(problem) = group.gallery.as_ref().and_then(Selector::problem) {
-            return Some(of(&format!("gallery {problem}")));
-        }
-        let known: Vec<String> = self.metrics.iter().map(ToString::to_string).collect();
-        if let Some(metric) = group.published.keys().find(|metric| !known.contains(metric)) {
-            return Some(of(&format!("has a published {metric}, which is not in metrics")));
-        }
-        let figures = group.published.values().chain(group.published_views.values());
-        if figures.clone().any(|percent| !(0.0..=100.0).contains(percent)) {
-            return Some(of("has a published figure that is no percentage"));
-        }
-        if figures.count() > 0 && self.published.is_none() {
-            return Some(of("has published figures, but no [published] table says whose"));
-        }
-        None
-    }
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn degrees() -> String {
-    "°".to_owned()
-}
-
-fn first_repeated(names: impl Iterator<Item = String>) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    names.into_iter().find(|name| !seen.insert(name.clone()))
 }
 
 #[cfg(test)]
@@ -325,7 +232,7 @@ mod tests {
     fn check(change: (&str, &str), problem: &str) {
         assert!(GOOD.contains(change.0), "the text has no {}", change.0);
         let error = Protocol::from_toml("x.toml", &GOOD.replace(change.0, change.1)).unwrap_err();
-        let message = error.to_string();
+        let message = gait_support::full_message(&error);
         assert!(message.starts_with("protocol x.toml: "), "{message}");
         assert!(message.contains(problem) && !message.contains('\n'), "{message}");
     }
@@ -334,7 +241,7 @@ mod tests {
     fn a_good_file_is_read() {
         let protocol = Protocol::from_toml("x.toml", GOOD).unwrap();
         assert_eq!(protocol.metrics, [Metric::Rank(1), Metric::MeanAveragePrecision]);
-        assert_eq!(protocol.unmatched_probes, Unmatched::Wrong);
+        assert_eq!(protocol.unmatched_probes, UnmatchedProbes::Wrong);
         assert!(!protocol.needs_listed());
     }
 
@@ -360,17 +267,17 @@ mod tests {
         check(("\"ours\"", "\"ours\"\nview_ends_at = \"\""), "view_ends_at is empty");
         check(("\"ours\"", "\"ours\"\ndecimals = 13"), "decimals is more than 12");
         check(("\"mAP\"", "\"rank-1\""), "metric rank-1 is listed twice");
-        check(("[\"a*\"]", "[]"), "[gallery] is an empty list");
-        check(("conditions = [\"a*\"]", ""), "[gallery] selects nothing");
+        check(("[\"a*\"]", "[]"), "[gallery]: an empty list selects nothing");
+        check(("conditions = [\"a*\"]", ""), "[gallery]: it selects nothing");
         check(("name = \"ALL\"", "name = \"mean\""), "needs another name");
-        check((", conditions = [\"b\"]", ""), "probe group ALL selects nothing");
+        check((", conditions = [\"b\"]", ""), "probe group ALL: it selects nothing");
         let rerank = "\n[rerank]\nk1 = 0\nk2 = 1\nlambda = 0.5";
         check(
             (
                 "\"ALL\", conditions = [\"b\"] }]",
                 &format!("\"ALL\", conditions = [\"b\"] }}]{rerank}"),
             ),
-            "[rerank] k1",
+            "[rerank]: k1",
         );
         check(
             ("[\"b\"] }", "[\"b\"] }, { name = \"ALL\", conditions = [\"c\"] }"),

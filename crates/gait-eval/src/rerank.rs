@@ -10,39 +10,72 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use crate::distance::map_rows;
-use crate::{Distance, Embeddings, EvalError, Watch, distance_matrix};
+use crate::distance::{relative_matrix, relative_rows};
+use crate::{Distance, Embeddings, EvalError, Watch};
 
-/// The parameters of the re-ranking.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// k-reciprocal re-ranking with its parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rerank {
-    /// Neighbours among which reciprocal ones are sought.
+    k1: usize,
+    k2: usize,
+    lambda: f64,
+}
+
+/// The `[rerank]` table of a protocol.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRerank {
     pub k1: usize,
-    /// Nearest sequences whose neighbourhoods are averaged (local query expansion).
     pub k2: usize,
-    /// Share of the original distance in the result, 0 to 1.
     pub lambda: f64,
+}
+
+/// A parameter of a [`Rerank`] that is out of range.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RerankError {
+    /// Nothing is within the nearest 0 neighbours.
+    #[error("k1 and k2 must be at least 1; they are {k1} and {k2}")]
+    Neighbours {
+        /// The first number of neighbours.
+        k1: usize,
+        /// The second number of neighbours.
+        k2: usize,
+    },
+    /// The share is not between 0 and 1.
+    #[error("lambda must be between 0 and 1; it is {0}")]
+    Lambda(f64),
 }
 
 /// Weights by sequence, in ascending order of sequences; they sum to 1.
 type Neighbourhood = Vec<(usize, f64)>;
 
 impl Rerank {
-    /// What is wrong with the parameters, if anything.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
-        if self.k1 == 0 || self.k2 == 0 {
-            return Some("k1 and k2 must be at least 1");
-        }
-        let share = (0.0..=1.0).contains(&self.lambda);
-        (!share).then_some("lambda must be between 0 and 1")
-    }
-
-    /// As [`map_rows`], with re-ranked distances (0 to 1). Probes and gallery together are the
-    /// population in which neighbours are sought.
+    /// A re-ranking with these parameters.
+    ///
+    /// - `k1`: number of neighbours among which reciprocal ones are sought;
+    /// - `k2`: number of nearest sequences whose neighbourhoods are averaged (local query
+    ///   expansion);
+    /// - `lambda`: share of the original distance in the result, 0 to 1.
     ///
     /// # Errors
-    /// [`EvalError::Stopped`] when the watch says so.
+    /// A parameter that is out of range.
+    pub fn new(k1: usize, k2: usize, lambda: f64) -> Result<Self, RerankError> {
+        if k1 == 0 || k2 == 0 {
+            return Err(RerankError::Neighbours { k1, k2 });
+        }
+        if !(0.0..=1.0).contains(&lambda) {
+            return Err(RerankError::Lambda(lambda));
+        }
+        Ok(Self { k1, k2, lambda })
+    }
+
+    /// As [`map_rows`](crate::map_rows), with re-ranked distances (0 to 1). Neighbours are sought
+    /// among probes and gallery together.
+    ///
+    /// # Errors
+    /// [`EvalError::Range`] if a distance exceeds single precision, [`EvalError::Stopped`] if the
+    /// watch asks to stop.
     pub fn map_rows<T: Send>(
         &self,
         e: &Embeddings,
@@ -65,7 +98,7 @@ impl Rerank {
         let neighbourhoods: Vec<Neighbourhood> = (0..everyone.len())
             .into_par_iter()
             .map(|i| self.neighbourhood(e, distance, &everyone, &near, i))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let neighbourhoods: Vec<Neighbourhood> = near
             .par_iter()
             .map(|near| average(near.order.iter().take(self.k2).map(|&j| &neighbourhoods[j])))
@@ -77,7 +110,7 @@ impl Rerank {
                 holders[member].push((position, weight));
             }
         }
-        map_rows(e, distance, probes, gallery, watch, |at, row| {
+        relative_rows(e, distance, probes, gallery, watch, |at, row| {
             let i = place[&probes[at]];
             let mut shared = vec![0.0; row.len()];
             for &(member, weight) in &neighbourhoods[i] {
@@ -108,7 +141,7 @@ impl Rerank {
         watch: &Watch,
     ) -> Result<Vec<Near>, EvalError> {
         let keep = (self.k1 + 1).max(self.k2).min(everyone.len());
-        map_rows(e, distance, everyone, everyone, watch, |_, row| {
+        relative_rows(e, distance, everyone, everyone, watch, |_, row| {
             let nearer = |a: &usize, b: &usize| row[*a].total_cmp(&row[*b]).then(a.cmp(b));
             let mut order: Vec<usize> = (0..row.len()).collect();
             if keep < order.len() {
@@ -130,7 +163,7 @@ impl Rerank {
         everyone: &[usize],
         near: &[Near],
         i: usize,
-    ) -> Neighbourhood {
+    ) -> Result<Neighbourhood, EvalError> {
         let core = reciprocal(near, i, self.k1 + 1);
         let mut members = core.clone();
         for &candidate in &core {
@@ -143,10 +176,10 @@ impl Rerank {
         members.sort_unstable();
         members.dedup();
         let indices: Vec<usize> = members.iter().map(|&m| everyone[m]).collect();
-        let distances = distance_matrix(e, distance, &[everyone[i]], &indices);
+        let distances = relative_matrix(e, distance, &[everyone[i]], &indices)?;
         let weights: Vec<f64> = distances.iter().map(|&d| (-near[i].scaled(d)).exp()).collect();
         let sum: f64 = weights.iter().sum();
-        members.into_iter().zip(weights).map(|(m, weight)| (m, weight / sum)).collect()
+        Ok(members.into_iter().zip(weights).map(|(m, weight)| (m, weight / sum)).collect())
     }
 }
 
@@ -182,7 +215,8 @@ fn average<'a>(some: impl ExactSizeIterator<Item = &'a Neighbourhood>) -> Neighb
 mod tests {
     use super::*;
 
-    fn reranked(values: &[f32], rerank: Rerank) -> Vec<f32> {
+    fn reranked(values: &[f32], [k1, k2]: [usize; 2], lambda: f64) -> Vec<f32> {
+        let rerank = Rerank::new(k1, k2, lambda).unwrap();
         let names = values.iter().map(|_| (String::new(), String::new(), String::new()));
         let e = Embeddings::new(1, 1, values.to_vec(), names).unwrap();
         let gallery: Vec<usize> = (1..values.len()).collect();
@@ -193,28 +227,28 @@ mod tests {
 
     #[test]
     fn lambda_one_keeps_the_distances_in_scale() {
-        let d = reranked(&[0.0, 1.0, 2.0, 4.0], Rerank { k1: 2, k2: 1, lambda: 1.0 });
+        let d = reranked(&[0.0, 1.0, 2.0, 4.0], [2, 1], 1.0);
         assert_eq!(d, [0.25, 0.5, 1.0]);
     }
 
     #[test]
     fn sequences_without_common_neighbours_are_at_distance_one() {
         // Two pairs far apart: with one neighbour each, the pairs share nothing.
-        let d = reranked(&[0.0, 0.1, 10.0, 10.1], Rerank { k1: 1, k2: 1, lambda: 0.0 });
+        let d = reranked(&[0.0, 0.1, 10.0, 10.1], [1, 1], 0.0);
         assert!(d[0] < 0.1, "{d:?}");
         assert_eq!(d[1..], [1.0, 1.0]);
     }
 
     #[test]
     fn all_equal_embeddings_do_not_divide_by_zero() {
-        let d = reranked(&[1.0; 5], Rerank { k1: 20, k2: 6, lambda: 0.3 });
+        let d = reranked(&[1.0; 5], [20, 6], 0.3);
         assert!(d.iter().all(|d| d.abs() < 1e-6), "{d:?}");
     }
 
     #[test]
     fn bad_parameters_are_named() {
-        assert!(Rerank { k1: 0, k2: 6, lambda: 0.3 }.problem().is_some());
-        assert!(Rerank { k1: 6, k2: 6, lambda: f64::NAN }.problem().is_some());
-        assert!(Rerank { k1: 6, k2: 6, lambda: 0.3 }.problem().is_none());
+        assert!(Rerank::new(0, 6, 0.3).unwrap_err().to_string().contains("at least 1"));
+        assert!(Rerank::new(6, 6, f64::NAN).unwrap_err().to_string().contains("NaN"));
+        assert!(Rerank::new(6, 6, 0.3).is_ok());
     }
 }

@@ -1,11 +1,13 @@
-//! Finds the gallery and the probes of a protocol in the data, and says what does not fit.
+//! Finds the gallery and the probes of a protocol in the data.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use crate::note::Note;
 use crate::pattern::Selector;
-use crate::{EvalError, Name, Protocol};
+use crate::{EvalError, IdColumn, Name, Protocol};
 
-/// Names that a message lists before it only counts the rest.
+/// Names that a message lists; the others are only counted.
 const NAMED: usize = 8;
 
 /// The probes and the gallery of one group, as indices of sequences in ascending order.
@@ -14,22 +16,144 @@ pub(crate) struct Chosen {
     pub gallery: Vec<usize>,
 }
 
+/// What a protocol needs and the data does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misfit {
+    /// The protocol has no groups of probes: their identities are known to the organisers only.
+    #[error("the identities of its probes are not public, so there is nothing to score")]
+    NoPublicProbes,
+    /// The data has no sequence.
+    #[error("there is no sequence to test")]
+    NoSequences,
+    /// The protocol needs [`Protocol::with_listed`].
+    #[error("its probes are those in the PROBE_SET of the data set's partition, which is missing")]
+    NoList,
+    /// No sequence is in the gallery, or none is a probe.
+    #[error("it looks for {part} with {wanted}, but the {sequences} sequences have {found}")]
+    NotFound {
+        /// What was looked for.
+        part: Part,
+        /// The rule for it.
+        wanted: Selector,
+        /// Number of sequences in the data.
+        sequences: usize,
+        /// The names that the data has instead.
+        found: FoundNames,
+    },
+    /// The protocol has no submission.
+    #[error("it has no [submission] table")]
+    NoSubmission,
+    /// There are fewer gallery sequences than a submission must name.
+    #[error(
+        "a submission names the nearest {ranks} gallery sequences ({wanted}), and the data has \
+         {found}"
+    )]
+    SmallGallery {
+        /// Gallery sequences that are named for each probe.
+        ranks: usize,
+        /// The rule for the gallery.
+        wanted: Selector,
+        /// Gallery sequences in the data.
+        found: usize,
+    },
+    /// Several probes would have the same name in a submission.
+    #[error(
+        "several probes are named `{name}`; a submission needs a different {} for each",
+        joined(columns)
+    )]
+    RepeatedProbe {
+        /// The name.
+        name: String,
+        /// What may name a probe.
+        columns: Vec<IdColumn>,
+    },
+    /// A submission names subjects by number, and this one is not a number.
+    #[error("a submission names subjects by number, but gallery subject `{0}` is not a number")]
+    SubjectNotANumber(String),
+}
+
+/// A part of the data that a protocol selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The sequences that probes are compared with.
+    Gallery,
+    /// The sequences that are to be recognised.
+    Probes,
+}
+
+/// Names in the data, distinct and in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundNames {
+    /// Conditions.
+    Conditions(Vec<String>),
+    /// Subjects.
+    Subjects(Vec<String>),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gallery => "a gallery",
+            Self::Probes => "probes",
+        })
+    }
+}
+
+impl fmt::Display for FoundNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, names) = match self {
+            Self::Conditions(names) => ("conditions", names),
+            Self::Subjects(names) => ("subjects", names),
+        };
+        let shown = &names[..names.len().min(NAMED)];
+        write!(f, "{kind} {}", shown.join(", "))?;
+        if shown.len() < names.len() {
+            write!(f, " and {} more", names.len() - shown.len())?;
+        }
+        Ok(())
+    }
+}
+
+fn joined(columns: &[IdColumn]) -> String {
+    let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    names.join(" or ")
+}
+
+impl Misfit {
+    /// Nothing of `names` is selected by `wanted`.
+    pub(crate) fn not_found(names: &[Name], part: Part, wanted: &Selector) -> Self {
+        let distinct = |part: for<'a> fn(&Name<'a>) -> &'a str| {
+            let names: BTreeSet<&str> = names.iter().map(part).collect();
+            names.into_iter().map(str::to_owned).collect()
+        };
+        let found = if wanted.has_conditions() {
+            FoundNames::Conditions(distinct(|name| name.condition))
+        } else {
+            FoundNames::Subjects(distinct(|name| name.subject))
+        };
+        Self::NotFound { part, wanted: wanted.clone(), sequences: names.len(), found }
+    }
+}
+
 impl Protocol {
-    /// Whether the protocol finds a gallery and probes among sequences of these names, so that a
-    /// misfit is told before a network is trained or run on them.
+    /// Checks that the protocol finds a gallery and probes among sequences of these names, before a
+    /// network is trained or run on them.
     ///
     /// ```
     /// use gait_eval::{Name, Protocol};
     ///
     /// let names = ["walk", "run"].map(|condition| Name { subject: "anna", condition, view: "90" });
     /// assert!(Protocol::builtin("leave-one-out")?.check_names(&names).is_ok());
-    /// let problem = Protocol::builtin("casia-b")?.check_names(&names).unwrap_err().to_string();
+    /// let error = Protocol::builtin("casia-b")?.check_names(&names).unwrap_err();
+    /// let problem = gait_support::full_message(&error);
     /// assert!(problem.contains("the 2 sequences have conditions run, walk"));
     /// # Ok::<(), gait_eval::EvalError>(())
     /// ```
     ///
     /// # Errors
-    /// [`EvalError::Misfit`], as [`crate::evaluate`] would give it for embeddings of these names.
+    /// [`EvalError::Misfit`], as [`evaluate`](crate::evaluate()) would give it for embeddings of
+    /// these names.
     pub fn check_names(&self, names: &[Name]) -> Result<(), EvalError> {
         select(names, self, &mut Vec::new()).map(drop)
     }
@@ -39,39 +163,34 @@ impl Protocol {
 pub(crate) fn select(
     names: &[Name],
     protocol: &Protocol,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Vec<Chosen>, EvalError> {
-    if protocol.probes.is_empty() {
-        return Err(EvalError::Misfit {
-            protocol: protocol.name.clone(),
-            problem: "who its probes are is not public, so nothing can be scored here; write its \
-                      submission file instead"
-                .to_owned(),
-        });
-    }
+    chosen(names, protocol, notes)
+        .map_err(|reason| EvalError::Misfit { protocol: protocol.name.clone(), reason })
+}
+
+fn chosen(
+    names: &[Name],
+    protocol: &Protocol,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Chosen>, Misfit> {
+    let first = protocol.groups.first().ok_or(Misfit::NoPublicProbes)?;
     if names.is_empty() {
-        return Err(EvalError::Misfit {
-            protocol: protocol.name.clone(),
-            problem:
-                "there is no sequence to test; prepare the data with a partition that names test \
-                      subjects (TEST_SET)"
-                    .to_owned(),
-        });
+        return Err(Misfit::NoSequences);
     }
     note_gaps(names, protocol, notes);
     let mut chosen = Vec::new();
-    for group in &protocol.probes {
+    for group in &protocol.groups {
         chosen.push(Chosen {
-            probes: find(names, protocol, &group.selector())?,
-            gallery: find(names, protocol, group.gallery.as_ref().unwrap_or(&protocol.gallery))?,
+            probes: find(names, protocol, &group.probes)?,
+            gallery: find(names, protocol, &group.gallery)?,
         });
     }
     if chosen.iter().all(|c| c.gallery.is_empty()) {
-        let wanted = protocol.probes[0].gallery.as_ref().unwrap_or(&protocol.gallery);
-        return Err(misfit(names, protocol, "gallery", wanted));
+        return Err(Misfit::not_found(names, Part::Gallery, &first.gallery));
     }
     if chosen.iter().all(|c| c.probes.is_empty()) {
-        return Err(misfit(names, protocol, "probes", &protocol.probes[0].selector()));
+        return Err(Misfit::not_found(names, Part::Probes, &first.probes));
     }
     Ok(chosen)
 }
@@ -81,16 +200,10 @@ pub(crate) fn find(
     names: &[Name],
     protocol: &Protocol,
     selector: &Selector,
-) -> Result<Vec<usize>, EvalError> {
+) -> Result<Vec<usize>, Misfit> {
     let listed = protocol.listed.as_ref();
-    if selector.listed.is_some() && listed.is_none() {
-        return Err(EvalError::Misfit {
-            protocol: protocol.name.clone(),
-            problem: "its probes are listed in the PROBE_SET of the data set's partition file; \
-                      give that file as --partition FILE.json, to `gaitgl prepare` for a prepared \
-                      set or to `gaitgl test` with --embeddings"
-                .to_owned(),
-        });
+    if selector.needs_list() && listed.is_none() {
+        return Err(Misfit::NoList);
     }
     let in_list = |name: &Name| listed.is_some_and(|listed| listed.contains(&listed_name(name)));
     let selected = |name: &Name| !skipped(name, protocol) && selector.selects(name, in_list);
@@ -106,51 +219,24 @@ fn listed_name(name: &Name) -> String {
     format!("{}-{}-{}", name.subject, name.condition, name.view)
 }
 
-fn note_gaps(names: &[Name], protocol: &Protocol, notes: &mut Vec<String>) {
+fn note_gaps(names: &[Name], protocol: &Protocol, notes: &mut Vec<Note>) {
     let skipped = names.iter().filter(|name| skipped(name, protocol)).count();
     if skipped > 0 {
-        let views = protocol.skip_views.join(", ");
-        notes.push(format!("{skipped} sequences of view {views} are not part of the test"));
+        notes.push(Note::SkippedViews { sequences: skipped, views: protocol.skip_views.clone() });
     }
     if let Some(listed) = protocol.listed.as_ref().filter(|_| protocol.needs_listed()) {
         let present = names.iter().filter(|name| listed.contains(&listed_name(name))).count();
         if present < listed.len() {
             let missing = listed.len() - present;
-            notes.push(format!("{missing} of {} listed probes are not in the data", listed.len()));
+            notes.push(Note::MissingProbes { missing, listed: listed.len() });
         }
-    }
-}
-
-pub(crate) fn misfit(
-    names: &[Name],
-    protocol: &Protocol,
-    what: &str,
-    wanted: &Selector,
-) -> EvalError {
-    let list = |kind: &str, part: for<'a> fn(&Name<'a>) -> &'a str| {
-        let names: BTreeSet<&str> = names.iter().map(part).collect();
-        let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
-        let more = names.len() - shown.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{kind} {}{more}", shown.join(", "))
-    };
-    let has = if wanted.conditions.is_some() {
-        list("conditions", |name| name.condition)
-    } else {
-        list("subjects", |name| name.subject)
-    };
-    EvalError::Misfit {
-        protocol: protocol.name.clone(),
-        problem: format!(
-            "it looks for {what} with {wanted}, but the {} sequences have {has}; leave-one-out \
-             fits any data",
-            names.len()
-        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use gait_support::full_message;
+
     use super::*;
     use crate::Embeddings;
 
@@ -180,22 +266,24 @@ mod tests {
         let chosen = select(&data(&["a", "b", "c"]).names(), &protocol, &mut notes).unwrap();
         assert_eq!(chosen[0].probes, [1]);
         assert_eq!(chosen[0].gallery, [0, 2]);
-        assert_eq!(notes, ["1 of 2 listed probes are not in the data"]);
+        assert_eq!(notes, [Note::MissingProbes { missing: 1, listed: 2 }]);
+        assert_eq!(notes[0].to_string(), "1 of 2 listed probes are not in the data");
     }
 
     #[test]
     fn names_alone_are_checked() {
         let casia = Protocol::builtin("casia-b").unwrap();
         assert_eq!(casia.check_names(&data(&["nm-01", "nm-05"]).names()), Ok(()));
-        let problem = |names: &[Name]| casia.check_names(names).unwrap_err().to_string();
-        assert!(problem(&data(&["nm-05"]).names()).contains("looks for gallery with conditions"));
+        let problem = |names: &[Name]| full_message(&casia.check_names(names).unwrap_err());
+        assert!(problem(&data(&["nm-05"]).names()).contains("looks for a gallery with conditions"));
         assert!(problem(&[]).contains("no sequence"));
     }
 
     #[test]
     fn a_missing_list_is_asked_for() {
         let error = select(&data(&["a"]).names(), &listing_protocol(), &mut Vec::new());
-        assert!(error.err().unwrap().to_string().contains("--partition FILE.json"));
+        let expected = Misfit::NoList;
+        assert!(matches!(error, Err(EvalError::Misfit { reason, .. }) if reason == expected));
     }
 
     #[test]
@@ -203,8 +291,8 @@ mod tests {
         let names: Vec<String> = (0..12).map(|i| format!("walk-{i:02}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let protocol = Protocol::builtin("casia-b").unwrap();
-        let message =
-            select(&data(&names).names(), &protocol, &mut Vec::new()).err().unwrap().to_string();
+        let error = protocol.check_names(&data(&names).names()).unwrap_err();
+        let message = full_message(&error);
         assert!(message.contains("walk-07 and 4 more"), "{message}");
     }
 }

@@ -3,32 +3,44 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use gait_support::csv_line;
 use serde::Deserialize;
 
-use crate::distance::map_rows;
-use crate::pattern::Selector;
-use gait_support::csv_line;
+use crate::distance::relative_rows;
+use crate::pattern::{Selector, SelectorError};
+use crate::protocol::RawSelector;
+use crate::selection::{self, Misfit, Part};
+use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch};
 
-use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch, selection};
+/// What a submission consists of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SubmissionForm {
+    gallery: Selector,
+    probes: Selector,
+    id: Vec<IdColumn>,
+    id_column: String,
+    rank_column: String,
+    ranks: usize,
+    numbers: bool,
+}
 
-/// What a submission consists of: the `[submission]` table of a protocol.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// The `[submission]` table of a protocol.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SubmissionForm {
-    /// The gallery.
-    pub gallery: Selector,
+pub(crate) struct RawSubmission {
+    gallery: RawSelector,
     /// The probes, one row each.
-    pub probes: Selector,
+    probes: RawSelector,
     /// What names a probe: the first of these that is different for all probes.
-    pub id: Vec<IdColumn>,
+    id: Vec<IdColumn>,
     /// Heading of the probe's name.
-    pub id_column: String,
+    id_column: String,
     /// Heading of the subjects, nearest first; `*` stands for the rank.
-    pub rank_column: String,
+    rank_column: String,
     /// How many of the nearest gallery sequences are given, as their subjects.
-    pub ranks: usize,
+    ranks: usize,
     /// Whether subjects are written as numbers, `00017` as 17.
-    pub numbers: bool,
+    numbers: bool,
 }
 
 /// Which name of a sequence identifies it in a submission.
@@ -50,39 +62,87 @@ pub struct Submission {
     pub rows: Vec<Vec<String>>,
 }
 
-impl IdColumn {
-    fn name(&self) -> &'static str {
-        match self {
+/// Why the `[submission]` table of a protocol cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmissionFormError {
+    /// Nothing names a probe.
+    #[error("id is empty; name \"view\" or \"condition\"")]
+    NoId,
+    /// No gallery sequence would be given.
+    #[error("ranks must be at least 1")]
+    NoRanks,
+    /// The gallery is not a selection.
+    #[error("gallery")]
+    Gallery(#[source] SelectorError),
+    /// The probes are not a selection.
+    #[error("probes")]
+    Probes(#[source] SelectorError),
+}
+
+impl fmt::Display for IdColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::View => "view",
             Self::Condition => "condition",
+        })
+    }
+}
+
+impl IdColumn {
+    fn of<'a>(self, name: &Name<'a>) -> &'a str {
+        match self {
+            Self::View => name.view,
+            Self::Condition => name.condition,
         }
+    }
+}
+
+impl RawSubmission {
+    pub fn checked(self) -> Result<SubmissionForm, SubmissionFormError> {
+        if self.id.is_empty() {
+            return Err(SubmissionFormError::NoId);
+        }
+        if self.ranks == 0 {
+            return Err(SubmissionFormError::NoRanks);
+        }
+        Ok(SubmissionForm {
+            gallery: self.gallery.checked().map_err(SubmissionFormError::Gallery)?,
+            probes: self.probes.checked().map_err(SubmissionFormError::Probes)?,
+            id: self.id,
+            id_column: self.id_column,
+            rank_column: self.rank_column,
+            ranks: self.ranks,
+            numbers: self.numbers,
+        })
     }
 }
 
 impl SubmissionForm {
-    /// What is wrong with it, if anything.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
-        if self.id.is_empty() || self.ranks == 0 {
-            return Some("needs an id column and at least one rank");
-        }
-        self.gallery.problem().or_else(|| self.probes.problem())
+    /// Its gallery and its probes.
+    pub fn selectors(&self) -> [&Selector; 2] {
+        [&self.gallery, &self.probes]
+    }
+
+    fn header(&self) -> Vec<String> {
+        let ranks = (1..=self.ranks).map(|rank| self.rank_column.replace('*', &rank.to_string()));
+        std::iter::once(self.id_column.clone()).chain(ranks).collect()
     }
 }
 
 /// Ranks the gallery for each probe of the protocol's `[submission]`, re-ranked if the protocol has
-/// a `[rerank]` table. As in published code a subject may stand in several ranks.
+/// a `[rerank]` table. As in published code, a subject may occupy several ranks.
 ///
 /// # Errors
-/// [`EvalError::Embeddings`] if `e` contradicts itself, [`EvalError::Misfit`] if the protocol has no
-/// submission, or the data no probes, too small a gallery, probes of equal names or a subject that
-/// is no number; [`EvalError::Stopped`] when the watch says so.
+/// [`EvalError::Misfit`] if the protocol has no submission, or if the data has no probes, too small
+/// a gallery, probes of equal names or a subject that is not a number; [`EvalError::Range`] if
+/// distances exceed single precision; [`EvalError::Stopped`] if the watch asks to stop.
 pub fn submission(
     e: &Embeddings,
     protocol: &Protocol,
     distance: Distance,
     watch: &Watch,
 ) -> Result<Submission, EvalError> {
-    e.check()?;
     let Entries { form, probes, gallery, ids, labels } = Entries::new(&e.names(), protocol)?;
     let nearest = |at: usize, row: &[f32]| {
         let nearer = |a: &usize, b: &usize| row[*a].total_cmp(&row[*b]).then(a.cmp(b));
@@ -97,14 +157,13 @@ pub fn submission(
     };
     let rows = match &protocol.rerank {
         Some(rerank) => rerank.map_rows(e, distance, &probes, &gallery, watch, nearest)?,
-        None => map_rows(e, distance, &probes, &gallery, watch, nearest)?,
+        None => relative_rows(e, distance, &probes, &gallery, watch, nearest)?,
     };
-    let ranks = (1..=form.ranks).map(|rank| form.rank_column.replace('*', &rank.to_string()));
-    Ok(Submission { header: std::iter::once(form.id_column.clone()).chain(ranks).collect(), rows })
+    Ok(Submission { header: form.header(), rows })
 }
 
 impl Protocol {
-    /// Whether the protocol finds what its submission needs among sequences of these names, as
+    /// Checks that the protocol finds what its submission needs among sequences of these names, as
     /// [`Protocol::check_names`] does for its table.
     ///
     /// # Errors
@@ -114,39 +173,32 @@ impl Protocol {
     }
 }
 
-/// What a submission is made of, but for the distances.
+/// What a submission is made of, except for the distances.
 struct Entries<'a> {
     form: &'a SubmissionForm,
-    /// Sequences that are ranked for, and how the submission names them.
+    /// The probes, and their names in the submission.
     probes: Vec<usize>,
     ids: Vec<String>,
-    /// Sequences that are ranked, and their subjects as the submission writes them.
+    /// The gallery, and its subjects as the submission writes them.
     gallery: Vec<usize>,
     labels: Vec<String>,
 }
 
 impl<'a> Entries<'a> {
     fn new(names: &[Name], protocol: &'a Protocol) -> Result<Self, EvalError> {
-        let misfit = |problem| EvalError::Misfit { protocol: protocol.name.clone(), problem };
-        let Some(form) = &protocol.submission else {
-            return Err(misfit(
-                "it has no [submission] table; --protocol grew and hid have one, and a file of your \
-                 own may"
-                    .to_owned(),
-            ));
-        };
-        let probes = selection::find(names, protocol, &form.probes)?;
-        let gallery = selection::find(names, protocol, &form.gallery)?;
+        let misfit = |reason| EvalError::Misfit { protocol: protocol.name.clone(), reason };
+        let form = protocol.submission.as_ref().ok_or_else(|| misfit(Misfit::NoSubmission))?;
+        let probes = selection::find(names, protocol, &form.probes).map_err(misfit)?;
+        let gallery = selection::find(names, protocol, &form.gallery).map_err(misfit)?;
         if probes.is_empty() {
-            return Err(selection::misfit(names, protocol, "probes", &form.probes));
+            return Err(misfit(Misfit::not_found(names, Part::Probes, &form.probes)));
         }
         if gallery.len() < form.ranks {
-            return Err(misfit(format!(
-                "a submission names the nearest {} gallery sequences ({}), and the data has {}",
-                form.ranks,
-                form.gallery,
-                gallery.len()
-            )));
+            return Err(misfit(Misfit::SmallGallery {
+                ranks: form.ranks,
+                wanted: form.gallery.clone(),
+                found: gallery.len(),
+            }));
         }
         let probe_names: Vec<Name> = probes.iter().map(|&i| names[i]).collect();
         let ids = ids(&probe_names, form).map_err(misfit)?;
@@ -156,34 +208,24 @@ impl<'a> Entries<'a> {
     }
 }
 
-fn ids(probes: &[Name], form: &SubmissionForm) -> Result<Vec<String>, String> {
-    let id = |column: &IdColumn, name: &Name| match column {
-        IdColumn::View => name.view.to_owned(),
-        IdColumn::Condition => name.condition.to_owned(),
-    };
-    let mut twice = String::new();
+fn ids(probes: &[Name], form: &SubmissionForm) -> Result<Vec<String>, Misfit> {
+    let mut repeated = "";
     for column in &form.id {
         let mut seen = BTreeSet::new();
-        match probes.iter().find(|name| !seen.insert(id(column, name))) {
-            None => return Ok(probes.iter().map(|name| id(column, name)).collect()),
-            Some(name) => twice = id(column, name),
+        match probes.iter().map(|name| column.of(name)).find(|id| !seen.insert(*id)) {
+            None => return Ok(probes.iter().map(|name| column.of(name).to_owned()).collect()),
+            Some(id) => repeated = id,
         }
     }
-    let columns: Vec<&str> = form.id.iter().map(IdColumn::name).collect();
-    let columns = columns.join(" or ");
-    Err(format!(
-        "several probes are named `{twice}`, and a submission could not tell them apart; give each \
-         a {columns} of its own (a folder's name in a tree, a column in a file of embeddings)"
-    ))
+    Err(Misfit::RepeatedProbe { name: repeated.to_owned(), columns: form.id.clone() })
 }
 
-fn label(subject: &str, number: bool) -> Result<String, String> {
+fn label(subject: &str, number: bool) -> Result<String, Misfit> {
     if !number {
         return Ok(subject.to_owned());
     }
-    subject.parse().map(|number: u64| number.to_string()).map_err(|_| {
-        format!("a submission names subjects by number, and gallery subject `{subject}` is none")
-    })
+    let label = subject.parse().map(|number: u64| number.to_string());
+    label.map_err(|_| Misfit::SubjectNotANumber(subject.to_owned()))
 }
 
 impl fmt::Display for Submission {
@@ -197,6 +239,8 @@ impl fmt::Display for Submission {
 
 #[cfg(test)]
 mod tests {
+    use gait_support::full_message;
+
     use super::*;
 
     fn grew(probes: &[(&str, f32)], subjects: &[&str]) -> Result<String, String> {
@@ -216,7 +260,7 @@ mod tests {
         let protocol = Protocol::builtin("grew").unwrap();
         submission(&e, &protocol, Distance::Strips, &Watch::silent())
             .map(|s| s.to_string())
-            .map_err(|error| error.to_string())
+            .map_err(|error| full_message(&error))
     }
 
     const TEN: [&str; 10] =
@@ -239,7 +283,7 @@ mod tests {
         assert!(small.contains("nearest 20") && small.contains("has 18"), "{small}");
         let twice = grew(&[("a", 0.0), ("a", 1.0)], &TEN).unwrap_err();
         assert!(twice.contains("several probes are named `a`"), "{twice}");
-        assert!(twice.contains("a view of its own"), "{twice}");
+        assert!(twice.contains("a different view for each"), "{twice}");
         let none = grew(&[], &TEN).unwrap_err();
         assert!(none.contains("conditions 03"), "{none}");
         let mut named = TEN;
@@ -253,6 +297,6 @@ mod tests {
         let e = Embeddings::new(1, 1, vec![0.0], [name]).unwrap();
         let protocol = Protocol::builtin("casia-b").unwrap();
         let error = submission(&e, &protocol, Distance::Strips, &Watch::silent()).unwrap_err();
-        assert!(error.to_string().contains("no [submission] table"));
+        assert!(full_message(&error).contains("no [submission] table"));
     }
 }

@@ -6,15 +6,15 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use gait_support::csv_line;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::distance::map_rows;
+use crate::distance::{relative_matrix, relative_rows};
 use crate::pairs::Pairs;
+use crate::range::Scale;
 use crate::selection::{self, Chosen};
-use gait_support::csv_line;
-
-use crate::{Distance, Embeddings, EvalError, Protocol, Watch, distance_matrix};
+use crate::{Distance, Embeddings, EvalError, Note, Protocol, Watch};
 
 /// False accept rates at which the true accept rate is given.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];
@@ -31,7 +31,7 @@ pub struct Verification {
     /// The groups, as the protocol orders them.
     pub groups: Vec<VerificationGroup>,
     /// What a reader of the figures must know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Verification of one group of probes. Rates are percentages.
@@ -74,14 +74,13 @@ pub fn verify(
     distance: Distance,
     watch: &Watch,
 ) -> Result<Verification, EvalError> {
-    e.check()?;
     let mut notes = Vec::new();
     let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
     let mut done = 0;
     let mut groups = Vec::new();
-    for (group, chosen) in protocol.probes.iter().zip(&chosen) {
+    for (group, chosen) in protocol.groups.iter().zip(&chosen) {
         let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
         let watch = Watch { progress: &progress, stop: watch.stop };
         let counts = Counts::new(e, distance, &pairs, chosen, &watch)?;
@@ -107,12 +106,13 @@ impl Counts {
         chosen: &Chosen,
         watch: &Watch,
     ) -> Result<Self, EvalError> {
-        let of_probe = |&probe: &usize| {
+        let same_person = |&probe: &usize| {
             let same = |&i: &usize| pairs.same_subject(probe, i) && pairs.compared(probe, i);
             let gallery: Vec<usize> = chosen.gallery.iter().copied().filter(same).collect();
-            distance_matrix(e, distance, &[probe], &gallery)
+            relative_matrix(e, distance, &[probe], &gallery)
         };
-        let mut distances: Vec<f32> = chosen.probes.par_iter().flat_map_iter(of_probe).collect();
+        let distances = chosen.probes.par_iter().map(same_person);
+        let mut distances = distances.collect::<Result<Vec<_>, _>>()?.concat();
         distances.par_sort_unstable_by(f32::total_cmp);
         let mut thresholds = Vec::new();
         let mut genuine: Vec<u64> = Vec::new();
@@ -137,7 +137,10 @@ impl Counts {
                 }
             }
         };
-        map_rows(e, distance, &chosen.probes, &chosen.gallery, watch, count)?;
+        relative_rows(e, distance, &chosen.probes, &chosen.gallery, watch, count)?;
+        let scale = Scale::new(e, distance);
+        let thresholds = thresholds.into_iter().map(|threshold| scale.restored(threshold));
+        let thresholds = thresholds.collect::<Result<_, _>>()?;
         let impostors = bins.into_iter().map(AtomicU64::into_inner).collect();
         Ok(Self { thresholds, genuine, impostors })
     }
@@ -216,11 +219,12 @@ impl Verification {
             });
             groups.insert(group.name.clone(), value);
         }
+        let notes: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
         json!({
             "protocol": self.protocol,
             "distance": self.distance,
             "groups": groups,
-            "notes": self.notes,
+            "notes": notes,
         })
     }
 

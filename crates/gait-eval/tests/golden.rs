@@ -6,6 +6,7 @@ mod common;
 
 use common::{check_close, embeddings, fixture, numbers};
 use gait_eval::{Distance, Protocol, Rerank, Watch, evaluate, submission, verify};
+use gait_support::full_message;
 use serde_json::Value;
 
 fn check(file: &str) {
@@ -124,7 +125,7 @@ fn verification_agrees_with_numpy() {
             let expected = &case["groups"][&group.name];
             assert_eq!(Some(group.genuine), expected["genuine"].as_u64());
             assert_eq!(Some(group.impostors), expected["impostors"].as_u64());
-            let about = format!("{}, {distance}, {}", protocol.name, group.name);
+            let about = format!("{}, {distance}, {}", protocol.name(), group.name);
             check_close(&[group.equal_error_rate], &[expected["eer"].as_f64()], &about);
             let rates: Vec<_> = group.true_accept_rates.iter().map(|(_, best)| *best).collect();
             check_close(&rates, &numbers(&expected["tar"]), &about);
@@ -138,11 +139,8 @@ fn verification_agrees_with_numpy() {
 #[test]
 fn reranked_distances_and_submission_agree_with_numpy() {
     for case in fixture("rerank") {
-        let rerank = Rerank {
-            k1: serde_json::from_value(case["k1"].clone()).unwrap(),
-            k2: serde_json::from_value(case["k2"].clone()).unwrap(),
-            lambda: case["lambda"].as_f64().unwrap(),
-        };
+        let size = |key: &str| usize::try_from(case[key].as_u64().unwrap()).unwrap();
+        let rerank = Rerank::new(size("k1"), size("k2"), case["lambda"].as_f64().unwrap()).unwrap();
         let distance: Distance = case["distance"].as_str().unwrap().parse().unwrap();
         let e = embeddings(&case);
         let indices =
@@ -160,16 +158,20 @@ fn reranked_distances_and_submission_agree_with_numpy() {
                 assert!((f64::from(*a) - b).abs() < 1e-6, "{rerank:?}: {ours:?}, {theirs:?}");
             }
         }
-        let mut protocol = Protocol::builtin("hid").unwrap();
-        if protocol.rerank == Some(rerank) {
+        let with = "k1 = 6\nk2 = 6\nlambda = 0.3\n";
+        let hid = Protocol::builtin_text("hid").unwrap();
+        assert!(hid.contains(with));
+        if rerank == Rerank::new(6, 6, 0.3).unwrap() {
             let expected: Vec<Vec<String>> =
                 serde_json::from_value(case["nearest"].clone()).unwrap();
-            let made = submission(&e, &protocol, distance, &Watch::silent()).unwrap();
-            assert_eq!(made.header, ["videoID", "label"]);
-            assert_eq!(made.rows, expected);
-            protocol.rerank = None;
-            let plain = submission(&e, &protocol, distance, &Watch::silent()).unwrap();
-            assert_ne!(made, plain, "the case would not notice a missing re-ranking");
+            let made = |text: &str| {
+                let protocol = Protocol::from_toml("hid", text).unwrap();
+                submission(&e, &protocol, distance, &Watch::silent()).unwrap()
+            };
+            assert_eq!(made(hid).header, ["videoID", "label"]);
+            assert_eq!(made(hid).rows, expected);
+            let plain = made(&hid.replace("[rerank]\n", "").replace(with, ""));
+            assert_ne!(made(hid), plain, "the case would not notice a missing re-ranking");
         }
     }
 }
@@ -179,5 +181,6 @@ fn hid_has_nothing_to_score_and_says_so() {
     let case = fixture("rerank").remove(0);
     let protocol = Protocol::builtin("hid").unwrap();
     let error = evaluate(&embeddings(&case), &protocol, Distance::Strips, &Watch::silent());
-    assert!(error.unwrap_err().to_string().contains("submission file"));
+    let error = full_message(&error.unwrap_err());
+    assert!(error.contains("not public, so there is nothing to score"), "{error}");
 }

@@ -4,22 +4,24 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use gait_eval::{
-    Distance, Embeddings, EvalError, Protocol, Watch, distance_matrix, evaluate, submission, verify,
+    Distance, Embeddings, EvalError, Name, Protocol, Watch, distance_matrix, evaluate, submission,
+    verify,
 };
+use gait_support::full_message;
 use proptest::prelude::*;
 
 /// The definition of each distance, in double precision.
 fn definition(e: &Embeddings, distance: Distance, i: usize, j: usize) -> f64 {
-    let at = |n: usize, c: usize, p: usize| f64::from(e.row(n)[c * e.strips + p]);
+    let at = |n: usize, c: usize, p: usize| f64::from(e.row(n)[c * e.strips() + p]);
     let dot = |i: usize, j: usize, p: usize| -> f64 {
-        (0..e.channels).map(|c| at(i, c, p) * at(j, c, p)).sum()
+        (0..e.channels()).map(|c| at(i, c, p) * at(j, c, p)).sum()
     };
     let squared =
-        |p: usize| -> f64 { (0..e.channels).map(|c| (at(i, c, p) - at(j, c, p)).powi(2)).sum() };
-    let mean = |f: &dyn Fn(usize) -> f64| (0..e.strips).map(f).sum::<f64>() / e.strips as f64;
+        |p: usize| -> f64 { (0..e.channels()).map(|c| (at(i, c, p) - at(j, c, p)).powi(2)).sum() };
+    let mean = |f: &dyn Fn(usize) -> f64| (0..e.strips()).map(f).sum::<f64>() / e.strips() as f64;
     match distance {
         Distance::Strips => mean(&|p| squared(p).sqrt()),
-        Distance::Flat => (0..e.strips).map(squared).sum::<f64>().sqrt(),
+        Distance::Flat => (0..e.strips()).map(squared).sum::<f64>().sqrt(),
         Distance::Cosine => {
             let length = |n: usize, p: usize| dot(n, n, p).sqrt().max(1e-12);
             1.0 - mean(&|p| dot(i, j, p) / (length(i, p) * length(j, p)))
@@ -49,10 +51,10 @@ fn embeddings() -> impl Strategy<Value = Embeddings> {
 
 /// The same sequences in another order.
 fn permuted(e: &Embeddings, order: &[usize]) -> Embeddings {
-    let names =
-        order.iter().map(|&i| (e.subjects[i].clone(), e.conditions[i].clone(), e.views[i].clone()));
+    let owned = |name: Name| (name.subject.into(), name.condition.into(), name.view.into());
+    let names = order.iter().map(|&i| owned(e.name(i)));
     let values = order.iter().flat_map(|&i| e.row(i).to_vec()).collect();
-    Embeddings::new(e.channels, e.strips, values, names).unwrap()
+    Embeddings::new(e.channels(), e.strips(), values, names).unwrap()
 }
 
 fn test(e: &Embeddings, distance: Distance) -> Option<String> {
@@ -63,7 +65,7 @@ fn test(e: &Embeddings, distance: Distance) -> Option<String> {
 /// Distinct distances of any two sequences, so that no ranking depends on the order of ties.
 fn has_ties(e: &Embeddings, distance: Distance) -> bool {
     let all: Vec<usize> = (0..e.len()).collect();
-    distance_matrix(e, distance, &all, &all).chunks(e.len()).any(|row| {
+    distance_matrix(e, distance, &all, &all).unwrap().chunks(e.len()).any(|row| {
         let mut row = row.to_vec();
         row.sort_by(f32::total_cmp);
         row.windows(2).any(|pair| pair[0] == pair[1])
@@ -78,7 +80,7 @@ proptest! {
         let distance = Distance::ALL[all];
         let every: Vec<usize> = (0..e.len()).collect();
         let some: Vec<usize> = (0..e.len()).rev().step_by(3).collect();
-        let d = distance_matrix(&e, distance, &some, &every);
+        let d = distance_matrix(&e, distance, &some, &every).unwrap();
         prop_assert_eq!(d.len(), some.len() * every.len());
         for (row, &i) in d.chunks(every.len()).zip(&some) {
             for (&value, &j) in row.iter().zip(&every) {
@@ -164,7 +166,7 @@ proptest! {
     fn any_names_give_percentages_or_a_misfit(e in mixed(), listed in 0..60usize) {
         for name in Protocol::builtin_names() {
             let some = (0..e.len()).step_by(listed + 1);
-            let names = some.map(|i| e.name(i).replace('/', "-"));
+            let names = some.map(|i| e.name(i).to_string().replace('/', "-"));
             let protocol = Protocol::builtin(name).unwrap().with_listed(names);
             match evaluate(&e, &protocol, Distance::Strips, &Watch::silent()) {
                 Ok(result) => {
@@ -210,7 +212,7 @@ proptest! {
         text.splice(at..end, put.chars());
         let text: String = text.into_iter().collect();
         if let Err(error) = Protocol::from_toml("mine.toml", &text) {
-            let message = error.to_string();
+            let message = full_message(&error);
             prop_assert!(message.starts_with("protocol mine.toml: "), "{}", message);
             prop_assert!(!message.contains('\n'), "{}", message);
         }
@@ -227,7 +229,7 @@ fn ranking_a_gallery_of_several_blocks_equals_the_matrix() {
     let e = Embeddings::new(3, 1, values, names).unwrap();
     let probes: Vec<usize> = (0..300).collect();
     let gallery: Vec<usize> = (300..700).collect();
-    let d = distance_matrix(&e, Distance::Strips, &probes, &gallery);
+    let d = distance_matrix(&e, Distance::Strips, &probes, &gallery).unwrap();
     assert_eq!(d.len(), 300 * 400);
     for (at, value) in d.iter().enumerate() {
         let exact = definition(&e, Distance::Strips, at / 400, 300 + at % 400);

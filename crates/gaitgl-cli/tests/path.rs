@@ -43,7 +43,7 @@ fn embeddings_are_written_in_both_formats() {
     let [npz, parquet] =
         ["e.npz", "e.parquet"].map(|n| gait_embeddings::read(&folder.join(n)).unwrap());
     assert_eq!(npz, parquet);
-    assert_eq!((npz.len(), npz.subjects[0].as_str()), (160, "001"));
+    assert_eq!((npz.len(), npz.subjects()[0].as_str()), (160, "001"));
     assert!(npz.row(0) != npz.row(1));
     refused(folder, "embed --run run --data prepared --out e.csv", &["e.csv", ".npz"]);
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_data::{Clip, DataError, PreparedSet, Watch, can_prepare, trimmed_width};
-use gait_eval::{Embeddings, EvalError};
+use gait_eval::{Embeddings, EmbeddingsError};
 
 use crate::net::{self, Evaluator, ModelError};
 use crate::settings::ModelSettings;
@@ -24,7 +24,7 @@ pub enum EmbedError {
     Model(#[from] ModelError),
     /// The network gave values that are no numbers, or there is nothing to embed.
     #[error(transparent)]
-    Embeddings(#[from] EvalError),
+    Embeddings(#[from] EmbeddingsError),
     /// The silhouettes do not have the network's size.
     #[error(
         "the silhouettes are {height} x {width}, the network takes {model_height} x {model_width}; {}",

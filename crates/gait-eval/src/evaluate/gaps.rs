@@ -1,50 +1,49 @@
-//! What a result says of the data that a protocol looked for and did not find.
+//! Notes what a protocol looked for in the data and did not find.
 
 use std::collections::BTreeSet;
 
 use super::{Cell, Cells, Data};
+use crate::note::Note;
+use crate::protocol::ProbeGroup;
 use crate::selection::Chosen;
-use crate::{Average, IdenticalViews, ProbeGroup, Unmatched};
+use crate::{Average, IdenticalViews};
 
 impl Data<'_> {
-    /// Notes what a group lacks in the data, and what became of it.
+    /// Notes what a group lacks in the data, and how the figures treat it.
     pub(super) fn note_gaps(
         &self,
         group: &ProbeGroup,
         chosen: &Chosen,
         cells: &Cells,
         whole: &Cell,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) {
-        let (name, probes) = (&group.name, chosen.probes.len());
-        if probes == 0 || chosen.gallery.is_empty() {
-            let missing = if probes == 0 { "probes" } else { "gallery" };
-            notes.push(format!("{name} has no {missing} in this data and is left out of the mean"));
+        let name = || group.name.clone();
+        let probes = chosen.probes.len();
+        if probes == 0 {
+            notes.push(Note::NoProbes { group: name() });
+            return;
+        }
+        if chosen.gallery.is_empty() {
+            notes.push(Note::NoGallery { group: name() });
             return;
         }
         let compared = whole.matched + whole.unmatched;
-        let unit = match self.protocol.average {
-            Average::ViewPairs => {
-                self.note_missing_pairs(group, chosen, cells, notes);
-                "comparisons of a probe with a view"
-            }
-            _ => "probes",
-        };
-        if self.protocol.average != Average::ViewPairs && compared < probes {
-            let left = probes - compared;
-            notes.push(format!(
-                "{name}: {left} of {probes} probes have no gallery and are left out"
-            ));
+        let by_view = self.protocol.average == Average::ViewPairs;
+        if by_view {
+            self.note_missing_pairs(group, chosen, cells, notes);
+        } else if compared < probes {
+            let left_out = probes - compared;
+            notes.push(Note::ProbesWithoutGallery { group: name(), left_out, probes });
         }
         if whole.unmatched > 0 {
-            let fate = match self.protocol.unmatched_probes {
-                Unmatched::Wrong => "count as wrong",
-                Unmatched::Skip => "are left out",
-            };
-            notes.push(format!(
-                "{name}: {} of {compared} {unit} have no gallery sequence of their subject and {fate}",
-                whole.unmatched
-            ));
+            notes.push(Note::Unmatched {
+                group: name(),
+                unmatched: whole.unmatched,
+                compared,
+                by_view,
+                counted: self.protocol.unmatched_probes,
+            });
         }
     }
 
@@ -53,22 +52,17 @@ impl Data<'_> {
         group: &ProbeGroup,
         chosen: &Chosen,
         cells: &Cells,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) {
-        let of = |indices: &[usize]| -> BTreeSet<usize> {
+        let views_of = |indices: &[usize]| -> BTreeSet<usize> {
             indices.iter().map(|&i| self.pairs.view(i)).collect()
         };
-        let (probes, gallery) = (of(&chosen.probes), of(&chosen.gallery));
-        let views = probes.union(&gallery).count();
+        let views = views_of(&chosen.probes).union(&views_of(&chosen.gallery)).count();
         let diagonal = if self.pairs.identical_views == IdenticalViews::Keep { views } else { 0 };
-        let wanted = views * (views - 1) + diagonal;
-        if cells.len() < wanted {
-            notes.push(format!(
-                "{}: {} of {wanted} pairs of views have no probe or no gallery and are left out of \
-                 the means",
-                group.name,
-                wanted - cells.len(),
-            ));
+        let pairs = views * (views - 1) + diagonal;
+        if cells.len() < pairs {
+            let missing = pairs - cells.len();
+            notes.push(Note::MissingPairs { group: group.name.clone(), missing, pairs });
         }
     }
 }

@@ -13,16 +13,9 @@ pub fn fixture(name: &str) -> Vec<Value> {
 pub fn embeddings(case: &Value) -> Embeddings {
     let names = |key: &str| -> Vec<String> { serde_json::from_value(case[key].clone()).unwrap() };
     let size = |axis: usize| usize::try_from(case["shape"][axis].as_u64().unwrap()).unwrap();
-    let e = Embeddings {
-        channels: size(1),
-        strips: size(2),
-        values: serde_json::from_value(case["values"].clone()).unwrap(),
-        subjects: names("subjects"),
-        conditions: names("conditions"),
-        views: names("views"),
-    };
-    e.check().unwrap();
-    e
+    let values = serde_json::from_value(case["values"].clone()).unwrap();
+    let columns = [names("subjects"), names("conditions"), names("views")];
+    Embeddings::from_columns(size(1), size(2), values, columns).unwrap()
 }
 
 /// Numbers or null.

@@ -61,8 +61,8 @@ impl Embed {
             "{}: {} embeddings of {} channels x {} strips",
             self.out.display(),
             embeddings.len(),
-            embeddings.channels,
-            embeddings.strips
+            embeddings.channels(),
+            embeddings.strips()
         ));
         Ok(Outcome::Done)
     }

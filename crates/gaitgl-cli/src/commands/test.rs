@@ -98,7 +98,7 @@ impl Test {
                 None => embeddings,
             };
             let about = set.map(PreparedSet::about);
-            let protocol = protocol_for(name, &embeddings.conditions, about)?;
+            let protocol = protocol_for(name, embeddings.conditions(), about)?;
             return Ok(match probe {
                 Some(probe) => (embeddings, protocol.with_listed(probe)),
                 None => (embeddings, protocol),
@@ -122,7 +122,7 @@ impl Test {
     /// are is not public.
     fn wants_table(&self, protocol: &Protocol) -> bool {
         let figures = self.json.is_some() || self.verify || self.roc.is_some();
-        self.submission.is_none() || figures || !protocol.probes.is_empty()
+        self.submission.is_none() || figures || protocol.group_names().len() > 0
     }
 
     fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {
@@ -141,10 +141,10 @@ impl Test {
 fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
     let test = &set.about().partition.test;
     let all = embeddings.len();
-    let embeddings = embeddings.filtered(|name| test.iter().any(|subject| subject == name.subject));
-    if embeddings.is_empty() {
+    let tested = embeddings.filtered(|name| test.iter().any(|subject| subject == name.subject));
+    let Some(embeddings) = tested else {
         bail!("no sequence of the embeddings is of a test subject of the set given by --data");
-    }
+    };
     if embeddings.len() < all {
         say(format!("{} of {all} sequences are of test subjects", embeddings.len()));
     }

@@ -156,8 +156,8 @@ fn periodic_test(set: &PreparedSet, settings: &Settings) -> anyhow::Result<Optio
     if recipe.test_every == 0 || recipe.test_every > recipe.iterations {
         return Ok(None);
     }
-    let name = protocol.name.clone();
-    if protocol.probes.is_empty() {
+    let name = protocol.name().to_owned();
+    if protocol.group_names().len() == 0 {
         say(format!("no tests during training: {name} only writes a submission"));
         return Ok(None);
     }

@@ -68,12 +68,12 @@ pub struct ResultTable {
 impl ResultTable {
     /// An empty table: a column for each group of the protocol's probes, and their mean.
     pub fn new(sweep: Sweep, protocol: &Protocol) -> Self {
-        let mut columns: Vec<String> = protocol.probes.iter().map(|p| p.name.clone()).collect();
+        let mut columns: Vec<String> = protocol.group_names().map(str::to_owned).collect();
         if columns.len() > 1 {
             columns.push("Mean".into());
         }
-        let metric = protocol.metrics.first();
-        let published = sweep.published.as_ref().is_some_and(|p| p.protocol == protocol.name);
+        let metric = protocol.metrics().first();
+        let published = sweep.published.as_ref().is_some_and(|p| p.protocol == protocol.name());
         Self {
             sweep,
             metric: metric.map_or_else(String::new, ToString::to_string),

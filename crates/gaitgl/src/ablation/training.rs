@@ -49,7 +49,7 @@ pub fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -
     let local = test_key(settings);
     let hash = short_hash(&format!("{local:?}\n{protocol:?}\n{distance}"));
     let how = local.first().map_or_else(String::new, |how| format!("-{how}"));
-    format!("test-{}{how}-{hash}", protocol.name)
+    format!("test-{}{how}-{hash}", protocol.name())
 }
 
 /// The settings that the weights depend on, as TOML: those that only matter at test, to the log or

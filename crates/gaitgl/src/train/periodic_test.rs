@@ -42,7 +42,7 @@ impl PeriodicTest {
 
     /// What it measures.
     pub(super) fn metric(&self) -> String {
-        self.protocol.metrics.first().map(ToString::to_string).unwrap_or_default()
+        self.protocol.metrics().first().map(ToString::to_string).unwrap_or_default()
     }
 
     /// The mean of the first metric over the groups of probes in percent, if there is anything to

@@ -1,0 +1,93 @@
+//! What can be wrong with the text of a protocol.
+
+use thiserror::Error;
+
+use crate::Metric;
+use crate::pattern::SelectorError;
+use crate::rerank::RerankError;
+use crate::submission::SubmissionFormError;
+
+/// Why a text is not a [`Protocol`](crate::Protocol) that can be run.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// The text is not TOML, or has an unknown key or a value of the wrong type.
+    #[error("{}{message}", line.map(|line| format!("line {line}: ")).unwrap_or_default())]
+    Syntax {
+        /// The line, from 1, if the fault is in one.
+        line: Option<usize>,
+        /// The TOML parser's own words, in one line.
+        message: String,
+    },
+    /// `metrics` is empty.
+    #[error("metrics is empty; name at least one, such as \"rank-1\"")]
+    NoMetrics,
+    /// A metric is listed twice.
+    #[error("metric {0} is listed twice")]
+    RepeatedMetric(Metric),
+    /// `decimals` is larger than the precision of a percentage.
+    #[error("decimals is more than {most} (it is {decimals}); leave it out for no rounding")]
+    Decimals {
+        /// The given number.
+        decimals: u8,
+        /// The largest number allowed.
+        most: u8,
+    },
+    /// `view_ends_at` is the empty text.
+    #[error("view_ends_at is empty, so every view would have an empty name")]
+    EmptyViewEnd,
+    /// There is neither a group of probes nor a submission.
+    #[error("there is no group of probes; add a [[probe]] table")]
+    NoProbes,
+    /// Two groups of probes have the same name.
+    #[error("two groups of probes are named {0}")]
+    RepeatedGroup(String),
+    /// `view-pairs` together with `exclude-same-subject`.
+    #[error(
+        "average = \"view-pairs\" compares whole views, so no single subject can be excluded; use \
+         identical_views = \"exclude\""
+    )]
+    PairsExcludeSubject,
+    /// The gallery is not a selection.
+    #[error("[gallery]")]
+    Gallery(#[source] SelectorError),
+    /// The re-ranking's parameters are out of range.
+    #[error("[rerank]")]
+    Rerank(#[source] RerankError),
+    /// The submission lacks something.
+    #[error("[submission]")]
+    Submission(#[source] SubmissionFormError),
+    /// A group of probes cannot be used.
+    #[error("probe group {name}")]
+    Group {
+        /// The group's name.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        reason: GroupError,
+    },
+}
+
+/// Why a group of probes of a [`Protocol`](crate::Protocol) cannot be used.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// The name is empty, or the one that tables use for the mean.
+    #[error("it needs another name: not empty and not `mean`")]
+    Name,
+    /// The probes are not a selection.
+    #[error(transparent)]
+    Probes(SelectorError),
+    /// The group's own gallery is not a selection.
+    #[error("its gallery")]
+    Gallery(#[source] SelectorError),
+    /// There is a published figure of a metric that is not measured.
+    #[error("it has a published {0}, which is not in metrics")]
+    PublishedMetric(String),
+    /// A published figure is not a percentage.
+    #[error("it has a published figure of {0}, which is not a percentage")]
+    NotAPercentage(f64),
+    /// There are published figures, but no source for them.
+    #[error("it has published figures, but there is no [published] table with their source")]
+    NoSource,
+}

@@ -1,0 +1,191 @@
+//! The text of a protocol as it is written, and its checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{Average, GroupError, IdenticalViews, ProbeGroup, ProtocolError, Published};
+use super::{Protocol, UnmatchedProbes};
+use crate::pattern::{Pattern, Selector, SelectorError};
+use crate::rerank::RawRerank;
+use crate::submission::RawSubmission;
+use crate::{Metric, Rerank};
+
+/// A percentage in double precision has no more decimals.
+const MOST_DECIMALS: u8 = 12;
+
+/// The keys of a protocol file; `protocols/README.md` describes them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProtocol {
+    name: String,
+    about: String,
+    metrics: Vec<Metric>,
+    average: Average,
+    identical_views: IdenticalViews,
+    #[serde(default)]
+    unmatched_probes: UnmatchedProbes,
+    decimals: Option<u8>,
+    #[serde(default)]
+    skip_views: Vec<String>,
+    view_ends_at: Option<String>,
+    #[serde(default = "degrees")]
+    view_unit: String,
+    gallery: RawSelector,
+    #[serde(default, rename = "probe")]
+    probes: Vec<RawGroup>,
+    published: Option<Published>,
+    rerank: Option<RawRerank>,
+    submission: Option<RawSubmission>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGroup {
+    name: String,
+    // A selection's keys, without `flatten`, which would allow unknown ones.
+    conditions: Option<Vec<Pattern>>,
+    subjects: Option<Vec<Pattern>>,
+    listed: Option<bool>,
+    gallery: Option<RawSelector>,
+    #[serde(default = "yes")]
+    in_mean: bool,
+    #[serde(default)]
+    published: BTreeMap<String, f64>,
+    #[serde(default)]
+    published_views: BTreeMap<String, f64>,
+}
+
+/// The keys of a selection.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSelector {
+    conditions: Option<Vec<Pattern>>,
+    subjects: Option<Vec<Pattern>>,
+    listed: Option<bool>,
+}
+
+impl RawSelector {
+    pub fn checked(self) -> Result<Selector, SelectorError> {
+        Selector::new(self.conditions, self.subjects, self.listed)
+    }
+}
+
+impl RawProtocol {
+    pub fn from_toml(text: &str) -> Result<Self, ProtocolError> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map(|before| before.matches('\n').count() + 1);
+            ProtocolError::Syntax { line, message: error.message().replace('\n', " ") }
+        })
+    }
+
+    pub fn checked(self) -> Result<Protocol, ProtocolError> {
+        self.check_measures()?;
+        if self.probes.is_empty() && self.submission.is_none() {
+            return Err(ProtocolError::NoProbes);
+        }
+        if let Some(group) = first_repeated(self.probes.iter().map(|group| &group.name)) {
+            return Err(ProtocolError::RepeatedGroup(group.clone()));
+        }
+        let gallery = self.gallery.checked().map_err(ProtocolError::Gallery)?;
+        let rerank = self.rerank.map(|raw| Rerank::new(raw.k1, raw.k2, raw.lambda)).transpose();
+        let submission = self.submission.map(RawSubmission::checked).transpose();
+        let mut groups = Vec::new();
+        for group in self.probes {
+            let name = group.name.clone();
+            let checked = group.checked(&gallery, &self.metrics, self.published.is_some());
+            groups.push(checked.map_err(|reason| ProtocolError::Group { name, reason })?);
+        }
+        Ok(Protocol {
+            name: self.name,
+            about: self.about,
+            metrics: self.metrics,
+            average: self.average,
+            identical_views: self.identical_views,
+            unmatched_probes: self.unmatched_probes,
+            decimals: self.decimals,
+            skip_views: self.skip_views,
+            view_ends_at: self.view_ends_at,
+            view_unit: self.view_unit,
+            groups,
+            published: self.published,
+            rerank: rerank.map_err(ProtocolError::Rerank)?,
+            submission: submission.map_err(ProtocolError::Submission)?,
+            listed: None,
+        })
+    }
+
+    /// Checks what is measured and how it is averaged.
+    fn check_measures(&self) -> Result<(), ProtocolError> {
+        if self.metrics.is_empty() {
+            return Err(ProtocolError::NoMetrics);
+        }
+        if let Some(metric) = first_repeated(&self.metrics) {
+            return Err(ProtocolError::RepeatedMetric(*metric));
+        }
+        if let Some(decimals) = self.decimals.filter(|decimals| *decimals > MOST_DECIMALS) {
+            return Err(ProtocolError::Decimals { decimals, most: MOST_DECIMALS });
+        }
+        if self.view_ends_at.as_deref() == Some("") {
+            return Err(ProtocolError::EmptyViewEnd);
+        }
+        let pairs = self.average == Average::ViewPairs;
+        if pairs && self.identical_views == IdenticalViews::ExcludeSameSubject {
+            return Err(ProtocolError::PairsExcludeSubject);
+        }
+        Ok(())
+    }
+}
+
+impl RawGroup {
+    /// The group in a protocol with this gallery and these metrics; `sourced` if the protocol gives
+    /// the source of its published figures.
+    fn checked(
+        self,
+        gallery: &Selector,
+        metrics: &[Metric],
+        sourced: bool,
+    ) -> Result<ProbeGroup, GroupError> {
+        if self.name.is_empty() || self.name == "mean" {
+            return Err(GroupError::Name);
+        }
+        let probes = Selector::new(self.conditions, self.subjects, self.listed);
+        let probes = probes.map_err(GroupError::Probes)?;
+        let own_gallery = self.gallery.map(RawSelector::checked).transpose();
+        let own_gallery = own_gallery.map_err(GroupError::Gallery)?;
+        let known = |name: &String| metrics.iter().any(|metric| metric.to_string() == *name);
+        if let Some(name) = self.published.keys().find(|name| !known(name)) {
+            return Err(GroupError::PublishedMetric(name.clone()));
+        }
+        let mut figures = self.published.values().chain(self.published_views.values());
+        if !sourced && figures.clone().next().is_some() {
+            return Err(GroupError::NoSource);
+        }
+        if let Some(figure) = figures.find(|percent| !(0.0..=100.0).contains(*percent)) {
+            return Err(GroupError::NotAPercentage(*figure));
+        }
+        let published = |metric: &Metric| self.published.get(&metric.to_string()).copied();
+        Ok(ProbeGroup {
+            name: self.name,
+            probes,
+            gallery: own_gallery.unwrap_or_else(|| gallery.clone()),
+            in_mean: self.in_mean,
+            published: metrics.iter().map(published).collect(),
+            published_views: self.published_views.into_iter().collect(),
+        })
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn degrees() -> String {
+    "°".to_owned()
+}
+
+fn first_repeated<T: Ord + Copy>(items: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut seen = BTreeSet::new();
+    items.into_iter().find(|item| !seen.insert(*item))
+}
