@@ -47,7 +47,7 @@ impl ChannelLast {
         let frame_len = (pixels + 1) * stride;
         let fill_frame = |(t, frame): (usize, &mut [f32])| {
             for c in (0..channels).step_by(BLOCK) {
-                let call = Transpose {
+                let mut call = Transpose {
                     from: &x[(c * frames + t) * from_pixels + first..],
                     from_step: frames * from_pixels,
                     to: &mut frame[c..],
@@ -55,7 +55,7 @@ impl ChannelLast {
                     rows: BLOCK.min(channels - c),
                     columns: pixels,
                 };
-                transpose(isa, call);
+                transpose(isa, &mut call);
             }
         };
         // The zero frame behind the last one is left alone.
@@ -78,7 +78,7 @@ pub(crate) fn channel_first(isa: Isa, from: &[f32], stride: usize, to: &mut [f32
     assert!(to.len().is_multiple_of(positions), "{} values for {positions} positions", to.len());
     to.par_chunks_mut(BLOCK * positions).enumerate().for_each(|(block, to)| {
         let columns = to.len() / positions;
-        let call = Transpose {
+        let mut call = Transpose {
             from: &from[block * BLOCK..],
             from_step: stride,
             to,
@@ -86,7 +86,7 @@ pub(crate) fn channel_first(isa: Isa, from: &[f32], stride: usize, to: &mut [f32
             rows: positions,
             columns,
         };
-        transpose(isa, call);
+        transpose(isa, &mut call);
     });
 }
 
@@ -106,12 +106,12 @@ dispatch!(
     ///
     /// # Panics
     /// If a side is too short for the rows and columns.
-    fn transpose(Transpose<'_>) => transpose_on
+    fn transpose(&mut Transpose<'_>) => transpose_on
 );
 
 #[inline(always)]
-fn transpose_on<S: Simd>(simd: S, call: Transpose) {
-    let Transpose { from, from_step, to, to_step, rows, columns } = call;
+fn transpose_on<S: Simd>(simd: S, call: &mut Transpose) {
+    let Transpose { from, from_step, ref mut to, to_step, rows, columns } = *call;
     if rows == 0 || columns == 0 {
         return;
     }

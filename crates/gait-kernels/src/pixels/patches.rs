@@ -112,7 +112,7 @@ impl Patches {
                 let x =
                     &x[((n * self.inputs + i) * frames + source) * self.pixels..][..self.pixels];
                 for ((&shift, mask), to) in self.shifts.iter().zip(&self.masks).zip(&mut rows) {
-                    masked(self.isa, Masked { x, mask, shift, first, to });
+                    masked(self.isa, &mut Masked { x, mask, shift, first, to });
                 }
             }
         }
@@ -127,8 +127,8 @@ impl Patches {
         to: &mut [f32],
         to_step: usize,
     ) {
-        let call = Transpose { from: panel, from_step: self.width, to, to_step, rows, columns };
-        channel_last::transpose(self.isa, call);
+        let mut call = Transpose { from: panel, from_step: self.width, to, to_step, rows, columns };
+        channel_last::transpose(self.isa, &mut call);
     }
 }
 
@@ -143,12 +143,12 @@ pub(crate) struct Masked<'a> {
 
 dispatch!(
     /// Writes `x[first + shift..]`, zero where the mask is and past the last pixel.
-    fn masked(Masked<'_>) => masked_on
+    fn masked(&mut Masked<'_>) => masked_on
 );
 
 #[inline(always)]
-fn masked_on<S: Simd>(_: S, call: Masked) {
-    let Masked { x, mask, shift, first, to } = call;
+fn masked_on<S: Simd>(_: S, call: &mut Masked) {
+    let Masked { x, mask, shift, first, ref mut to } = *call;
     let count = to.len().min(x.len() - first);
     let (to, rest) = to.split_at_mut(count);
     rest.fill(0.0);
