@@ -30,6 +30,7 @@ impl Buffer {
             self.lines.reserve_exact(lines - self.lines.len());
             #[cfg(target_os = "linux")]
             advise_large_pages(&self.lines);
+            // New memory alone is written: scratch buffers grow once and are then reused.
             self.lines.resize(lines, Line::default());
         }
         self.len = len;

@@ -100,6 +100,7 @@ fn gather(
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
         input.fill(isa, x);
         sums.fill(0.0);
+        // A chunk never crosses a frame: the tables of sources hold one frame.
         let tasks: Vec<_> = sums
             .chunks_exact_mut(pixels * weights.stride)
             .enumerate()
@@ -240,6 +241,7 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
             }
         });
     }
+    // From `[taps, ci, stride]` to the order of the weight.
     for (i, value) in dw.iter_mut().enumerate() {
         let co = i / (p.in_channels * taps);
         let ci = i / taps % p.in_channels;

@@ -232,6 +232,7 @@ impl<'a> GlobalLocal<'a> {
             Layer::new(isa, &geometry, &flipped[b], &problems[b], &targets[b])
         });
         let mut sums = problems.map(|p| WeightSums::new(isa, temporal, &p));
+        // Both gradients share the transposed input and gradient of one sequence at a time.
         let mut dx = from.wants_x.then(|| zeros(p.input_len()));
         let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
         let mut output = ChannelLast::empty(p.out_channels, frames, pixels, isa.lanes());

@@ -174,7 +174,7 @@ fn parts(
     let co = p.out_channels;
     let kt = p.kernel[0];
     let stride = padded(co, isa.lanes());
-    // Several branches side by side, each padded to whole vectors.
+    // Branches side by side, each padded to whole vectors so that targets start on a vector.
     let transform = |branches: &[Branch<&[f32]>]| {
         let outputs = (branches.len() - 1) * stride + co;
         TransformedWeights::new(isa, temporal, [ci, outputs], |i, o, t, tap| {

@@ -40,6 +40,7 @@ impl Patches {
         };
         let mask = |tap: usize| {
             let sources = &geometry.source_pixels[tap];
+            // Bits to AND: a comparison with a label would keep the loop from being vectorised.
             sources.iter().map(|&s| if s as usize == pixels { 0 } else { u32::MAX }).collect()
         };
         let order: Vec<usize> =

@@ -7,10 +7,11 @@
 //! # Why not pulp
 //!
 //! gait-eval uses the crate pulp: its loops run over contiguous slices, and pulp keeps that crate
-//! free of `unsafe`. The kernels here need what pulp's generic trait does not offer: loads and
-//! stores at gathered offsets, prefetching, a transposed square, and panels as wide as the register
-//! file of each instruction set allows. Without vector instructions pulp works on one value at a
-//! time, where [`Portable`] keeps eight lanes that the compiler maps to whatever it may use.
+//! free of `unsafe`. The kernels here need what pulp's generic trait does not offer: unchecked loads
+//! and stores at computed addresses, prefetching, a transposed square, and panels as wide as the
+//! register file of each instruction set allows. They need no more than AVX-512 F where pulp asks
+//! for four extensions more. Without vector instructions pulp works on one value at a time;
+//! [`Portable`] keeps eight lanes, which the compiler maps to whatever the target has.
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
@@ -41,7 +42,7 @@ pub struct Isa {
     set: Set,
 }
 
-/// The token of an instruction set.
+/// The token of an instruction set. Each is made by its `detect` alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Set {
     /// x86-64 with AVX-512 F.

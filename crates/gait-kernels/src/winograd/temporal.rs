@@ -53,6 +53,11 @@ impl Temporal {
             combine_grads,
             effects,
         };
+        // F(2, 3) for the frames d0 to d3 and the taps g0 to g2:
+        //   m0 = (d0 - d2) g0              y0 = m0 + m1 + m2
+        //   m1 = (d1 + d2) (g0 + g1 + g2) / 2
+        //   m2 = (d2 - d1) (g0 - g1 + g2) / 2
+        //   m3 = (d1 - d3) g2              y1 = m1 - m2 - m3
         match self {
             Self::Sum { taps } => (0..taps)
                 .map(|tap| step([tap, tap], First, [0, 0], First, [Add, Nothing]))

@@ -46,6 +46,7 @@ impl TransformedWeights {
                     raw[tap * stride + o] = weight(i, o, tap / SPATIAL, tap % SPATIAL);
                 }
             }
+            // The temporal combination first: each step then transforms one kernel of 3x3 taps.
             for (step, factors) in factors.iter().enumerate() {
                 taps.fill(0.0);
                 for &(t, factor) in factors {
