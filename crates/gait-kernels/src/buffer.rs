@@ -1,6 +1,7 @@
 //! Memory aligned to a cache line, so that no vector load straddles two.
 
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
@@ -29,6 +30,7 @@ impl Buffer {
             self.lines.reserve_exact(lines - self.lines.len());
             #[cfg(target_os = "linux")]
             advise_large_pages(&self.lines);
+            // New memory alone is written: scratch buffers grow once and are then reused.
             self.lines.resize(lines, Line::default());
         }
         self.len = len;
@@ -46,56 +48,65 @@ impl Deref for Buffer {
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `deref`, and the borrow is unique.
+        // SAFETY: a line is sixteen f32 without padding, `len` values fit into the lines, and the
+        // borrow is unique.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 }
 
-/// A buffer that tasks write to at places which the caller keeps apart.
+/// A buffer that several tasks write to, each at places of its own.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared<T = f32> {
+pub(crate) struct Shared<'a, T = f32> {
     start: *mut T,
     len: usize,
+    /// The buffer stays borrowed as long as a task may write to it.
+    borrowed: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: access goes through `at`, whose caller keeps tasks apart.
-unsafe impl<T> Send for Shared<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for Shared<T> {}
+// SAFETY: `T: Send` may be written from another thread; a pointer is obtained only through `at`,
+// whose caller keeps the tasks apart.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+// SAFETY: a shared reference gives nothing but `at`, whose caller keeps the tasks apart, and
+// `T: Send` may be written from several threads one after the other.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
-impl<T> Shared<T> {
-    pub fn new(values: &mut [T]) -> Self {
-        Self { start: values.as_mut_ptr(), len: values.len() }
+impl<'a, T> Shared<'a, T> {
+    pub fn new(values: &'a mut [T]) -> Self {
+        Self { start: values.as_mut_ptr(), len: values.len(), borrowed: PhantomData }
     }
 
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// The place `offset`, from which `count` values are accessible.
+    /// A pointer to the place `offset`, from which `count` values are accessible.
     ///
     /// # Safety
-    /// The buffer outlives the use, and no two tasks access the same place.
+    /// The pointer is used only while `'a` lasts, and no two tasks access the same place.
+    ///
+    /// # Panics
+    /// If the places are not within the buffer.
     pub unsafe fn at(&self, offset: usize, count: usize) -> *mut T {
+        let end = offset.checked_add(count);
         assert!(
-            offset + count <= self.len,
+            end.is_some_and(|end| end <= self.len),
             "{offset} + {count} values of a buffer of {}",
             self.len
         );
-        // SAFETY: within the buffer by the assertion.
+        // SAFETY: the assertion keeps `offset` within the buffer.
         unsafe { self.start.add(offset) }
     }
 }
 
-/// Bytes from which on memory is worth large pages and all threads: a fault for each 4 KiB takes as
-/// long as the convolution of the first layer.
+/// Bytes from which large pages and all threads pay: a page fault for each 4 KiB takes as long as
+/// the convolution of the first layer.
 const LARGE: usize = 4 << 20;
 
-/// `len` zeros, on large pages where the system grants them.
+/// `len` zeros (or other default values), on large pages where the system grants them.
 ///
-/// All threads write them, because the system clears a page when it is first written to: by one
-/// thread that took a tenth of a training step. Not to be called by a task that holds what another
-/// task on its thread may ask for.
+/// All threads write them, because the system clears a page when it is first written to: with one
+/// thread that took a tenth of a training step. Do not call it while holding a lock or a
+/// thread-local borrow that another rayon task may want: a waiting thread runs other tasks.
 pub fn zeros<T: Copy + Default + Send + Sync>(len: usize) -> Vec<T> {
     if len.saturating_mul(size_of::<T>()) < LARGE {
         return vec![T::default(); len];
@@ -104,8 +115,8 @@ pub fn zeros<T: Copy + Default + Send + Sync>(len: usize) -> Vec<T> {
     #[cfg(target_os = "linux")]
     advise_large_pages(&values);
     let places = &mut values.spare_capacity_mut()[..len];
-    places.par_chunks_mut(LARGE / 8 / size_of::<T>()).for_each(write_zeros);
-    // SAFETY: every one of the `len` values was written above.
+    places.par_chunks_mut((LARGE / 8 / size_of::<T>()).max(1)).for_each(write_zeros);
+    // SAFETY: the capacity is at least `len`, and the line above wrote all `len` values.
     unsafe { values.set_len(len) };
     values
 }
@@ -116,14 +127,10 @@ fn write_zeros<T: Copy + Default>(places: &mut [MaybeUninit<T>]) {
     places.fill(MaybeUninit::new(T::default()));
 }
 
-/// Asks for large pages for the room that `values` has. A refusal changes nothing but the speed.
+/// Asks for large pages for the capacity of `values`. A refusal changes nothing but the speed.
 #[cfg(target_os = "linux")]
 fn advise_large_pages<T>(values: &Vec<T>) {
     const LARGE_PAGE: usize = 2 << 20;
-    const MADV_HUGEPAGE: i32 = 14;
-    unsafe extern "C" {
-        fn madvise(start: *mut std::ffi::c_void, len: usize, advice: i32) -> i32;
-    }
     let bytes = values.capacity() * size_of::<T>();
     if bytes < LARGE {
         return;
@@ -132,8 +139,8 @@ fn advise_large_pages<T>(values: &Vec<T>) {
     let start = first.addr().next_multiple_of(LARGE_PAGE);
     let end = (first.addr() + bytes) / LARGE_PAGE * LARGE_PAGE;
     let place = first.with_addr(start).cast_mut().cast();
-    // SAFETY: the range lies within our own memory, and the advice does not change contents.
-    unsafe { madvise(place, end.saturating_sub(start), MADV_HUGEPAGE) };
+    // SAFETY: whole pages within the vector's own memory; the advice does not change contents.
+    unsafe { libc::madvise(place, end.saturating_sub(start), libc::MADV_HUGEPAGE) };
 }
 
 #[cfg(test)]

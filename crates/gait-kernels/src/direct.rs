@@ -1,12 +1,12 @@
-//! The direct path: correct for every shape and every label map.
+//! The direct algorithm: supports every shape and every label map.
 //!
-//! A pixel's channels are one row of the left matrix, one tap's weights the right one; a tap that
-//! is switched off reads the zero pixel, and is skipped where it is off for a whole block of
+//! A pixel's channels are one row of the left matrix, one tap's weights the right matrix. A tap
+//! that is switched off reads the zero pixel, and is skipped where it is off for a whole block of
 //! pixels. No patch matrix is written.
 
 use crate::buffer::{Buffer, zeros};
+use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::{Geometry, index};
-use crate::layout::{ChannelLast, channel_first, padded};
 use crate::micro::{self, PANEL, ROWS, RowsCall};
 use crate::outer::outer_products;
 use crate::panels::{Panel, panels};
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 /// Pixels of one task: the weights of a tap stay in the first cache while 16 blocks use them.
 const CHUNK: usize = 16 * ROWS;
-/// Channels of the left matrix in one task of the gradient by weights.
+/// Channels of the left matrix in one task of the gradient with respect to the weight.
 const CHANNELS: usize = 16 * ROWS;
 
 /// The output `[n, co, t_out, h, w]`.
@@ -28,10 +28,11 @@ pub(crate) fn forward(isa: Isa, p: &RegionConv3d, x: &[f32], weight: &[f32]) -> 
     gather(isa, &Geometry::forward(p), &packed, p, x)
 }
 
-/// The gradient `[n, ci, t, h, w]` of the input.
+/// The gradient with respect to the input, `[n, ci, t, h, w]`.
 pub(crate) fn backward_data(isa: Isa, p: &RegionConv3d, weight: &[f32], grad: &[f32]) -> Vec<f32> {
     let [kt, kh, kw] = p.kernel;
-    let (taps, spatial) = (kt * kh * kw, kh * kw);
+    let taps = kt * kh * kw;
+    let spatial = kh * kw;
     let packed = PackedWeights::new(isa, p.out_channels, p.in_channels, taps, |co, ci, tap| {
         let flipped = tap / spatial * spatial + spatial - 1 - tap % spatial;
         weight[(co * p.in_channels + ci) * taps + flipped]
@@ -86,10 +87,11 @@ fn gather(
     p: &RegionConv3d,
     x: &[f32],
 ) -> Vec<f32> {
-    let (pixels, frames_out) = (p.pixels(), geometry.frames_out);
+    let pixels = p.pixels();
+    let frames_out = geometry.frames_out;
     let mut y = zeros(p.sequences * weights.outputs * frames_out * pixels);
-    let (in_len, out_len) =
-        (weights.inputs * geometry.frames_in * pixels, weights.outputs * frames_out * pixels);
+    let in_len = weights.inputs * geometry.frames_in * pixels;
+    let out_len = weights.outputs * frames_out * pixels;
     if in_len == 0 || out_len == 0 {
         return y;
     }
@@ -98,6 +100,7 @@ fn gather(
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
         input.fill(isa, x);
         sums.fill(0.0);
+        // A chunk never crosses a frame: the tables of sources hold one frame.
         let tasks: Vec<_> = sums
             .chunks_exact_mut(pixels * weights.stride)
             .enumerate()
@@ -128,89 +131,95 @@ fn gather_chunk(
     let kt = geometry.source_frames.len() / geometry.frames_out;
     for panel in &weights.panels {
         for dt in 0..kt {
-            let frame = geometry.source_frames[t * kt + dt];
-            if frame == geometry.frames_in {
+            let source = geometry.source_frames[t * kt + dt];
+            if source == geometry.frames_in {
                 continue;
             }
+            let frame = &x.values[x.frame(source)..];
             for (tap, sources) in geometry.source_pixels.iter().enumerate() {
-                let b = &weights.values[weights.panel(dt * spatial + tap, panel)..]
-                    [..weights.inputs * panel.width];
-                for start in (0..count).step_by(ROWS) {
-                    let block = &sources[first + start..first + count.min(start + ROWS)];
-                    let rows = &mut sums[start * weights.stride..];
-                    gather_block(
-                        isa,
-                        weights.stride,
-                        panel,
-                        b,
-                        &x.values[x.frame(frame)..],
-                        x,
-                        block,
-                        rows,
-                    );
+                let start = weights.panel(dt * spatial + tap, panel);
+                let values = &weights.values[start..][..weights.inputs * panel.width];
+                let tap = Tap { panel, weights: values, frame, zero_pixel: x.pixels };
+                let sources = &sources[first..first + count];
+                let rows = sums.chunks_mut(ROWS * weights.stride);
+                for (block, rows) in sources.chunks(ROWS).zip(rows) {
+                    tap.add(isa, block, x.stride, rows, weights.stride);
                 }
             }
         }
     }
 }
 
-/// One tap for up to [`ROWS`] pixels, which read the pixels `sources` of `frame`.
-#[expect(clippy::too_many_arguments, reason = "the innermost step of the loops above")]
-fn gather_block(
-    isa: Isa,
-    stride: usize,
-    panel: &Panel,
-    b: &[f32],
-    frame: &[f32],
-    x: &ChannelLast,
-    sources: &[u32],
-    sums: &mut [f32],
-) {
-    if sources.iter().all(|&s| s as usize == x.pixels) {
-        return;
-    }
-    let depth = b.len() / panel.width;
-    let mut unused = [0.0; PANEL];
-    let mut call = RowsCall {
-        vectors: panel.vectors,
-        depth,
-        a: [frame.as_ptr(); ROWS],
-        b: b.as_ptr(),
-        c: [unused.as_mut_ptr(); ROWS],
-    };
-    for (i, &source) in sources.iter().enumerate() {
-        call.a[i] = frame[source as usize * x.stride..][..depth].as_ptr();
-        call.c[i] = sums[i * stride + panel.start..][..panel.width].as_mut_ptr();
-    }
-    // SAFETY: rows and sums were sliced to the sizes that the call reads and writes; rows that
-    // `sources` does not fill read the start of the frame and write to `unused`, PANEL values.
-    unsafe { micro::rows(isa, &call) }
+/// One tap of the kernel for one panel of output channels.
+struct Tap<'a> {
+    panel: &'a Panel,
+    /// `[inputs, panel width]`.
+    weights: &'a [f32],
+    /// The frame that the tap reads, and the pixel in it that is zero.
+    frame: &'a [f32],
+    zero_pixel: usize,
 }
 
-/// The gradient `[co, ci, kt, kh, kw]` of the weight.
+impl Tap<'_> {
+    /// Adds the tap's products to `sums` for up to [`ROWS`] pixels, which read the pixels
+    /// `sources`. Both strides are values of a pixel.
+    fn add(
+        &self,
+        isa: Isa,
+        sources: &[u32],
+        in_stride: usize,
+        sums: &mut [f32],
+        out_stride: usize,
+    ) {
+        if sources.iter().all(|&s| s as usize == self.zero_pixel) {
+            return;
+        }
+        let width = self.panel.width;
+        let depth = self.weights.len() / width;
+        let mut unused = [0.0; PANEL];
+        let mut call = RowsCall {
+            vectors: self.panel.vectors,
+            depth,
+            a: [self.frame.as_ptr(); ROWS],
+            b: self.weights.as_ptr(),
+            c: [unused.as_mut_ptr(); ROWS],
+        };
+        for (i, &source) in sources.iter().enumerate() {
+            call.a[i] = self.frame[source as usize * in_stride..][..depth].as_ptr();
+            call.c[i] = sums[i * out_stride + self.panel.start..][..width].as_mut_ptr();
+        }
+        // SAFETY: rows and sums were sliced to the sizes that the call reads and writes; rows that
+        // `sources` does not fill read the first pixel of the frame, as long as every other, and
+        // write to `unused`, PANEL values. `weights` holds `depth` rows of the panel's width.
+        unsafe { micro::rows(isa, &call) }
+    }
+}
+
+/// The gradient with respect to the weight, `[co, ci, kt, kh, kw]`.
 ///
-/// Each task owns its part of the sum and runs through all positions in order, so the result
-/// does not depend on the number of threads.
+/// Each task owns its part of the sum and runs through all positions in order, so the result does
+/// not depend on the number of threads.
 pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32]) -> Vec<f32> {
     let [kt, kh, kw] = p.kernel;
-    let (taps, pixels) = (kt * kh * kw, p.pixels());
+    let taps = kt * kh * kw;
+    let pixels = p.pixels();
     let stride = padded(p.out_channels, isa.lanes());
     let mut sums = Buffer::zeros(taps * p.in_channels * stride);
-    let (in_len, out_len) =
-        (p.in_channels * p.frames * pixels, p.out_channels * p.frames_out() * pixels);
+    let in_len = p.in_channels * p.frames * pixels;
+    let out_len = p.out_channels * p.frames_out() * pixels;
     let mut dw = vec![0.0; p.weight_len()];
     if in_len == 0 || out_len == 0 {
         return dw;
     }
     let geometry = Geometry::forward(p);
+    let panels = panels(isa, p.out_channels);
     let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
     let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), pixels, isa.lanes());
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
         input.fill(isa, x);
         output.fill(isa, grad);
-        let (x, grad) = (&input, &output);
         let pairs: Vec<_> =
-            geometry.source_pixels.iter().map(|s| position_pairs(s, x, grad)).collect();
+            geometry.source_pixels.iter().map(|s| position_pairs(s, &input, &output)).collect();
         let tasks: Vec<_> = sums
             .chunks_exact_mut(p.in_channels * stride)
             .enumerate()
@@ -220,19 +229,23 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
             })
             .collect();
         tasks.into_par_iter().for_each(|(tap, channel, sums)| {
-            let (dt, spatial) = (tap / (kh * kw), tap % (kh * kw));
+            let dt = tap / (kh * kw);
+            let spatial = tap % (kh * kw);
             for t in 0..geometry.frames_out {
                 let source = geometry.source_frames[t * kt + dt];
                 if source < geometry.frames_in {
-                    let a = &x.values[x.frame(source) + channel..];
-                    let b = &grad.values[grad.frame(t)..];
-                    outer_products(isa, &panels(isa, p.out_channels), &pairs[spatial], a, b, sums);
+                    let a = &input.values[input.frame(source) + channel..];
+                    let b = &output.values[output.frame(t)..];
+                    outer_products(isa, &panels, &pairs[spatial], a, b, sums);
                 }
             }
         });
     }
+    // From `[taps, ci, stride]` to the order of the weight.
     for (i, value) in dw.iter_mut().enumerate() {
-        let (co, ci, tap) = (i / (p.in_channels * taps), i / taps % p.in_channels, i % taps);
+        let co = i / (p.in_channels * taps);
+        let ci = i / taps % p.in_channels;
+        let tap = i % taps;
         *value = sums[(tap * p.in_channels + ci) * stride + co];
     }
     dw

@@ -18,7 +18,9 @@ pub(crate) struct Geometry {
 impl Geometry {
     /// The taps of the forward pass.
     pub fn forward(p: &RegionConv3d) -> Self {
-        let (frames_in, frames_out, kt) = (p.frames, p.frames_out(), p.kernel[0]);
+        let frames_in = p.frames;
+        let frames_out = p.frames_out();
+        let kt = p.kernel[0];
         let source_frames = (0..frames_out * kt)
             .map(|i| (i / kt * p.temporal_stride + i % kt).checked_sub(p.temporal_padding))
             .map(|t| t.filter(|&t| t < frames_in).unwrap_or(frames_in))
@@ -26,10 +28,13 @@ impl Geometry {
         Self { frames_in, frames_out, source_frames, source_pixels: source_pixels(p) }
     }
 
-    /// The taps by which the gradient of the input gathers from the gradient of the output. Rows
-    /// and columns of the kernel are flipped: tap `d` reads where the forward pass reads `-d`.
+    /// The taps of the gradient with respect to the input, which gathers from the gradient with
+    /// respect to the output. Rows and columns of the kernel are flipped: tap `d` reads where the
+    /// forward pass reads `-d`.
     pub fn backward(p: &RegionConv3d) -> Self {
-        let (frames_in, frames_out, kt) = (p.frames_out(), p.frames, p.kernel[0]);
+        let frames_in = p.frames_out();
+        let frames_out = p.frames;
+        let kt = p.kernel[0];
         let source_frames = (0..frames_out * kt)
             .map(|i| (i / kt + p.temporal_padding).checked_sub(i % kt))
             .map(|t| t.filter(|t| t % p.temporal_stride == 0).map(|t| t / p.temporal_stride))
@@ -46,7 +51,8 @@ fn source_pixels(p: &RegionConv3d) -> Vec<Vec<u32>> {
 
 fn source_pixels_of(p: &RegionConv3d, dr: usize, dc: usize) -> Vec<u32> {
     let [_, kh, kw] = p.kernel;
-    let (h, w) = (p.height, p.width);
+    let h = p.height;
+    let w = p.width;
     let read = |pixel: usize| {
         let row = (pixel / w + dr).checked_sub(kh / 2).filter(|&r| r < h)?;
         let column = (pixel % w + dc).checked_sub(kw / 2).filter(|&c| c < w)?;
@@ -59,7 +65,7 @@ fn source_pixels_of(p: &RegionConv3d, dr: usize, dc: usize) -> Vec<u32> {
 /// A position as u32, which halves the tables.
 ///
 /// # Panics
-/// If a frame has 2^32 positions, which no memory holds.
+/// If a position does not fit, which takes a frame of 16 GiB.
 pub(crate) fn index(position: usize) -> u32 {
     assert!(position <= u32::MAX as usize, "a frame of {position} positions is too large");
     #[expect(clippy::cast_possible_truncation, reason = "checked in the line above")]

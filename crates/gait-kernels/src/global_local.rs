@@ -1,17 +1,18 @@
 //! A global-local layer for training: both branches from one transposition of the input, activated
 //! and joined in one pass, and the gradients of all three from the gradient of the output.
 //!
-//! What the gradients need of the forward pass is kept as signs, one byte for both branches,
-//! instead of two maps of f32.
+//! Of the forward pass the gradients need only which values were positive: one byte for both
+//! branches is kept, instead of two maps of f32.
 
-use crate::activation::{self, Each, Gradient, Sum};
+use crate::activation::{self, LeakyGradient, LeakyInPlace, LeakySum};
+use crate::algorithm::Implementation;
 use crate::buffer::{Buffer, zeros};
+use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::Geometry;
-use crate::layout::{ChannelLast, channel_first, padded};
-use crate::path::Path;
+use crate::join::Branch;
 use crate::pixels::{self, OutputGradient};
 use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights, WeightSums};
-use crate::{Isa, RegionConv3d};
+use crate::{Algorithm, Isa, Join, PreparedLayer, RegionConv3d};
 use rayon::prelude::*;
 
 /// GLCL: `leaky(global(x))` and `leaky(local(x))`, added (Eqn. 2) or stacked along rows, global
@@ -20,108 +21,107 @@ use rayon::prelude::*;
 pub struct GlobalLocal<'a> {
     /// Both convolutions; the labels restrict the local one.
     pub problem: RegionConv3d<'a>,
-    /// Whether the branches are stacked; the output then has twice the rows.
-    pub stacked: bool,
+    /// How the branches become one map; a stack has twice the rows.
+    pub join: Join,
     /// Slope of the leaky ReLU, 0 to 1.
     pub slope: f32,
-}
-
-/// Which values of the branches were positive. The order of its bytes is the layer's own affair;
-/// it goes with the problem that made it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Signs(Vec<u8>);
-
-impl Signs {
-    /// The bytes, for a caller that keeps them elsewhere between the passes.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-
-    /// What [`Signs::into_bytes`] gave.
-    pub fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
 }
 
 /// Gradients of a global-local layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlobalLocalGradients {
-    /// `[n, ci, t, h, w]`; empty if it was not asked for.
-    pub x: Vec<f32>,
-    /// `[co, ci, kt, kh, kw]`.
+    /// With respect to the input, `[n, ci, t, h, w]`, if it was asked for.
+    pub x: Option<Vec<f32>>,
+    /// With respect to the global weight, `[co, ci, kt, kh, kw]`.
     pub global: Vec<f32>,
-    /// `[co, ci, kt, kh, kw]`.
+    /// With respect to the local weight, `[co, ci, kt, kh, kw]`.
     pub local: Vec<f32>,
+}
+
+/// What the gradients are computed from.
+#[derive(Clone, Copy)]
+struct Backward<'a> {
+    x: &'a [f32],
+    weights: [&'a [f32]; 2],
+    signs: &'a [u8],
+    grad: &'a [f32],
+    wants_x: bool,
 }
 
 impl<'a> GlobalLocal<'a> {
     /// The output `[n, co, t_out, h, w]`, with twice the rows where the branches are stacked, and
-    /// what [`GlobalLocal::backward`] needs to know of it.
+    /// the signs that [`GlobalLocal::backward`] needs: which values of the branches were positive,
+    /// a bit for each branch. The order of the bytes depends on the layer and the machine.
     ///
     /// # Panics
-    /// If a slice has the wrong length or the slope is outside 0 to 1.
-    pub fn forward(&self, x: &[f32], global: &[f32], local: &[f32]) -> (Vec<f32>, Signs) {
-        self.check(x, global, local);
-        let path = Path::of(&self.problem);
-        match path.temporal(&self.problem) {
-            Some(temporal) => self.forward_winograd(temporal, x, [global, local]),
-            None if path == Path::Pixels => {
-                let mut signs = zeros(self.problem.output_len());
-                let branches = [(global, false), (local, true)];
-                let rows = if self.stacked { 2 } else { 1 };
-                let y = pixels::layer(
-                    Isa::best(),
-                    &self.problem,
-                    &branches,
-                    rows,
-                    self.slope,
-                    x,
-                    Some(&mut signs),
-                );
-                (y, Signs(signs))
-            }
-            None => self.forward_plain(path, x, [global, local]),
+    /// If the shape is invalid, a slice has the wrong length or the slope is outside 0 to 1.
+    pub fn forward(&self, x: &[f32], global: &[f32], local: &[f32]) -> (Vec<f32>, Vec<u8>) {
+        let weights = [global, local];
+        self.check(x, weights);
+        let algorithm = Algorithm::for_problem(&self.problem);
+        match algorithm.implementation(&self.problem) {
+            Implementation::Winograd(temporal) => self.forward_winograd(temporal, x, weights),
+            Implementation::Pixels => self.forward_pixels(x, weights),
+            Implementation::Direct => self.forward_plain(algorithm, x, weights),
         }
     }
 
-    /// The gradients from that of the output; that of the input only if `wants_x`.
+    /// The gradients, given the gradient with respect to the output; with respect to the input only
+    /// if `wants_x`.
     ///
     /// # Panics
-    /// If a slice has the wrong length or `signs` belongs to another problem.
+    /// If the shape is invalid, a slice has the wrong length, the slope is outside 0 to 1, or there
+    /// are more or fewer `signs` than [`GlobalLocal::forward`] makes.
     pub fn backward(
         &self,
         x: &[f32],
-        [global, local]: [&[f32]; 2],
-        signs: &Signs,
+        weights: [&[f32]; 2],
+        signs: &[u8],
         grad: &[f32],
         wants_x: bool,
     ) -> GlobalLocalGradients {
-        self.check(x, global, local);
-        let rows = if self.stacked { 2 } else { 1 };
-        assert_eq!(grad.len(), rows * self.problem.output_len(), "length of the gradient");
-        let path = Path::of(&self.problem);
-        match path.temporal(&self.problem) {
-            Some(temporal) => {
-                self.backward_winograd(temporal, x, [global, local], signs, grad, wants_x)
-            }
-            None => self.backward_plain(path, x, [global, local], signs, grad, wants_x),
+        self.check(x, weights);
+        let grad_len = self.join.maps() * self.problem.output_len();
+        assert_eq!(grad.len(), grad_len, "length of the gradient");
+        let algorithm = Algorithm::for_problem(&self.problem);
+        let implementation = algorithm.implementation(&self.problem);
+        let signs_len = match implementation {
+            Implementation::Winograd(_) => self.problem.sequences * self.channel_last_len(),
+            Implementation::Pixels | Implementation::Direct => self.problem.output_len(),
+        };
+        assert_eq!(signs.len(), signs_len, "signs of another problem");
+        let from = Backward { x, weights, signs, grad, wants_x };
+        match implementation {
+            Implementation::Winograd(temporal) => self.backward_winograd(temporal, from),
+            Implementation::Pixels if !wants_x => self.backward_pixels(from),
+            Implementation::Pixels | Implementation::Direct => self.backward_plain(algorithm, from),
         }
     }
 
-    fn check(&self, x: &[f32], global: &[f32], local: &[f32]) {
-        assert!(
-            (0.0..=1.0).contains(&self.slope),
-            "slope {} of the leaky ReLU: 0 to 1",
-            self.slope
-        );
+    /// The layer for inference, with the weights `[co, ci, kt, kh, kw]` transformed once.
+    ///
+    /// # Panics
+    /// If the shape is invalid, a weight has the wrong length or the slope is outside 0 to 1.
+    pub fn prepare(&self, global: &[f32], local: &[f32]) -> PreparedLayer {
+        let branches = Branch::both([global, local]);
+        PreparedLayer::joined(&self.problem, &branches, self.join, self.slope)
+    }
+
+    fn check(&self, x: &[f32], weights: [&[f32]; 2]) {
+        check_slope(self.slope);
         self.problem.check_x(x);
-        self.problem.check_weight(global);
-        self.problem.check_weight(local);
+        weights.iter().for_each(|weight| self.problem.check_weight(weight));
     }
 
     /// The two convolutions: without and with the labels.
     fn problems(&self) -> [RegionConv3d<'a>; 2] {
-        [RegionConv3d { labels: None, ..self.problem }, self.problem]
+        [self.problem.without_labels(), self.problem]
+    }
+
+    /// Values of one branch of one sequence, channel-last.
+    fn channel_last_len(&self) -> usize {
+        let stride = padded(self.problem.out_channels, Isa::best().lanes());
+        self.problem.frames_out() * self.problem.pixels() * stride
     }
 
     fn forward_winograd(
@@ -129,99 +129,136 @@ impl<'a> GlobalLocal<'a> {
         temporal: Temporal,
         x: &[f32],
         weights: [&[f32]; 2],
-    ) -> (Vec<f32>, Signs) {
-        let (p, isa, pixels) = (&self.problem, Isa::best(), self.problem.pixels());
-        let (frames, stride) = (p.frames_out(), padded(p.out_channels, isa.lanes()));
-        let rows = if self.stacked { 2 } else { 1 };
-        let mut y = zeros(rows * p.output_len());
-        let mut signs = zeros(p.sequences * frames * pixels * stride);
+    ) -> (Vec<f32>, Vec<u8>) {
+        let p = &self.problem;
+        let isa = Isa::best();
+        let pixels = p.pixels();
+        let stride = padded(p.out_channels, isa.lanes());
+        let branch_len = self.channel_last_len();
+        let mut y = zeros(self.join.maps() * p.output_len());
+        let mut signs = zeros(p.sequences * branch_len);
         if x.is_empty() || y.is_empty() {
-            return (y, Signs(signs));
+            return (y, signs);
         }
-        let (geometry, problems) = (Geometry::forward(p), self.problems());
+        let geometry = Geometry::forward(p);
+        let problems = self.problems();
         let weights = weights.map(|w| TransformedWeights::forward(isa, temporal, p, w));
-        // Both branches are computed stacked; the junction follows.
+        // Both branches are computed as a stack; activation and junction follow.
         let targets = [0, pixels]
             .map(|above| [Target { start: 0, channels: stride, above, finish: Finish::Store }]);
         let layers: [Layer; 2] = std::array::from_fn(|b| {
             Layer::new(isa, &geometry, &weights[b], &problems[b], &targets[b])
         });
         let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
-        let mut both = Buffer::zeros(frames * 2 * pixels * stride);
-        let mut sum = Buffer::zeros(if self.stacked { 0 } else { frames * pixels * stride });
-        let in_len = p.in_channels * p.frames * pixels;
-        let out_len = rows * p.out_channels * frames * pixels;
-        let outputs =
-            y.chunks_exact_mut(out_len).zip(signs.chunks_exact_mut(frames * pixels * stride));
-        for (x, (y, signs)) in x.chunks_exact(in_len).zip(outputs) {
+        let mut both = Buffer::zeros(2 * branch_len);
+        let mut sum = Buffer::zeros(if self.join == Join::Sum { branch_len } else { 0 });
+        let inputs = x.chunks_exact(x.len() / p.sequences);
+        let outputs = y.chunks_exact_mut(self.join.maps() * p.output_len() / p.sequences);
+        let frame = pixels * stride;
+        for ((x, y), signs) in inputs.zip(outputs).zip(signs.chunks_exact_mut(branch_len)) {
             input.fill(isa, x);
             layers.iter().for_each(|layer| layer.sequence(&input, &mut both));
-            let frame = pixels * stride;
-            if self.stacked {
-                activate(isa, &mut both, frame, signs, self.slope);
-                channel_first(isa, &both, stride, y);
-            } else {
-                activate_and_add(isa, &both, frame, signs, self.slope, &mut sum);
-                channel_first(isa, &sum, stride, y);
+            match self.join {
+                Join::Stack => {
+                    activate(isa, &mut both, frame, signs, self.slope);
+                    channel_first(isa, &both, stride, y);
+                }
+                Join::Sum => {
+                    activate_and_add(isa, &both, frame, signs, self.slope, &mut sum);
+                    channel_first(isa, &sum, stride, y);
+                }
             }
         }
-        (y, Signs(signs))
+        (y, signs)
     }
 
-    fn backward_winograd(
+    fn forward_pixels(&self, x: &[f32], weights: [&[f32]; 2]) -> (Vec<f32>, Vec<u8>) {
+        let mut signs = zeros(self.problem.output_len());
+        let layer = pixels::Layer {
+            problem: self.problem,
+            branches: Branch::both(weights).to_vec(),
+            join: self.join,
+            slope: self.slope,
+        };
+        let y = layer.forward(Isa::best(), x, Some(&mut signs));
+        (y, signs)
+    }
+
+    /// The branches one after the other.
+    fn forward_plain(
         &self,
-        temporal: Temporal,
+        algorithm: Algorithm,
         x: &[f32],
         weights: [&[f32]; 2],
-        signs: &Signs,
-        grad: &[f32],
-        wants_x: bool,
-    ) -> GlobalLocalGradients {
-        let (p, isa, pixels) = (&self.problem, Isa::best(), self.problem.pixels());
-        let (frames, stride) = (p.frames_out(), padded(p.out_channels, isa.lanes()));
-        let in_stride = padded(p.in_channels, isa.lanes());
-        assert_eq!(
-            signs.0.len(),
-            p.sequences * frames * pixels * stride,
-            "signs of another problem"
-        );
-        let mut dx = zeros(if wants_x { p.input_len() } else { 0 });
+    ) -> (Vec<f32>, Vec<u8>) {
+        let isa = Isa::best();
+        let slope = self.slope;
+        let frame = self.problem.pixels().max(1);
+        let mut y = zeros(self.join.maps() * self.problem.output_len());
+        let mut signs = zeros(self.problem.output_len());
         let problems = self.problems();
-        let mut sums = problems.map(|p| WeightSums::new(isa, temporal, &p));
+        let [global, local] =
+            [0, 1].map(|b| problems[b].forward_with(algorithm, isa, x, weights[b]));
+        let to = y.par_chunks_mut(self.join.maps() * frame).zip(signs.par_chunks_mut(frame));
+        let from = global.par_chunks(frame).zip(local.par_chunks(frame));
+        to.zip(from).for_each(|((y, signs), (global, local))| match self.join {
+            Join::Sum => {
+                activation::leaky_sum(isa, LeakySum { global, local, sum: y, signs, slope });
+            }
+            Join::Stack => {
+                for (branch, (values, from)) in y.chunks_mut(frame).zip([global, local]).enumerate()
+                {
+                    values.copy_from_slice(from);
+                    let call = LeakyInPlace { values, signs, branch, slope };
+                    activation::leaky_in_place(isa, call);
+                }
+            }
+        });
+        (y, signs)
+    }
+
+    fn backward_winograd(&self, temporal: Temporal, from: Backward) -> GlobalLocalGradients {
+        let p = &self.problem;
+        let isa = Isa::best();
+        let pixels = p.pixels();
+        let frames = p.frames_out();
+        let in_stride = padded(p.in_channels, isa.lanes());
+        let problems = self.problems();
         let geometry = Geometry::backward(p);
-        let turned = weights.map(|w| TransformedWeights::backward(isa, temporal, p, w));
+        let flipped = from.weights.map(|w| TransformedWeights::backward(isa, temporal, p, w));
         let targets = [Finish::Store, Finish::Add]
             .map(|finish| [Target { start: 0, channels: in_stride, above: 0, finish }]);
         let layers: [Layer; 2] = std::array::from_fn(|b| {
-            Layer::new(isa, &geometry, &turned[b], &problems[b], &targets[b])
+            Layer::new(isa, &geometry, &flipped[b], &problems[b], &targets[b])
         });
+        let mut sums = problems.map(|p| WeightSums::new(isa, temporal, &p));
+        // Both gradients share the transposed input and gradient of one sequence at a time.
+        let mut dx = from.wants_x.then(|| zeros(p.input_len()));
         let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
         let mut output = ChannelLast::empty(p.out_channels, frames, pixels, isa.lanes());
         let mut branch = ChannelLast::empty(p.out_channels, frames, pixels, isa.lanes());
-        let mut dx_last = Buffer::zeros(if wants_x { p.frames * pixels * in_stride } else { 0 });
-        let rows = if self.stacked { 2 } else { 1 };
-        let (in_len, out_len) =
-            (p.in_channels * p.frames * pixels, rows * p.out_channels * frames * pixels);
+        let dx_len = if from.wants_x { p.frames * pixels * in_stride } else { 0 };
+        let mut dx_last = Buffer::zeros(dx_len);
+        let in_len = p.in_channels * p.frames * pixels;
+        let out_len = self.join.maps() * p.out_channels * frames * pixels;
+        let signs_len = self.channel_last_len();
         for n in 0..if in_len * out_len > 0 { p.sequences } else { 0 } {
-            let grad = &grad[n * out_len..][..out_len];
-            let signs = &signs.0[n * frames * pixels * stride..][..frames * pixels * stride];
-            input.fill(isa, &x[n * in_len..][..in_len]);
+            let grad = &from.grad[n * out_len..][..out_len];
+            let signs = &from.signs[n * signs_len..][..signs_len];
+            input.fill(isa, &from.x[n * in_len..][..in_len]);
             for b in 0..2 {
-                if self.stacked || b == 0 {
-                    output.fill_part(
-                        isa,
-                        grad,
-                        rows * pixels,
-                        if self.stacked { b * pixels } else { 0 },
-                    );
+                // Both branches of a sum have the gradient that is there already.
+                if self.join == Join::Stack || b == 0 {
+                    let first = self.join.place(b) * pixels;
+                    output.fill_part(isa, grad, self.join.maps() * pixels, first);
                 }
                 activation_gradient(isa, &output, signs, b, self.slope, &mut branch);
                 sums[b].add(&input, &branch);
-                if wants_x {
+                if from.wants_x {
                     layers[b].sequence(&branch, &mut dx_last);
                 }
             }
-            if wants_x {
+            if let Some(dx) = &mut dx {
                 channel_first(isa, &dx_last, in_stride, &mut dx[n * in_len..][..in_len]);
             }
         }
@@ -229,78 +266,52 @@ impl<'a> GlobalLocal<'a> {
         GlobalLocalGradients { x: dx, global, local }
     }
 
-    /// The branches one after the other, each on the path that serves it.
-    fn forward_plain(&self, path: Path, x: &[f32], weights: [&[f32]; 2]) -> (Vec<f32>, Signs) {
-        let (isa, frame) = (Isa::best(), self.problem.pixels().max(1));
-        let rows = if self.stacked { 2 } else { 1 };
-        let mut y = zeros(rows * self.problem.output_len());
-        let mut signs = zeros(self.problem.output_len());
+    /// Without the gradient with respect to the input, which the first layer does not need.
+    fn backward_pixels(&self, from: Backward) -> GlobalLocalGradients {
+        let Backward { x, signs, grad, .. } = from;
+        let Self { join, slope, .. } = *self;
         let problems = self.problems();
-        let [global, local] = [0, 1].map(|b| problems[b].forward_by(path, isa, x, weights[b]));
-        let to = y.par_chunks_mut(rows * frame).zip(signs.par_chunks_mut(frame));
-        to.zip(global.par_chunks(frame).zip(local.par_chunks(frame))).for_each(
-            |((y, signs), (global, local))| {
-                if !self.stacked {
-                    return activation::add(
-                        isa,
-                        Sum { global, local, sum: y, signs, slope: self.slope },
-                    );
-                }
-                for (branch, (values, from)) in y.chunks_mut(frame).zip([global, local]).enumerate()
-                {
-                    values.copy_from_slice(from);
-                    activation::each(isa, Each { values, signs, branch, slope: self.slope });
-                }
-            },
-        );
-        (y, Signs(signs))
+        let [global, local] = [0, 1].map(|branch| {
+            let grad = OutputGradient::Branch { grad, join, signs, branch, slope };
+            pixels::backward_weight(Isa::best(), &problems[branch], x, grad)
+        });
+        GlobalLocalGradients { x: None, global, local }
     }
 
-    fn backward_plain(
-        &self,
-        path: Path,
-        x: &[f32],
-        weights: [&[f32]; 2],
-        signs: &Signs,
-        grad: &[f32],
-        wants_x: bool,
-    ) -> GlobalLocalGradients {
-        assert_eq!(signs.0.len(), self.problem.output_len(), "signs of another problem");
-        if path == Path::Pixels && !wants_x {
-            let problems = self.problems();
-            let (stacked, slope) = (self.stacked, self.slope);
-            let [global, local] = [0, 1].map(|branch| {
-                let grad = OutputGradient::Branch { grad, stacked, signs: &signs.0, branch, slope };
-                pixels::backward_weight(Isa::best(), &problems[branch], x, grad)
-            });
-            return GlobalLocalGradients { x: Vec::new(), global, local };
-        }
-        let (isa, frame) = (Isa::best(), self.problem.pixels());
-        let rows = if self.stacked { 2 } else { 1 };
+    /// The branches one after the other.
+    fn backward_plain(&self, algorithm: Algorithm, from: Backward) -> GlobalLocalGradients {
+        let isa = Isa::best();
+        let slope = self.slope;
+        let frame = self.problem.pixels();
+        let problems = self.problems();
         let mut branch = zeros(self.problem.output_len());
-        let mut dx = Vec::new();
+        let mut dx: Option<Vec<f32>> = None;
         let [global, local] = [0, 1].map(|b| {
-            let to = branch.par_chunks_mut(frame.max(1)).zip(signs.0.par_chunks(frame.max(1)));
-            to.zip(grad.par_chunks((rows * frame).max(1))).for_each(|((to, signs), grad)| {
-                let grad = &grad[if self.stacked { b * frame } else { 0 }..][..frame];
-                activation::gradient(
-                    isa,
-                    Gradient { grad, signs, branch: b, slope: self.slope, to },
-                );
+            let first = self.join.place(b) * frame;
+            let maps = branch.par_chunks_mut(frame.max(1)).zip(from.signs.par_chunks(frame.max(1)));
+            let grads = from.grad.par_chunks((self.join.maps() * frame).max(1));
+            maps.zip(grads).for_each(|((to, signs), grad)| {
+                let grad = &grad[first..][..frame];
+                let call = LeakyGradient { grad, signs, branch: b, slope, to };
+                activation::leaky_gradient(isa, call);
             });
-            let problem = &self.problems()[b];
-            if wants_x {
-                let part = problem.backward_data_by(path, isa, weights[b], &branch);
-                if b == 0 {
-                    dx = part;
-                } else {
-                    dx.par_iter_mut().zip(part).for_each(|(dx, part)| *dx += part);
+            if from.wants_x {
+                let weight = from.weights[b];
+                let part = problems[b].backward_data_with(algorithm, isa, weight, &branch);
+                match &mut dx {
+                    None => dx = Some(part),
+                    Some(dx) => dx.par_iter_mut().zip(part).for_each(|(dx, part)| *dx += part),
                 }
             }
-            problem.backward_weight_by(path, isa, x, &branch)
+            problems[b].backward_weight_with(algorithm, isa, from.x, &branch)
         });
         GlobalLocalGradients { x: dx, global, local }
     }
+}
+
+/// Panics unless `max(v, slope * v)` is a leaky ReLU.
+pub(crate) fn check_slope(slope: f32) {
+    assert!((0.0..=1.0).contains(&slope), "slope {slope} of the leaky ReLU: expected 0 to 1");
 }
 
 /// The leaky ReLU of stacked branches, in place; each has `frame` values a frame.
@@ -308,7 +319,7 @@ fn activate(isa: Isa, both: &mut [f32], frame: usize, signs: &mut [u8], slope: f
     let frames = both.par_chunks_exact_mut(2 * frame).zip(signs.par_chunks_exact_mut(frame));
     frames.for_each(|(both, signs)| {
         for (branch, values) in both.chunks_exact_mut(frame).enumerate() {
-            activation::each(isa, Each { values, signs, branch, slope });
+            activation::leaky_in_place(isa, LeakyInPlace { values, signs, branch, slope });
         }
     });
 }
@@ -325,11 +336,12 @@ fn activate_and_add(
     let to = sum.par_chunks_exact_mut(frame).zip(signs.par_chunks_exact_mut(frame));
     to.zip(both.par_chunks_exact(2 * frame)).for_each(|((sum, signs), both)| {
         let (global, local) = both.split_at(frame);
-        activation::add(isa, Sum { global, local, sum, signs, slope });
+        activation::leaky_sum(isa, LeakySum { global, local, sum, signs, slope });
     });
 }
 
-/// The gradient of one branch before its activation.
+/// The gradient of one branch before its activation. Zero pixels and the zero frame have no signs
+/// and stay zero.
 fn activation_gradient(
     isa: Isa,
     grad: &ChannelLast,
@@ -338,9 +350,12 @@ fn activation_gradient(
     slope: f32,
     to: &mut ChannelLast,
 ) {
-    let (frame, len) = ((grad.pixels + 1) * grad.stride, grad.pixels * grad.stride);
+    let len = grad.pixels * grad.stride;
+    let frame = len + grad.stride;
     let frames = to.values.par_chunks_mut(frame).zip(grad.values.par_chunks(frame));
     frames.zip(signs.par_chunks_exact(len)).for_each(|((to, grad), signs)| {
-        activation::gradient(isa, Gradient { grad, signs, branch, slope, to });
+        let to = &mut to[..len];
+        let grad = &grad[..len];
+        activation::leaky_gradient(isa, LeakyGradient { grad, signs, branch, slope, to });
     });
 }

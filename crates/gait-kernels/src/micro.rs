@@ -12,6 +12,9 @@ pub(crate) const ROWS: usize = 6;
 /// The widest panel in values: four vectors of sixteen lanes.
 pub(crate) const PANEL: usize = 64;
 
+/// Values of a cache line, the step of prefetching.
+pub(crate) const LINE: usize = 16;
+
 /// The product of [`ROWS`] rows with one panel of the right matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct RowsCall {
@@ -77,161 +80,190 @@ pub(crate) struct Product {
 
 dispatch!(
     /// Adds `a @ b` to `c`.
-    rows, rows_any, &RowsCall, rows_avx512, rows_avx2
+    unsafe fn rows(&RowsCall) => rows_on
 );
 dispatch!(
     /// Adds the outer products to `c`.
-    outer, outer_any, &OuterCall<'_>, outer_avx512, outer_avx2
+    unsafe fn outer(&OuterCall<'_>) => outer_on
 );
 dispatch!(
     /// Applies `a @ b` to both targets.
-    product, product_any, &Product, product_avx512, product_avx2
+    unsafe fn product(&Product) => product_on
 );
 
+/// See [`rows`].
 #[inline(always)]
-unsafe fn rows_any<S: Simd>(call: &RowsCall) {
-    // SAFETY: passed on.
+unsafe fn rows_on<S: Simd>(simd: S, call: &RowsCall) {
+    // SAFETY: the caller guarantees the pointers of `call`; each arm accesses `call.vectors`
+    // vectors, at most the four of the widest panel.
     unsafe {
         match call.vectors {
-            1 => rows_block::<S, 1>(call),
-            2 => rows_block::<S, 2>(call),
-            3 => rows_block::<S, 3>(call),
-            _ => rows_block::<S, 4>(call),
+            1 => rows_block::<S, 1>(simd, call),
+            2 => rows_block::<S, 2>(simd, call),
+            3 => rows_block::<S, 3>(simd, call),
+            _ => rows_block::<S, 4>(simd, call),
         }
     }
 }
 
+/// See [`outer`].
 #[inline(always)]
-unsafe fn outer_any<S: Simd>(call: &OuterCall) {
-    // SAFETY: passed on.
+unsafe fn outer_on<S: Simd>(simd: S, call: &OuterCall) {
+    // SAFETY: the caller guarantees the pointers of `call`; each arm accesses `call.vectors`
+    // vectors, at most the four of the widest panel.
     unsafe {
         match call.vectors {
-            1 => outer_block::<S, 1>(call),
-            2 => outer_block::<S, 2>(call),
-            3 => outer_block::<S, 3>(call),
-            _ => outer_block::<S, 4>(call),
+            1 => outer_block::<S, 1>(simd, call),
+            2 => outer_block::<S, 2>(simd, call),
+            3 => outer_block::<S, 3>(simd, call),
+            _ => outer_block::<S, 4>(simd, call),
         }
     }
 }
 
+/// See [`product`].
 #[inline(always)]
-unsafe fn product_any<S: Simd>(call: &Product) {
-    // SAFETY: passed on.
+unsafe fn product_on<S: Simd>(simd: S, call: &Product) {
+    // SAFETY: the caller guarantees the pointers of `call`; each arm accesses `call.vectors`
+    // vectors, at most the four of the widest panel.
     unsafe {
         match call.vectors {
-            1 => product_block::<S, 1>(call),
-            2 => product_block::<S, 2>(call),
-            3 => product_block::<S, 3>(call),
-            _ => product_block::<S, 4>(call),
+            1 => product_block::<S, 1>(simd, call),
+            2 => product_block::<S, 2>(simd, call),
+            3 => product_block::<S, 3>(simd, call),
+            _ => product_block::<S, 4>(simd, call),
         }
     }
 }
 
+/// A product whose panel has `V` vectors; `call` as [`product`] demands.
 #[inline(always)]
-unsafe fn product_block<S: Simd, const V: usize>(call: &Product) {
-    // SAFETY: every pointer stays within the sizes that `Product` states.
-    unsafe {
-        let mut unused = [0.0; PANEL];
-        for row in (0..call.rows).step_by(ROWS) {
-            let mut sums = [[S::zero(); V]; ROWS];
-            let last = call.rows - 1;
-            let a: [*const f32; ROWS] =
-                std::array::from_fn(|i| call.a.add(last.min(row + i) * call.a_step));
-            let mut b = call.b;
-            // The first V blocks fetch the V lines of each of the next panel's rows.
-            let ahead = if row < V * ROWS { 16 } else { 0 };
-            let mut next = call.next.wrapping_add(row / ROWS * call.depth * ahead);
-            for k in 0..call.depth {
-                accumulate::<S, V>(&mut sums, b, |i| *a[i].add(k));
+unsafe fn product_block<S: Simd, const V: usize>(simd: S, call: &Product) {
+    // Rows past the last one compute the last one again and store to `unused`, so that every block
+    // has ROWS rows.
+    let mut unused = [0.0; PANEL];
+    for row in (0..call.rows).step_by(ROWS) {
+        let mut sums = [[simd.zero(); V]; ROWS];
+        let last = call.rows - 1;
+        // SAFETY: `last.min(..)` is one of the `rows` rows, `a_step` apart.
+        let a: [*const f32; ROWS] =
+            std::array::from_fn(|i| unsafe { call.a.add(last.min(row + i) * call.a_step) });
+        let mut b = call.b;
+        // The first V blocks fetch the V lines of each of the next panel's rows.
+        let ahead = if row < V * ROWS { LINE } else { 0 };
+        let mut next = call.next.wrapping_add(row / ROWS * call.depth * ahead);
+        for k in 0..call.depth {
+            // SAFETY: each row of `a` has `depth` values, and `b` has `depth` rows of V vectors, of
+            // which this is the k-th.
+            unsafe {
+                accumulate::<S, V>(simd, &mut sums, b, |i| *a[i].add(k));
                 b = b.add(V * S::LANES);
-                S::prefetch(next);
-                next = next.wrapping_add(ahead);
             }
-            for (c, effect) in call.c {
-                let c: [*mut f32; ROWS] = std::array::from_fn(|i| {
-                    if row + i > last {
-                        unused.as_mut_ptr()
-                    } else {
-                        c.wrapping_add((row + i) * call.c_step)
-                    }
-                });
+            simd.prefetch(next);
+            next = next.wrapping_add(ahead);
+        }
+        for (c, effect) in call.c {
+            let c: [*mut f32; ROWS] = std::array::from_fn(|i| {
+                if row + i > last {
+                    unused.as_mut_ptr()
+                } else {
+                    c.wrapping_add((row + i) * call.c_step)
+                }
+            });
+            // SAFETY: the target has V vectors in each of its `rows` rows unless the effect is
+            // `Nothing`, and `unused` has the PANEL values of the widest panel.
+            unsafe {
                 match effect {
                     Effect::Nothing => {}
-                    Effect::Set => apply::<S, V>(&c, &sums, |_, sum| sum),
-                    Effect::Add => apply::<S, V>(&c, &sums, |c, sum| S::add(S::load(c), sum)),
-                    Effect::Subtract => apply::<S, V>(&c, &sums, |c, sum| S::sub(S::load(c), sum)),
+                    Effect::Set => apply::<S, V>(simd, &c, &sums, |_, sum| sum),
+                    Effect::Add => {
+                        apply::<S, V>(simd, &c, &sums, |c, sum| simd.add(simd.load(c), sum));
+                    }
+                    Effect::Subtract => {
+                        apply::<S, V>(simd, &c, &sums, |c, sum| simd.sub(simd.load(c), sum));
+                    }
                 }
             }
         }
     }
 }
 
+/// [`ROWS`] rows and a panel of `V` vectors; `call` as [`rows`] demands.
 #[inline(always)]
-unsafe fn rows_block<S: Simd, const V: usize>(call: &RowsCall) {
-    // SAFETY: every pointer stays within the sizes that `RowsCall` states.
+unsafe fn rows_block<S: Simd, const V: usize>(simd: S, call: &RowsCall) {
+    let mut sums = [[simd.zero(); V]; ROWS];
+    let a = call.a;
+    let mut b = call.b;
+    // SAFETY: each row of `a` has `depth` values, `b` has `depth` rows of V vectors, and each row
+    // of `c` has V vectors.
     unsafe {
-        let mut sums = [[S::zero(); V]; ROWS];
-        let a = call.a;
-        let mut b = call.b;
         for k in 0..call.depth {
-            accumulate::<S, V>(&mut sums, b, |i| *a[i].add(k));
+            accumulate::<S, V>(simd, &mut sums, b, |i| *a[i].add(k));
             b = b.add(V * S::LANES);
         }
-        apply::<S, V>(&call.c, &sums, |c, sum| S::add(S::load(c), sum));
+        apply::<S, V>(simd, &call.c, &sums, |c, sum| simd.add(simd.load(c), sum));
     }
 }
 
+/// Outer products with `V` vectors on the right; `call` as [`outer`] demands.
 #[inline(always)]
-unsafe fn outer_block<S: Simd, const V: usize>(call: &OuterCall) {
-    // SAFETY: every pointer stays within the sizes that `OuterCall` states.
-    unsafe {
-        let mut sums = [[S::zero(); V]; ROWS];
-        let mut ahead = call.ahead;
-        for &[left, right] in call.pairs {
+unsafe fn outer_block<S: Simd, const V: usize>(simd: S, call: &OuterCall) {
+    let mut sums = [[simd.zero(); V]; ROWS];
+    let mut ahead = call.ahead;
+    for &[left, right] in call.pairs {
+        // SAFETY: ROWS values are readable at each left offset and V vectors at each right one.
+        unsafe {
             let a = call.a.add(left as usize);
-            accumulate::<S, V>(&mut sums, call.b.add(right as usize), |i| *a.add(i));
-            S::prefetch(ahead);
-            ahead = ahead.wrapping_add(16);
+            accumulate::<S, V>(simd, &mut sums, call.b.add(right as usize), |i| *a.add(i));
         }
-        apply::<S, V>(&call.c, &sums, |c, sum| S::add(S::load(c), sum));
+        simd.prefetch(ahead);
+        ahead = ahead.wrapping_add(LINE);
     }
+    // SAFETY: each row of `c` has V vectors.
+    unsafe { apply::<S, V>(simd, &call.c, &sums, |c, sum| simd.add(simd.load(c), sum)) }
 }
 
 /// `sums[i][j] += a(i) * b[j]`.
+///
+/// # Safety
+/// V vectors are readable at `b`.
 #[inline(always)]
 unsafe fn accumulate<S: Simd, const V: usize>(
+    simd: S,
     sums: &mut [[S::V; V]; ROWS],
     b: *const f32,
     a: impl Fn(usize) -> f32,
 ) {
-    // SAFETY: `b` holds V vectors.
-    unsafe {
-        let mut right = [S::zero(); V];
-        for (j, vector) in right.iter_mut().enumerate() {
-            *vector = S::load(b.add(j * S::LANES));
-        }
-        for (i, row) in sums.iter_mut().enumerate() {
-            let left = S::splat(a(i));
-            for (sum, &vector) in row.iter_mut().zip(&right) {
-                *sum = S::mul_add(left, vector, *sum);
-            }
+    let mut right = [simd.zero(); V];
+    for (j, vector) in right.iter_mut().enumerate() {
+        // SAFETY: `j` is below V, and the caller guarantees V vectors at `b`.
+        *vector = unsafe { simd.load(b.add(j * S::LANES)) };
+    }
+    for (i, row) in sums.iter_mut().enumerate() {
+        let left = simd.splat(a(i));
+        for (sum, &vector) in row.iter_mut().zip(&right) {
+            *sum = simd.mul_add(left, vector, *sum);
         }
     }
 }
 
 /// `c[i][j] = change(c[i][j], sums[i][j])`.
+///
+/// # Safety
+/// V vectors are writable, and readable if `change` reads, at each row of `c`.
 #[inline(always)]
 unsafe fn apply<S: Simd, const V: usize>(
+    simd: S,
     c: &[*mut f32; ROWS],
     sums: &[[S::V; V]; ROWS],
     change: impl Fn(*const f32, S::V) -> S::V,
 ) {
-    // SAFETY: each row of `c` holds V vectors.
-    unsafe {
-        for (row, &c) in sums.iter().zip(c) {
-            for (j, &sum) in row.iter().enumerate() {
+    for (row, &c) in sums.iter().zip(c) {
+        for (j, &sum) in row.iter().enumerate() {
+            // SAFETY: `j` is below V, and the caller guarantees V vectors at each row.
+            unsafe {
                 let to = c.add(j * S::LANES);
-                S::store(to, change(to, sum));
+                simd.store(to, change(to, sum));
             }
         }
     }

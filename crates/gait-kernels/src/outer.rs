@@ -1,14 +1,11 @@
-//! Sums of outer products, of which the gradients by the weight consist.
+//! Sums of outer products, of which the gradients with respect to the weight consist.
 
 use crate::Isa;
-use crate::micro::{self, OuterCall, PANEL, ROWS};
+use crate::micro::{self, LINE, OuterCall, PANEL, ROWS};
 use crate::panels::Panel;
 
 /// Outer products between two visits to their sums: both sides stay in the first cache.
 const PAIRS: usize = 64;
-
-/// Values of a cache line.
-const LINE: usize = 16;
 
 /// Adds the outer products of `all` pairs to `sums`, `[channels, stride]`.
 pub(crate) fn outer_products(
@@ -23,7 +20,7 @@ pub(crate) fn outer_products(
     let stride = last.start + last.width;
     let channels = sums.len() / stride;
     for (block, pairs) in all.chunks(PAIRS).enumerate() {
-        let mut ahead = Ahead::new(all.chunks(PAIRS).nth(block + 1), a, b);
+        let mut prefetch = Prefetch::new(all.chunks(PAIRS).nth(block + 1), a, b);
         let furthest = pairs.iter().fold([0, 0], |m: [u32; 2], p| [m[0].max(p[0]), m[1].max(p[1])]);
         assert!(furthest[0] as usize + channels.next_multiple_of(ROWS) <= a.len());
         assert!(furthest[1] as usize + stride <= b.len());
@@ -40,29 +37,30 @@ pub(crate) fn outer_products(
                     a: a[start..].as_ptr(),
                     b: b[panel.start..].as_ptr(),
                     c,
-                    ahead: ahead.advance(pairs.len()),
+                    ahead: prefetch.advance(pairs.len()),
                 };
-                // SAFETY: the assertions above bound every read; sums were sliced, and rows past
-                // the last channel write to `unused`.
+                // SAFETY: the assertions above bound every read at every pair's offsets; each row of
+                // `c` was sliced to the panel's width or is `unused`, PANEL values.
                 unsafe { micro::outer(isa, &call) }
             }
         }
     }
 }
 
-/// The memory that the next block will read on both sides, handed out line by line to be fetched
-/// while the present block computes: waiting for it cost a tenth of the gradient's time.
-struct Ahead {
+/// The memory that the next block will read on both sides, line by line, to be fetched while the
+/// current block computes: waiting for it cost a tenth of the gradient's time.
+struct Prefetch {
     /// Where each side starts, and how many lines it spans.
     sides: [(*const f32, usize); 2],
     done: usize,
 }
 
-impl Ahead {
+impl Prefetch {
     fn new(next: Option<&[[u32; 2]]>, a: &[f32], b: &[f32]) -> Self {
         let span = |side: usize, values: &[f32]| match next {
             Some([first, .., last]) => {
-                let (first, last) = (first[side] as usize, last[side] as usize);
+                let first = first[side] as usize;
+                let last = last[side] as usize;
                 (values.as_ptr().wrapping_add(first), last.saturating_sub(first) / LINE)
             }
             _ => (values.as_ptr(), 0),
@@ -72,7 +70,8 @@ impl Ahead {
 
     /// Where the next `lines` lines start.
     fn advance(&mut self, lines: usize) -> *const f32 {
-        let (done, [left, right]) = (self.done, self.sides);
+        let [left, right] = self.sides;
+        let done = self.done;
         self.done += lines;
         match done.checked_sub(left.1) {
             None => left.0.wrapping_add(done * LINE),

@@ -1,7 +1,7 @@
 //! Output channels in groups that one micro-kernel call produces.
 
 use crate::Isa;
-use crate::layout::padded;
+use crate::channel_last::padded;
 
 /// A group of output channels that one micro-kernel call produces.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,8 @@ pub(crate) struct Panel {
 
 /// All output channels, padded to whole vectors, in panels as wide as the registers allow.
 pub(crate) fn panels(isa: Isa, outputs: usize) -> Vec<Panel> {
-    let (lanes, widest) = (isa.lanes(), isa.panel_vectors() * isa.lanes());
+    let lanes = isa.lanes();
+    let widest = isa.panel_vectors() * lanes;
     let stride = padded(outputs, lanes);
     (0..stride)
         .step_by(widest)

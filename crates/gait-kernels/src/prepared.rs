@@ -1,69 +1,38 @@
-//! Layers for inference: weights prepared once, activation and junction of the branches applied
+//! Layers for inference: weights transformed once, activation and junction of the branches applied
 //! before anything is stored.
 
+use crate::algorithm::Implementation;
 use crate::buffer::{Buffer, zeros};
+use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::Geometry;
-use crate::layout::{ChannelLast, channel_first, padded};
-use crate::path::Path;
+use crate::global_local::check_slope;
+use crate::join::Branch;
 use crate::pixels;
-use crate::winograd::{Finish, Layer, Target, TransformedWeights};
-use crate::{Isa, RegionConv3d};
+use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights};
+use crate::{Algorithm, Isa, Join, RegionConv3d};
 use rayon::prelude::*;
 
-/// The convolutions of a layer. Each weight is `[co, ci, kt, kh, kw]`.
-#[derive(Clone, Copy, Debug)]
-pub enum Branches<'a> {
-    /// One convolution, restricted to the problem's regions.
-    One(&'a [f32]),
-    /// A global and a local one, added (Eqn. 2); the regions restrict the local one.
-    Sum {
-        /// Weight of the global branch.
-        global: &'a [f32],
-        /// Weight of the local branch.
-        local: &'a [f32],
-    },
-    /// The same stacked along rows, global above local (Eqn. 3).
-    Stack {
-        /// Weight of the global branch.
-        global: &'a [f32],
-        /// Weight of the local branch.
-        local: &'a [f32],
-    },
-}
-
-impl<'a> Branches<'a> {
-    /// Weights in order, global first, and whether each is restricted to the regions.
-    fn list(self) -> Vec<(&'a [f32], bool)> {
-        match self {
-            Self::One(weight) => vec![(weight, true)],
-            Self::Sum { global, local } | Self::Stack { global, local } => {
-                vec![(global, false), (local, true)]
-            }
-        }
-    }
-
-    /// Frames' worth of rows in an output frame.
-    fn stacked(self) -> usize {
-        if matches!(self, Self::Stack { .. }) { 2 } else { 1 }
-    }
-}
-
-/// A layer with a leaky ReLU, ready to run on any number of sequences of any length.
+/// A layer with a leaky ReLU, ready to run on any number of sequences of any length: one
+/// convolution ([`PreparedLayer::new`]) or two ([`GlobalLocal::prepare`]).
+///
+/// [`GlobalLocal::prepare`]: crate::GlobalLocal::prepare
 pub struct PreparedLayer {
     isa: Isa,
     /// The shape; sequences and frames are replaced by each call's.
     shape: RegionConv3d<'static>,
     labels: Option<Vec<i32>>,
     slope: f32,
-    stacked: usize,
+    join: Join,
     weights: Weights,
 }
 
 enum Weights {
-    /// Winograd; each entry runs by itself, with its targets.
+    /// Winograd; each entry runs on its own, with its targets.
     Winograd(Vec<Part>),
-    /// Any other path: the weights as they came, and whether each is restricted.
-    Plain(Path, Vec<(Vec<f32>, bool)>),
+    /// The weights as they came.
+    Pixels(Vec<Branch<Vec<f32>>>),
+    /// The weights as they came.
+    Direct(Vec<Branch<Vec<f32>>>),
 }
 
 /// Convolutions that share one transformed input.
@@ -74,27 +43,42 @@ struct Part {
 }
 
 impl PreparedLayer {
-    /// Prepares the weights for the channels, kernel, rows, columns and labels of `problem`, whose
-    /// sequences and frames do not matter. `slope` is that of the leaky ReLU, 0 to 1.
+    /// One convolution with the weight `[co, ci, kt, kh, kw]`, restricted to the regions of
+    /// `problem`, whose sequences and frames do not matter. `slope` is that of the leaky ReLU,
+    /// 0 to 1.
     ///
     /// # Panics
-    /// If a weight has the wrong length or the slope is outside 0 to 1.
-    pub fn new(problem: &RegionConv3d, branches: Branches, slope: f32) -> Self {
-        assert!((0.0..=1.0).contains(&slope), "slope {slope} of the leaky ReLU: 0 to 1");
-        branches.list().iter().for_each(|(weight, _)| problem.check_weight(weight));
-        let (isa, labels) = (Isa::best(), problem.labels.map(<[i32]>::to_vec));
-        let stacked = branches.stacked();
-        // Sequences of one frame are rare; two let the path choose for the others.
-        let path = Path::of(&RegionConv3d { frames: problem.frames.max(2), ..*problem });
-        let weights = match path.temporal(problem) {
-            Some(_) => Weights::Winograd(parts(isa, path, problem, branches, slope)),
-            None => Weights::Plain(
-                path,
-                branches.list().iter().map(|&(weight, local)| (weight.to_vec(), local)).collect(),
-            ),
+    /// If the shape is invalid, the weight has the wrong length or the slope is outside 0 to 1.
+    pub fn new(problem: &RegionConv3d, weight: &[f32], slope: f32) -> Self {
+        Self::joined(problem, &[Branch { weight, restricted: true }], Join::Sum, slope)
+    }
+
+    /// One or two convolutions of one input.
+    pub(crate) fn joined(
+        problem: &RegionConv3d,
+        branches: &[Branch<&[f32]>],
+        join: Join,
+        slope: f32,
+    ) -> Self {
+        check_slope(slope);
+        branches.iter().for_each(|branch| problem.check_weight(branch.weight));
+        let isa = Isa::best();
+        let owned = |branch: &Branch<&[f32]>| Branch {
+            weight: branch.weight.to_vec(),
+            restricted: branch.restricted,
         };
-        let shape = RegionConv3d { labels: None, ..*problem };
-        Self { isa, shape: without_labels(shape), labels, slope, stacked, weights }
+        // Sequences of one frame are rare; choose the algorithm for at least two frames.
+        let usual = RegionConv3d { frames: problem.frames.max(2), ..*problem };
+        let weights = match Algorithm::for_problem(&usual).implementation(problem) {
+            Implementation::Winograd(temporal) => {
+                Weights::Winograd(parts(isa, temporal, problem, branches, join, slope))
+            }
+            Implementation::Pixels => Weights::Pixels(branches.iter().map(owned).collect()),
+            Implementation::Direct => Weights::Direct(branches.iter().map(owned).collect()),
+        };
+        let shape = problem.without_labels();
+        let labels = problem.labels.map(<[i32]>::to_vec);
+        Self { isa, shape, labels, slope, join, weights }
     }
 
     /// The output `[n, co, t_out, h, w]`, with twice the rows where the branches are stacked.
@@ -107,24 +91,21 @@ impl PreparedLayer {
         problem.check_x(x);
         match &self.weights {
             Weights::Winograd(parts) => self.winograd(&problem, parts, x),
-            Weights::Plain(Path::Pixels, weights) => {
-                let branches: Vec<_> =
-                    weights.iter().map(|(weight, local)| (&weight[..], *local)).collect();
-                pixels::layer(self.isa, &problem, &branches, self.stacked, self.slope, x, None)
-            }
-            Weights::Plain(path, weights) => self.plain(&problem, *path, weights, x),
+            Weights::Pixels(branches) => self.pixels(problem, branches, x),
+            Weights::Direct(branches) => self.direct(&problem, branches, x),
         }
     }
 
     fn winograd(&self, p: &RegionConv3d, parts: &[Part], x: &[f32]) -> Vec<f32> {
-        let (pixels, geometry) = (p.pixels(), Geometry::forward(p));
+        let pixels = p.pixels();
+        let geometry = Geometry::forward(p);
         let stride = padded(p.out_channels, self.isa.lanes());
-        let out_pixels = geometry.frames_out * pixels * self.stacked;
+        let out_pixels = geometry.frames_out * pixels * self.join.maps();
         let mut y = zeros(p.sequences * p.out_channels * out_pixels);
         if x.is_empty() || y.is_empty() {
             return y;
         }
-        let global = RegionConv3d { labels: None, ..*p };
+        let global = p.without_labels();
         let layers: Vec<_> = parts
             .iter()
             .map(|part| {
@@ -143,27 +124,34 @@ impl PreparedLayer {
         y
     }
 
-    /// One convolution after the other, then the junction.
-    fn plain(
-        &self,
-        p: &RegionConv3d,
-        path: Path,
-        weights: &[(Vec<f32>, bool)],
-        x: &[f32],
-    ) -> Vec<f32> {
-        let global = RegionConv3d { labels: None, ..*p };
-        let branches: Vec<_> = weights
+    fn pixels(&self, p: RegionConv3d, branches: &[Branch<Vec<f32>>], x: &[f32]) -> Vec<f32> {
+        let borrowed = branches
             .iter()
-            .map(|(weight, local)| {
-                (if *local { p } else { &global }).forward_by(path, self.isa, x, weight)
-            })
-            .collect();
+            .map(|branch| Branch { weight: &branch.weight[..], restricted: branch.restricted });
+        let layer = pixels::Layer {
+            problem: p,
+            branches: borrowed.collect(),
+            join: self.join,
+            slope: self.slope,
+        };
+        layer.forward(self.isa, x, None)
+    }
+
+    /// One convolution after the other, then the junction.
+    fn direct(&self, p: &RegionConv3d, branches: &[Branch<Vec<f32>>], x: &[f32]) -> Vec<f32> {
+        let global = p.without_labels();
+        let convolve = |branch: &Branch<Vec<f32>>| {
+            let problem = if branch.restricted { p } else { &global };
+            problem.forward_with(Algorithm::Direct, self.isa, x, &branch.weight)
+        };
+        let maps: Vec<_> = branches.iter().map(convolve).collect();
         let frame = p.pixels();
-        let mut y = zeros(self.stacked * p.output_len());
-        y.par_chunks_mut((frame * self.stacked).max(1)).enumerate().for_each(|(i, y)| {
-            for (b, branch) in branches.iter().enumerate() {
-                let to = &mut y[if self.stacked == 2 { b * frame } else { 0 }..][..frame];
-                for (y, &v) in to.iter_mut().zip(&branch[i * frame..]) {
+        let joined = frame * self.join.maps();
+        let mut y = zeros(self.join.maps() * p.output_len());
+        y.par_chunks_mut(joined.max(1)).enumerate().for_each(|(i, y)| {
+            for (branch, map) in maps.iter().enumerate() {
+                let to = &mut y[self.join.place(branch) * frame..][..frame];
+                for (y, &v) in to.iter_mut().zip(&map[i * frame..]) {
                     *y += v.max(self.slope * v);
                 }
             }
@@ -172,58 +160,46 @@ impl PreparedLayer {
     }
 }
 
-/// The shape under a lifetime of its own.
-fn without_labels(p: RegionConv3d<'_>) -> RegionConv3d<'static> {
-    RegionConv3d {
-        sequences: p.sequences,
-        in_channels: p.in_channels,
-        out_channels: p.out_channels,
-        frames: p.frames,
-        height: p.height,
-        width: p.width,
-        kernel: p.kernel,
-        temporal_stride: p.temporal_stride,
-        temporal_padding: p.temporal_padding,
-        labels: None,
-    }
-}
-
 /// Without labels both branches share one transformed input and one product; with labels each has
-/// tiles of its own.
-fn parts(isa: Isa, path: Path, p: &RegionConv3d, branches: Branches, slope: f32) -> Vec<Part> {
-    let (ci, co, kt) = (p.in_channels, p.out_channels, p.kernel[0]);
-    let Some(temporal) = path.temporal(p) else { return Vec::new() };
+/// its own tiles.
+fn parts(
+    isa: Isa,
+    temporal: Temporal,
+    p: &RegionConv3d,
+    branches: &[Branch<&[f32]>],
+    join: Join,
+    slope: f32,
+) -> Vec<Part> {
+    let ci = p.in_channels;
+    let co = p.out_channels;
+    let kt = p.kernel[0];
     let stride = padded(co, isa.lanes());
-    let above = |branch: usize| if branches.stacked() == 2 { branch * p.pixels() } else { 0 };
-    let finish = |branch: usize| {
-        if branch > 0 && branches.stacked() == 1 {
-            Finish::AddLeaky(slope)
-        } else {
-            Finish::Leaky(slope)
-        }
-    };
-    let list = branches.list();
-    let transform = |weights: &[(&[f32], bool)]| {
-        let outputs = (weights.len() - 1) * stride + co;
+    // Branches side by side, each padded to whole vectors so that targets start on a vector.
+    let transform = |branches: &[Branch<&[f32]>]| {
+        let outputs = (branches.len() - 1) * stride + co;
         TransformedWeights::new(isa, temporal, [ci, outputs], |i, o, t, tap| {
-            let (weight, o) = (weights[o / stride].0, o % stride);
+            let weight = branches[o / stride].weight;
+            let o = o % stride;
             if o < co { weight[((o * ci + i) * kt + t) * 9 + tap] } else { 0.0 }
         })
     };
     let target = |branch: usize, start: usize| Target {
         start,
         channels: stride,
-        above: above(branch),
-        finish: finish(branch),
+        above: join.place(branch) * p.pixels(),
+        finish: match join {
+            Join::Sum if branch > 0 => Finish::AddLeaky(slope),
+            Join::Sum | Join::Stack => Finish::Leaky(slope),
+        },
     };
     if p.labels.is_none() {
-        let targets = (0..list.len()).map(|b| target(b, b * stride)).collect();
-        return vec![Part { weights: transform(&list), restricted: false, targets }];
+        let targets = (0..branches.len()).map(|b| target(b, b * stride)).collect();
+        return vec![Part { weights: transform(branches), restricted: false, targets }];
     }
-    let part = |branch: usize| Part {
-        weights: transform(&list[branch..=branch]),
-        restricted: list[branch].1,
-        targets: vec![target(branch, 0)],
+    let part = |(b, branch): (usize, &Branch<&[f32]>)| Part {
+        weights: transform(std::slice::from_ref(branch)),
+        restricted: branch.restricted,
+        targets: vec![target(b, 0)],
     };
-    (0..list.len()).map(part).collect()
+    branches.iter().enumerate().map(part).collect()
 }

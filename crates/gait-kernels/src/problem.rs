@@ -1,16 +1,21 @@
 //! The description of one convolution and its three entry points.
 
+use crate::algorithm::Implementation;
 use crate::direct;
 use crate::geometry::Geometry;
-use crate::path::Path;
 use crate::pixels::{self, OutputGradient};
-use crate::simd::Isa;
 use crate::winograd::{self, TransformedWeights};
+use crate::{Algorithm, Isa};
+use thiserror::Error;
 
 /// Region-restricted convolution over `[n, ci, t, h, w]` with weight `[co, ci, kt, kh, kw]`.
 ///
 /// Rows and columns have stride 1 and same padding (`kh` and `kw` odd); there is no bias. All
-/// slices are row-major. Lengths are checked; a wrong one panics and names the slice.
+/// slices are row-major.
+///
+/// # Panics
+/// Every method that computes panics if the shape is invalid ([`RegionConv3d::validate`] says so
+/// without a panic) or a slice has the wrong length; the message names the slice.
 #[derive(Clone, Copy, Debug)]
 pub struct RegionConv3d<'a> {
     /// Sequences `n` of the batch.
@@ -61,101 +66,188 @@ impl RegionConv3d<'_> {
 
     /// Frames of the output, `(t + 2 * padding - kt) / stride + 1`; 0 where the kernel is longer
     /// than the padded sequence.
+    ///
+    /// # Panics
+    /// If the temporal stride is 0.
     pub fn frames_out(&self) -> usize {
-        let padded = self.frames + 2 * self.temporal_padding;
-        match padded.checked_sub(self.kernel[0]) {
+        match self.padded_frames().checked_sub(self.kernel[0]) {
             Some(rest) => rest / self.temporal_stride + 1,
             None => 0,
+        }
+    }
+
+    /// Frames of the input and its padding.
+    fn padded_frames(&self) -> usize {
+        self.temporal_padding.saturating_mul(2).saturating_add(self.frames)
+    }
+
+    /// Checks what no slice can show: the kernel, the stride, the number of labels and the size.
+    ///
+    /// # Errors
+    /// The first [`ShapeError`].
+    pub fn validate(&self) -> Result<(), ShapeError> {
+        let [kt, kh, kw] = self.kernel;
+        if kt == 0 || kh.is_multiple_of(2) || kw.is_multiple_of(2) {
+            return Err(ShapeError::Kernel(self.kernel));
+        }
+        if self.temporal_stride == 0 {
+            return Err(ShapeError::TemporalStride);
+        }
+        let batch = [self.sequences, self.padded_frames(), self.height, self.width];
+        let small = [self.in_channels, self.out_channels]
+            .into_iter()
+            .all(|channels| is_small(&[&batch[..], &[channels]].concat()));
+        if !small || !is_small(&[self.in_channels, self.out_channels, kt, kh, kw]) {
+            return Err(ShapeError::TooLarge);
+        }
+        match self.labels {
+            Some(labels) if labels.len() != self.pixels() => {
+                Err(ShapeError::Labels { pixels: self.pixels(), labels: labels.len() })
+            }
+            _ => Ok(()),
         }
     }
 
     /// The output `[n, co, t_out, h, w]`.
     ///
     /// # Panics
-    /// If a slice has the wrong length or the kernel's rows or columns are even.
+    /// If the shape is invalid or a slice has the wrong length.
     pub fn forward(&self, x: &[f32], weight: &[f32]) -> Vec<f32> {
         self.check_shape();
-        self.forward_by(Path::of(self), Isa::best(), x, weight)
+        self.forward_with(Algorithm::for_problem(self), Isa::best(), x, weight)
     }
 
-    /// The gradient `[n, ci, t, h, w]` of the input, from the gradient of the output.
+    /// The gradient with respect to the input, `[n, ci, t, h, w]`, given the gradient with respect
+    /// to the output.
     ///
     /// # Panics
-    /// If a slice has the wrong length or the kernel's rows or columns are even.
+    /// If the shape is invalid or a slice has the wrong length.
     pub fn backward_data(&self, weight: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_shape();
-        self.backward_data_by(Path::of(self), Isa::best(), weight, grad)
+        self.backward_data_with(Algorithm::for_problem(self), Isa::best(), weight, grad)
     }
 
-    /// The gradient `[co, ci, kt, kh, kw]` of the weight, from the gradient of the output.
+    /// The gradient with respect to the weight, `[co, ci, kt, kh, kw]`, given the gradient with
+    /// respect to the output.
     ///
     /// # Panics
-    /// If a slice has the wrong length or the kernel's rows or columns are even.
+    /// If the shape is invalid or a slice has the wrong length.
     pub fn backward_weight(&self, x: &[f32], grad: &[f32]) -> Vec<f32> {
         self.check_shape();
-        self.backward_weight_by(Path::of(self), Isa::best(), x, grad)
+        self.backward_weight_with(Algorithm::for_problem(self), Isa::best(), x, grad)
     }
 
-    /// [`RegionConv3d::forward`] on a path and an instruction set of the caller's choice, for
-    /// tests and benches.
+    /// [`RegionConv3d::forward`] with the caller's choice of algorithm and instruction set, for
+    /// tests and benchmarks.
     ///
     /// # Panics
-    /// As there, and if the path does not serve the shape or the machine lacks the instructions.
+    /// As there, and if the algorithm does not support the shape.
     #[doc(hidden)]
-    pub fn forward_by(&self, path: Path, isa: Isa, x: &[f32], weight: &[f32]) -> Vec<f32> {
-        self.check_by(path, isa);
+    pub fn forward_with(
+        &self,
+        algorithm: Algorithm,
+        isa: Isa,
+        x: &[f32],
+        weight: &[f32],
+    ) -> Vec<f32> {
+        self.check_supported(algorithm);
         self.check_x(x);
         self.check_weight(weight);
-        let Some(temporal) = path.temporal(self) else {
-            return match path {
-                Path::Pixels => pixels::forward(isa, self, x, weight),
-                _ => direct::forward(isa, self, x, weight),
-            };
-        };
-        let transformed = TransformedWeights::forward(isa, temporal, self, weight);
-        winograd::gather(isa, &Geometry::forward(self), &transformed, self, x)
-    }
-
-    /// [`RegionConv3d::backward_data`] on a path and an instruction set of the caller's choice.
-    ///
-    /// # Panics
-    /// As there, and if the path does not serve the shape or the machine lacks the instructions.
-    #[doc(hidden)]
-    pub fn backward_data_by(&self, path: Path, isa: Isa, weight: &[f32], grad: &[f32]) -> Vec<f32> {
-        self.check_by(path, isa);
-        self.check_weight(weight);
-        self.check_grad(grad);
-        let Some(temporal) = path.temporal(self) else {
-            return match path {
-                Path::Pixels => pixels::backward_data(isa, self, weight, grad),
-                _ => direct::backward_data(isa, self, weight, grad),
-            };
-        };
-        let transformed = TransformedWeights::backward(isa, temporal, self, weight);
-        winograd::gather(isa, &Geometry::backward(self), &transformed, self, grad)
-    }
-
-    /// [`RegionConv3d::backward_weight`] on a path and an instruction set of the caller's choice.
-    ///
-    /// # Panics
-    /// As there, and if the path does not serve the shape or the machine lacks the instructions.
-    #[doc(hidden)]
-    pub fn backward_weight_by(&self, path: Path, isa: Isa, x: &[f32], grad: &[f32]) -> Vec<f32> {
-        self.check_by(path, isa);
-        self.check_x(x);
-        self.check_grad(grad);
-        match path.temporal(self) {
-            Some(temporal) => winograd::backward_weight(isa, temporal, self, x, grad),
-            None if path == Path::Pixels => {
-                pixels::backward_weight(isa, self, x, OutputGradient::Plain(grad))
+        match algorithm.implementation(self) {
+            Implementation::Direct => direct::forward(isa, self, x, weight),
+            Implementation::Pixels => pixels::forward(isa, self, x, weight),
+            Implementation::Winograd(temporal) => {
+                let transformed = TransformedWeights::forward(isa, temporal, self, weight);
+                winograd::gather(isa, &Geometry::forward(self), &transformed, self, x)
             }
-            None => direct::backward_weight(isa, self, x, grad),
         }
     }
 
-    fn check_by(&self, path: Path, isa: Isa) {
-        assert!(Isa::available().contains(&isa), "{isa:?} is not on this machine");
-        assert!(path.serves(self), "{path:?} does not serve kernel {:?}", self.kernel);
+    /// [`RegionConv3d::backward_data`] with the caller's choice of algorithm and instruction set.
+    ///
+    /// # Panics
+    /// As there, and if the algorithm does not support the shape.
+    #[doc(hidden)]
+    pub fn backward_data_with(
+        &self,
+        algorithm: Algorithm,
+        isa: Isa,
+        weight: &[f32],
+        grad: &[f32],
+    ) -> Vec<f32> {
+        self.check_supported(algorithm);
+        self.check_weight(weight);
+        self.check_grad(grad);
+        match algorithm.implementation(self) {
+            Implementation::Direct => direct::backward_data(isa, self, weight, grad),
+            Implementation::Pixels => pixels::backward_data(isa, self, weight, grad),
+            Implementation::Winograd(temporal) => {
+                let transformed = TransformedWeights::backward(isa, temporal, self, weight);
+                winograd::gather(isa, &Geometry::backward(self), &transformed, self, grad)
+            }
+        }
+    }
+
+    /// [`RegionConv3d::backward_weight`] with the caller's choice of algorithm and instruction set.
+    ///
+    /// # Panics
+    /// As there, and if the algorithm does not support the shape.
+    #[doc(hidden)]
+    pub fn backward_weight_with(
+        &self,
+        algorithm: Algorithm,
+        isa: Isa,
+        x: &[f32],
+        grad: &[f32],
+    ) -> Vec<f32> {
+        self.check_supported(algorithm);
+        self.check_x(x);
+        self.check_grad(grad);
+        match algorithm.implementation(self) {
+            Implementation::Direct => direct::backward_weight(isa, self, x, grad),
+            Implementation::Pixels => {
+                pixels::backward_weight(isa, self, x, OutputGradient::Plain(grad))
+            }
+            Implementation::Winograd(temporal) => {
+                winograd::backward_weight(isa, temporal, self, x, grad)
+            }
+        }
+    }
+
+    /// The same convolution without regions, as a global branch computes it.
+    pub(crate) fn without_labels(&self) -> RegionConv3d<'static> {
+        let Self {
+            sequences,
+            in_channels,
+            out_channels,
+            frames,
+            height,
+            width,
+            kernel,
+            temporal_stride,
+            temporal_padding,
+            labels: _,
+        } = *self;
+        RegionConv3d {
+            sequences,
+            in_channels,
+            out_channels,
+            frames,
+            height,
+            width,
+            kernel,
+            temporal_stride,
+            temporal_padding,
+            labels: None,
+        }
+    }
+
+    fn check_supported(&self, algorithm: Algorithm) {
+        assert!(
+            algorithm.supports(self),
+            "{algorithm:?} does not support the kernel {:?}",
+            self.kernel
+        );
     }
 
     pub(crate) fn pixels(&self) -> usize {
@@ -190,15 +282,77 @@ impl RegionConv3d<'_> {
     }
 
     fn check_shape(&self) {
-        let [kt, kh, kw] = self.kernel;
-        assert!(
-            kt > 0 && kh % 2 == 1 && kw % 2 == 1,
-            "kernel {:?}: rows and columns must be odd",
-            self.kernel
-        );
-        assert!(self.temporal_stride > 0, "the temporal stride must be positive");
-        if let Some(labels) = self.labels {
-            assert_eq!(labels.len(), self.pixels(), "length of the labels [h, w]");
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+    }
+}
+
+/// Most values that a shape may stand for. It leaves room for everything that the kernels derive
+/// from one: padded channels (16 for 1), 36 points for 9 taps, two branches, four bytes a value.
+/// So no size overflows, which the unchecked accesses rely on.
+const MOST_VALUES: usize = usize::MAX >> 15;
+
+/// Whether the product of the dimensions, none counted as less than one, is allowed.
+fn is_small(dimensions: &[usize]) -> bool {
+    let product = dimensions.iter().try_fold(1usize, |product, &d| product.checked_mul(d.max(1)));
+    product.is_some_and(|product| product <= MOST_VALUES)
+}
+
+/// Why a [`RegionConv3d`] describes no convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// Frames, rows and columns of a kernel that has no frame or no middle pixel.
+    #[error("kernel {0:?}: expected at least one frame and odd numbers of rows and columns")]
+    Kernel([usize; 3]),
+    /// The temporal stride is 0.
+    #[error("temporal stride 0: expected at least 1")]
+    TemporalStride,
+    /// The label map does not cover the frame.
+    #[error("{labels} labels for {pixels} pixels")]
+    Labels {
+        /// Pixels of a frame.
+        pixels: usize,
+        /// Labels given.
+        labels: usize,
+    },
+    /// The input, the output or the weight has more values than memory can be addressed for.
+    #[error("the shape is too large for this machine")]
+    TooLarge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_shapes_are_named() {
+        let p = RegionConv3d::same(1, 2, 3, [4, 5, 6]);
+        let error = |p: RegionConv3d| p.validate().unwrap_err();
+        assert_eq!(p.validate(), Ok(()));
+        for kernel in [[0, 3, 3], [3, 2, 3], [3, 3, 0]] {
+            assert_eq!(error(RegionConv3d { kernel, ..p }), ShapeError::Kernel(kernel));
+        }
+        let error_of_stride = error(RegionConv3d { temporal_stride: 0, ..p });
+        assert_eq!(error_of_stride, ShapeError::TemporalStride);
+        let error_of_labels = error(RegionConv3d { labels: Some(&[0; 29]), ..p });
+        assert_eq!(error_of_labels, ShapeError::Labels { pixels: 30, labels: 29 });
+    }
+
+    /// Without a check the product wraps around to 0, which an empty slice would match.
+    #[test]
+    fn shapes_whose_size_overflows_are_refused() {
+        let half = 1 << (usize::BITS / 2);
+        let p = RegionConv3d::same(1, 2, 3, [4, 5, 6]);
+        for shape in [
+            RegionConv3d { sequences: half, frames: half, ..p },
+            RegionConv3d { in_channels: half, out_channels: half, ..p },
+            RegionConv3d { sequences: 0, height: half, width: half, ..p },
+            RegionConv3d { temporal_padding: usize::MAX, ..p },
+            RegionConv3d { kernel: [usize::MAX, 1, 1], ..p },
+        ] {
+            assert_eq!(shape.validate(), Err(ShapeError::TooLarge), "{shape:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The definition of the region-restricted convolution as plain loops: slow, and right.
+//! The definition of the region-restricted convolution as plain loops: slow and simple.
 //!
-//! Sums run in f64, so that the fast paths can be measured against them.
+//! Sums run in f64, so that the error of the fast algorithms can be measured against them. Each
+//! function panics where the method of [`RegionConv3d`] with its name does.
 
 use crate::RegionConv3d;
 
@@ -15,7 +16,8 @@ pub fn forward(problem: &RegionConv3d, x: &[f32], weight: &[f32]) -> Vec<f32> {
     to_f32(&y)
 }
 
-/// Gradient `[n, ci, t, h, w]` of the input.
+/// Gradient with respect to the input, `[n, ci, t, h, w]`, as
+/// [`RegionConv3d::backward_data`].
 pub fn backward_data(problem: &RegionConv3d, weight: &[f32], grad: &[f32]) -> Vec<f32> {
     problem.check_weight(weight);
     problem.check_grad(grad);
@@ -26,7 +28,8 @@ pub fn backward_data(problem: &RegionConv3d, weight: &[f32], grad: &[f32]) -> Ve
     to_f32(&dx)
 }
 
-/// Gradient `[co, ci, kt, kh, kw]` of the weight.
+/// Gradient with respect to the weight, `[co, ci, kt, kh, kw]`, as
+/// [`RegionConv3d::backward_weight`].
 pub fn backward_weight(problem: &RegionConv3d, x: &[f32], grad: &[f32]) -> Vec<f32> {
     problem.check_x(x);
     problem.check_grad(grad);
@@ -40,20 +43,26 @@ pub fn backward_weight(problem: &RegionConv3d, x: &[f32], grad: &[f32]) -> Vec<f
 /// Calls `visit(x index, weight index, y index)` for every product of the convolution.
 fn each_product(p: &RegionConv3d, mut visit: impl FnMut(usize, usize, usize)) {
     let [kt, kh, kw] = p.kernel;
-    let (h, w) = (p.height, p.width);
+    let h = p.height;
+    let w = p.width;
     let same = |a: usize, b: usize| p.labels.is_none_or(|l| l[a] == l[b]);
     for n in 0..p.sequences {
         for (to, row, column) in positions(p.frames_out(), h, w) {
             for (dt, dr, dc) in positions(kt, kh, kw) {
-                // Offsets by the padding keep the arithmetic unsigned.
-                let (t, r, c) = (to * p.temporal_stride + dt, row + dr, column + dc);
-                let inside = (p.temporal_padding..p.frames + p.temporal_padding).contains(&t)
-                    && (kh / 2..h + kh / 2).contains(&r)
-                    && (kw / 2..w + kw / 2).contains(&c);
+                // Positions in the padded input: the arithmetic stays unsigned.
+                let padded_t = to * p.temporal_stride + dt;
+                let padded_r = row + dr;
+                let padded_c = column + dc;
+                let inside = (p.temporal_padding..p.frames + p.temporal_padding)
+                    .contains(&padded_t)
+                    && (kh / 2..h + kh / 2).contains(&padded_r)
+                    && (kw / 2..w + kw / 2).contains(&padded_c);
                 if !inside {
                     continue;
                 }
-                let (t, r, c) = (t - p.temporal_padding, r - kh / 2, c - kw / 2);
+                let t = padded_t - p.temporal_padding;
+                let r = padded_r - kh / 2;
+                let c = padded_c - kw / 2;
                 if !same(row * w + column, r * w + c) {
                     continue;
                 }

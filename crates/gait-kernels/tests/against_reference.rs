@@ -1,13 +1,14 @@
-//! Every path against the plain loops that define it: random problems and named cases.
+//! Every algorithm against the plain loops that define the convolution: random problems and named
+//! cases.
 
 mod common;
 
 use common::{assert_close, noise};
-use gait_kernels::{Isa, Path, RegionConv3d, reference};
+use gait_kernels::{Algorithm, Isa, RegionConv3d, reference};
 use proptest::prelude::*;
 
-/// The output and both gradients of `problem` on noise, by the chosen path and by every path that
-/// serves the shape, with every instruction set of this machine.
+/// The output and both gradients of `problem` on noise, with the chosen algorithm and with every
+/// algorithm that supports the shape, on every instruction set of this machine.
 fn check(problem: &RegionConv3d, seed: u64) {
     let pixels = problem.height * problem.width;
     let x = noise(problem.sequences * problem.in_channels * problem.frames * pixels, seed);
@@ -21,16 +22,16 @@ fn check(problem: &RegionConv3d, seed: u64) {
     let dx = reference::backward_data(problem, &weight, &grad);
     let dw = reference::backward_weight(problem, &x, &grad);
     assert_close("forward", &problem.forward(&x, &weight), &y);
-    assert_close("gradient by data", &problem.backward_data(&weight, &grad), &dx);
-    assert_close("gradient by weight", &problem.backward_weight(&x, &grad), &dw);
-    for path in Path::ALL.into_iter().filter(|path| path.serves(problem)) {
+    assert_close("gradient of the input", &problem.backward_data(&weight, &grad), &dx);
+    assert_close("gradient of the weight", &problem.backward_weight(&x, &grad), &dw);
+    for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.supports(problem)) {
         for isa in Isa::available() {
-            let name = |what: &str| format!("{what} by {path:?} with {isa:?} of {problem:?}");
-            assert_close(&name("forward"), &problem.forward_by(path, isa, &x, &weight), &y);
-            let got = problem.backward_data_by(path, isa, &weight, &grad);
-            assert_close(&name("gradient by data"), &got, &dx);
-            let got = problem.backward_weight_by(path, isa, &x, &grad);
-            assert_close(&name("gradient by weight"), &got, &dw);
+            let name = |what: &str| format!("{what} with {algorithm:?} and {isa:?} of {problem:?}");
+            assert_close(&name("forward"), &problem.forward_with(algorithm, isa, &x, &weight), &y);
+            let got = problem.backward_data_with(algorithm, isa, &weight, &grad);
+            assert_close(&name("gradient of the input"), &got, &dx);
+            let got = problem.backward_weight_with(algorithm, isa, &x, &grad);
+            assert_close(&name("gradient of the weight"), &got, &dw);
         }
     }
 }
@@ -131,19 +132,23 @@ fn one_region_equals_the_plain_convolution() {
     let labels = vec![7; 9 * 10];
     let plain = RegionConv3d::same(2, 16, 32, [4, 9, 10]);
     let region = RegionConv3d { labels: Some(&labels), ..plain };
-    let (x, weight) = (noise(2 * 16 * 4 * 90, 1), noise(32 * 16 * 27, 2));
+    let x = noise(2 * 16 * 4 * 90, 1);
+    let weight = noise(32 * 16 * 27, 2);
     assert_close("forward", &region.forward(&x, &weight), &plain.forward(&x, &weight));
     check(&region, 3);
 }
 
 #[test]
 fn bands_equal_a_convolution_of_each_band() {
-    let (h, w, rows) = (8, 5, 4);
+    let h = 8;
+    let w = 5;
+    let rows = 4;
     let labels = bands(h, w, rows);
     let problem =
         RegionConv3d { labels: Some(&labels), ..RegionConv3d::same(1, 16, 16, [3, h, w]) };
     let band = RegionConv3d::same(1, 16, 16, [3, rows, w]);
-    let (x, weight) = (noise(16 * 3 * h * w, 1), noise(16 * 16 * 27, 2));
+    let x = noise(16 * 3 * h * w, 1);
+    let weight = noise(16 * 16 * 27, 2);
     let y = problem.forward(&x, &weight);
     for b in 0..h / rows {
         let cut = |v: &[f32]| -> Vec<f32> {
@@ -212,32 +217,37 @@ fn subnormal_values_stay_finite() {
 }
 
 /// The sizes at which the kernels cut their work are larger than plain loops can check: tasks of
-/// 72 tiles, blocks of 5,208 tiles of 16 channels, tasks of 704 pixels. Here all are exceeded, and
-/// the direct path, which knows no tiles, is the measure.
+/// 72 tiles, blocks of 5,208 tiles of 16 channels, tasks of 704 pixels. Here all are exceeded; the
+/// reference is the direct algorithm, which has no tiles.
 #[test]
 fn work_of_many_tasks_and_blocks() {
-    let (channels, t, h, w) = (16, 61, 64, 44);
+    let channels = 16;
+    let t = 61;
+    let h = 64;
+    let w = 44;
     let labels = labels(3, h, w, 8);
     let problem = RegionConv3d {
         labels: labels.as_deref(),
         ..RegionConv3d::same(1, channels, channels, [t, h, w])
     };
-    let (x, weight) = (noise(channels * t * h * w, 1), noise(channels * channels * 27, 2));
+    let x = noise(channels * t * h * w, 1);
+    let weight = noise(channels * channels * 27, 2);
     let grad = noise(channels * t * h * w, 3);
     let isa = Isa::best();
-    let all = |path| {
+    let all = |algorithm| {
         [
-            problem.forward_by(path, isa, &x, &weight),
-            problem.backward_data_by(path, isa, &weight, &grad),
-            problem.backward_weight_by(path, isa, &x, &grad),
+            problem.forward_with(algorithm, isa, &x, &weight),
+            problem.backward_data_with(algorithm, isa, &weight, &grad),
+            problem.backward_weight_with(algorithm, isa, &x, &grad),
         ]
     };
-    let direct = all(Path::Direct);
-    for path in [Path::Pixels, Path::Winograd, Path::WinogradPair] {
-        for (what, (got, want)) in
-            ["forward", "by data", "by weight"].iter().zip(all(path).iter().zip(&direct))
+    let direct = all(Algorithm::Direct);
+    for algorithm in [Algorithm::Pixels, Algorithm::Winograd, Algorithm::WinogradPair] {
+        for (what, (got, want)) in ["forward", "gradient of the input", "gradient of the weight"]
+            .iter()
+            .zip(all(algorithm).iter().zip(&direct))
         {
-            assert_close(&format!("{what} by {path:?}"), got, want);
+            assert_close(&format!("{what} with {algorithm:?}"), got, want);
         }
     }
 }
@@ -249,21 +259,23 @@ fn the_result_does_not_depend_on_the_threads() {
         RegionConv3d { labels: labels.as_deref(), ..RegionConv3d::same(3, 32, 48, [7, 12, 10]) };
     let strided = RegionConv3d { temporal_stride: 3, temporal_padding: 0, ..same };
     for problem in [same, strided] {
-        let (x, weight) = (noise(3 * 32 * 7 * 120, 1), noise(48 * 32 * 27, 2));
+        let x = noise(3 * 32 * 7 * 120, 1);
+        let weight = noise(48 * 32 * 27, 2);
         let grad = noise(3 * 48 * problem.frames_out() * 120, 3);
-        let run = |path: Path, threads: usize| {
+        let run = |algorithm: Algorithm, threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let isa = Isa::best();
             pool.install(|| {
-                let y = problem.forward_by(path, isa, &x, &weight);
-                let dx = problem.backward_data_by(path, isa, &weight, &grad);
-                (y, dx, problem.backward_weight_by(path, isa, &x, &grad))
+                let y = problem.forward_with(algorithm, isa, &x, &weight);
+                let dx = problem.backward_data_with(algorithm, isa, &weight, &grad);
+                (y, dx, problem.backward_weight_with(algorithm, isa, &x, &grad))
             })
         };
-        for path in Path::ALL.into_iter().filter(|path| path.serves(&problem)) {
-            let one = run(path, 1);
+        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.supports(&problem))
+        {
+            let one = run(algorithm, 1);
             for threads in [2, 3, 7] {
-                assert!(one == run(path, threads), "{path:?}, {threads} threads");
+                assert!(one == run(algorithm, threads), "{algorithm:?}, {threads} threads");
             }
         }
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_close, noise};
-use gait_kernels::{Branches, PreparedLayer, RegionConv3d, reference};
+use gait_kernels::{GlobalLocal, Join, PreparedLayer, RegionConv3d, reference};
 
 const SLOPE: f32 = 0.01;
 
@@ -13,39 +13,29 @@ fn leaky(v: f32) -> f32 {
 
 /// Every junction of the branches on noise.
 fn check(problem: &RegionConv3d) {
-    let (x, global, local) = (
-        noise(
-            problem.sequences
-                * problem.in_channels
-                * problem.frames
-                * problem.height
-                * problem.width,
-            1,
-        ),
-        noise(
-            problem.out_channels * problem.in_channels * problem.kernel.iter().product::<usize>(),
-            2,
-        ),
-        noise(
-            problem.out_channels * problem.in_channels * problem.kernel.iter().product::<usize>(),
-            3,
-        ),
-    );
+    let pixels = problem.height * problem.width;
+    let taps = problem.kernel.iter().product::<usize>();
+    let weight_len = problem.out_channels * problem.in_channels * taps;
+    let x = noise(problem.sequences * problem.in_channels * problem.frames * pixels, 1);
+    let global = noise(weight_len, 2);
+    let local = noise(weight_len, 3);
     let activated = |problem: &RegionConv3d, weight: &[f32]| -> Vec<f32> {
         reference::forward(problem, &x, weight).into_iter().map(leaky).collect()
     };
     let g = activated(&RegionConv3d { labels: None, ..*problem }, &global);
     let l = activated(problem, &local);
-    let run = |branches: Branches| {
-        PreparedLayer::new(problem, branches, SLOPE).forward(problem.sequences, problem.frames, &x)
+    let run = |layer: PreparedLayer| layer.forward(problem.sequences, problem.frames, &x);
+    let joined = |join| {
+        let layer = GlobalLocal { problem: *problem, join, slope: SLOPE };
+        run(layer.prepare(&global, &local))
     };
-    assert_close("one", &run(Branches::One(&local)), &l);
+    assert_close("one", &run(PreparedLayer::new(problem, &local, SLOPE)), &l);
     let sum: Vec<f32> = g.iter().zip(&l).map(|(g, l)| g + l).collect();
-    assert_close("sum", &run(Branches::Sum { global: &global, local: &local }), &sum);
+    assert_close("sum", &joined(Join::Sum), &sum);
     let frame = problem.height * problem.width;
     let frames = g.chunks_exact(frame).zip(l.chunks_exact(frame));
     let stack: Vec<f32> = frames.flat_map(|(g, l)| [g, l].concat()).collect();
-    assert_close("stack", &run(Branches::Stack { global: &global, local: &local }), &stack);
+    assert_close("stack", &joined(Join::Stack), &stack);
 }
 
 #[test]
@@ -77,7 +67,7 @@ fn other_kernels_match_their_parts() {
 fn a_layer_runs_on_other_lengths_than_it_was_prepared_for() {
     let problem = RegionConv3d::same(1, 16, 16, [4, 8, 8]);
     let weight = noise(16 * 16 * 27, 1);
-    let layer = PreparedLayer::new(&problem, Branches::One(&weight), SLOPE);
+    let layer = PreparedLayer::new(&problem, &weight, SLOPE);
     for (sequences, frames) in [(2, 1), (1, 7), (0, 3)] {
         let x = noise(sequences * 16 * frames * 64, 2);
         let problem = RegionConv3d { sequences, frames, ..problem };
@@ -93,9 +83,8 @@ fn a_prepared_layer_does_not_depend_on_the_threads() {
         let problem = RegionConv3d { kernel, ..RegionConv3d::same(2, ci, 33, [7, 30, 44]) };
         let x = noise(2 * ci * 7 * 30 * 44, 1);
         let len = 33 * ci * kernel.iter().product::<usize>();
-        let (global, local) = (noise(len, 2), noise(len, 3));
-        let branches = Branches::Sum { global: &global, local: &local };
-        let layer = PreparedLayer::new(&problem, branches, SLOPE);
+        let layer = GlobalLocal { problem, join: Join::Sum, slope: SLOPE };
+        let layer = layer.prepare(&noise(len, 2), &noise(len, 3));
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| layer.forward(2, 7, &x))

@@ -16,6 +16,7 @@ mod tests;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
+pub use gait_kernels::Join;
 
 use crate::mask::Regions;
 
@@ -33,15 +34,6 @@ pub struct RegionConv {
     pub regions: Option<Regions>,
     /// Whether a leaky ReLU follows.
     pub leaky: bool,
-}
-
-/// How the two branches of a global-local layer become one map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Join {
-    /// Eqn. 2: the sum.
-    Sum,
-    /// Eqn. 3: global rows above local rows.
-    Stack,
 }
 
 /// What the network asks of a backend. The defaults are plain Burn operations.

@@ -1,7 +1,7 @@
 //! What a convolution reads for neighbouring pixels, tap by tap.
 
+use crate::channel_last::{self, Transpose};
 use crate::geometry::Geometry;
-use crate::layout::{self, Turn};
 use crate::simd::{Simd, dispatch};
 use crate::{Isa, RegionConv3d};
 use std::ops::Range;
@@ -14,7 +14,8 @@ pub(super) struct Patches {
     pub inputs: usize,
     pub taps: [usize; 2],
     pub pixels: usize,
-    /// For each pixel of the kernel: how far it lies ahead, and all ones where it may be read.
+    /// For each pixel of the kernel: how far it lies ahead, and for each pixel of the frame all ones
+    /// where that tap may be read.
     pub shifts: Vec<isize>,
     pub masks: Vec<Vec<u32>>,
     /// Pixels of a panel.
@@ -22,7 +23,8 @@ pub(super) struct Patches {
 }
 
 impl Patches {
-    /// `flipped` turns the kernel's rows and columns round, as the gradient of the input does.
+    /// `flipped` reverses the kernel's rows and columns, as the gradient with respect to the input
+    /// does.
     pub fn new(
         isa: Isa,
         geometry: Geometry,
@@ -38,6 +40,7 @@ impl Patches {
         };
         let mask = |tap: usize| {
             let sources = &geometry.source_pixels[tap];
+            // Bits to AND: a comparison with a label would keep the loop from being vectorised.
             sources.iter().map(|&s| if s as usize == pixels { 0 } else { u32::MAX }).collect()
         };
         let order: Vec<usize> =
@@ -61,7 +64,8 @@ impl Patches {
 
     /// Weights as `[outputs, depth]`.
     pub fn weights(&self, outputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
-        let (depth, taps) = (self.depth(), self.taps[0] * self.taps[1]);
+        let depth = self.depth();
+        let taps = self.taps[0] * self.taps[1];
         let mut packed = vec![0.0; outputs * depth];
         for (o, packed) in packed.chunks_exact_mut(depth.max(1)).enumerate() {
             for i in 0..self.inputs {
@@ -102,31 +106,30 @@ impl Patches {
     ) -> usize {
         let frames = self.geometry.frames_in;
         let sources = &self.geometry.source_frames[t * self.taps[0]..][run];
-        let mut rows = panel.chunks_exact_mut(self.width);
-        let mut count = 0;
+        let depth = sources.len() * self.inputs * self.taps[1];
+        let mut rows = panel[..depth * self.width].chunks_exact_mut(self.width);
         for &source in sources {
             for i in 0..self.inputs {
                 let x =
                     &x[((n * self.inputs + i) * frames + source) * self.pixels..][..self.pixels];
                 for ((&shift, mask), to) in self.shifts.iter().zip(&self.masks).zip(&mut rows) {
-                    // SAFETY: the instruction set is this machine's.
-                    unsafe { masked(self.isa, &mut Masked { x, mask, shift, first, to }) }
-                    count += 1;
+                    masked(self.isa, &mut Masked { x, mask, shift, first, to });
                 }
             }
         }
-        count
+        depth
     }
 
     /// Transposes `[rows, columns]` of a panel.
-    pub fn turn(&self, panel: &[f32], [rows, columns]: [usize; 2], to: &mut [f32], to_step: usize) {
-        let from_step = self.width;
-        assert!(rows * from_step <= panel.len() && columns * to_step <= to.len());
-        let call =
-            Turn { from: panel.as_ptr(), from_step, to: to.as_mut_ptr(), to_step, rows, columns };
-        // SAFETY: the assertion bounds both sides; `rows` does not exceed `to_step`, nor `columns`
-        // the width of the panel.
-        unsafe { layout::turn(self.isa, &call) }
+    pub fn transpose(
+        &self,
+        panel: &[f32],
+        [rows, columns]: [usize; 2],
+        to: &mut [f32],
+        to_step: usize,
+    ) {
+        let mut call = Transpose { from: panel, from_step: self.width, to, to_step, rows, columns };
+        channel_last::transpose(self.isa, &mut call);
     }
 }
 
@@ -141,25 +144,27 @@ pub(crate) struct Masked<'a> {
 
 dispatch!(
     /// Writes `x[first + shift..]`, zero where the mask is and past the last pixel.
-    masked, masked_any, &mut Masked<'_>, masked_avx512, masked_avx2
+    fn masked(&mut Masked<'_>) => masked_on
 );
 
 #[inline(always)]
-unsafe fn masked_any<S: Simd>(call: &mut Masked) {
-    let count = call.to.len().min(call.x.len() - call.first);
-    let (to, rest) = call.to.split_at_mut(count);
+fn masked_on<S: Simd>(_: S, call: &mut Masked) {
+    let Masked { x, mask, shift, first, ref mut to } = *call;
+    let count = to.len().min(x.len() - first);
+    let (to, rest) = to.split_at_mut(count);
     rest.fill(0.0);
-    let mask = &call.mask[call.first..][..count];
-    let start = call.first.cast_signed() + call.shift;
-    let inside = usize::try_from(start).ok().and_then(|start| call.x.get(start..start + count));
-    if let Some(x) = inside {
-        for ((to, x), mask) in to.iter_mut().zip(x).zip(mask) {
+    let mask = &mask[first..][..count];
+    let start = first.cast_signed() + shift;
+    // Where all values lie within the frame, the loop has no branch.
+    let inside = usize::try_from(start).ok().and_then(|start| x.get(start..start + count));
+    if let Some(inside) = inside {
+        for ((to, x), mask) in to.iter_mut().zip(inside).zip(mask) {
             *to = f32::from_bits(x.to_bits() & mask);
         }
         return;
     }
     for (k, (to, &mask)) in to.iter_mut().zip(mask).enumerate() {
-        let value = usize::try_from(start + k.cast_signed()).ok().and_then(|at| call.x.get(at));
+        let value = usize::try_from(start + k.cast_signed()).ok().and_then(|at| x.get(at));
         *to = if mask == 0 { 0.0 } else { value.copied().unwrap_or(0.0) };
     }
 }

@@ -1,13 +1,14 @@
-//! The output, and the gradient of the input, which is the same with turned weights.
+//! The output, and the gradient with respect to the input, which is the same computation with
+//! flipped weights.
 
 use super::temporal::{Group, Step};
 use super::tiles::{POINTS, TILE, Tile, tiles};
 use super::transform::{self, Finish, Forward, Inverse, NOWHERE};
 use super::weights::TransformedWeights;
 use crate::buffer::{Buffer, Shared, zeros};
+use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::{Geometry, index};
-use crate::layout::{ChannelLast, channel_first, padded};
-use crate::micro::{self, Effect, Product, ROWS};
+use crate::micro::{self, Effect, LINE, Product, ROWS};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -33,7 +34,8 @@ pub(crate) fn gather(
     p: &RegionConv3d,
     x: &[f32],
 ) -> Vec<f32> {
-    let (pixels, frames_out) = (p.pixels(), geometry.frames_out);
+    let pixels = p.pixels();
+    let frames_out = geometry.frames_out;
     let mut y = zeros(p.sequences * weights.outputs * frames_out * pixels);
     let in_len = weights.inputs * geometry.frames_in * pixels;
     let out_len = weights.outputs * frames_out * pixels;
@@ -112,10 +114,16 @@ impl<'a> Layer<'a> {
 
     /// One sequence; `output` is `[frames_out, pixels, channels]`, pixels as the targets need.
     pub fn sequence(&self, input: &ChannelLast, output: &mut Buffer) {
-        // The offsets of the tiles were made for this input; the transforms read them unchecked.
+        // The offsets of the tiles were made for this input; the transforms do not check them.
         let shape = (input.frames, input.pixels, input.stride);
         assert_eq!(shape, self.input, "frames, pixels and stride of the input");
         let count = self.groups.len() * self.tiles.len();
+        // The inverse transforms write at the tiles' offsets unchecked.
+        for target in self.targets {
+            let (_, pixels, _) = self.input;
+            let needed = self.frames_out * (target.above + pixels) * target.channels;
+            assert!(needed <= output.len(), "{needed} values in an output of {}", output.len());
+        }
         // An even number of equal tasks, so that neither of two threads waits long.
         let tasks = count.div_ceil(CHUNK).next_multiple_of(2);
         let chunk = count.div_ceil(tasks).next_multiple_of(ROWS);
@@ -138,26 +146,26 @@ impl<'a> Layer<'a> {
         let steps: Vec<usize> =
             (0..self.steps.len()).filter(|&s| self.reads(&self.steps[s], &range)).collect();
         let rows = range.len().next_multiple_of(ROWS);
-        let layout = Layout::new(rows, steps.len(), input.stride, self.weights.stride);
-        transformed.grow(POINTS * layout.left_point);
-        first.grow(POINTS * layout.sum_point);
-        second.grow(POINTS * layout.sum_point);
+        let strides = Strides::new(rows, steps.len(), input.stride, self.weights.stride);
+        transformed.grow(POINTS * strides.left_point);
+        first.grow(POINTS * strides.sum_point);
+        second.grow(POINTS * strides.sum_point);
         for (place, &step) in steps.iter().enumerate() {
-            let to = &mut transformed[place * layout.left_step..];
-            self.transform(input, &self.steps[step], range.clone(), to, layout.left_point);
+            let to = &mut transformed[place * strides.left_step..];
+            self.transform(input, &self.steps[step], range.clone(), to, strides.left_point);
         }
         if steps.is_empty() {
             first.fill(0.0);
         }
         for point in 0..POINTS {
-            let at = point * layout.sum_point;
+            let at = point * strides.sum_point;
             let sums = [first[at..].as_mut_ptr(), second[at..].as_mut_ptr()];
             for (place, &step) in steps.iter().enumerate() {
-                let a = &transformed[point * layout.left_point + place * layout.left_step..];
-                self.product((step, place == 0), point, &layout, a, sums);
+                let a = &transformed[point * strides.left_point + place * strides.left_step..];
+                self.product((step, place == 0), point, &strides, a, sums);
             }
         }
-        self.inverse(range, [first, second], layout.sum_point, output);
+        self.inverse(range, [first, second], strides.sum_point, output);
     }
 
     /// Whether a step reads anything but zeros for the tiles of `range`.
@@ -188,8 +196,9 @@ impl<'a> Layer<'a> {
                 to: to[row * input.stride..].as_mut_ptr(),
                 step: point_step,
             };
-            // SAFETY: both frames hold every pixel of the tile, the zero pixel included; `to`
-            // holds POINTS rows of `stride` values, `point_step` apart.
+            // SAFETY: the offsets are pixels of a frame with the input's stride (`sequence`
+            // checks the shape), and the frame has the zero pixel behind them; `to` was grown to
+            // POINTS times `point_step` values, of which each point takes one row here.
             unsafe { transform::input(self.isa, &call) }
         }
     }
@@ -199,7 +208,7 @@ impl<'a> Layer<'a> {
         &self,
         (step, opening): (usize, bool),
         point: usize,
-        layout: &Layout,
+        strides: &Strides,
         a: &[f32],
         sums: [*mut f32; 2],
     ) {
@@ -211,23 +220,24 @@ impl<'a> Layer<'a> {
             let start = weights.panel(step, point, panel);
             let b = &weights.values[start..][..weights.inputs * panel.width];
             for k in (0..weights.inputs).step_by(DEPTH) {
+                let depth = DEPTH.min(weights.inputs - k);
+                let b = &b[k * panel.width..];
                 let effects =
                     effects.map(|e| if k > 0 && e == Effect::Set { Effect::Add } else { e });
                 let call = Product {
-                    rows: layout.rows,
-                    depth: DEPTH.min(weights.inputs - k),
+                    rows: strides.rows,
+                    depth,
                     a: a[k..].as_ptr(),
-                    a_step: layout.left_row,
-                    b: b[k * panel.width..].as_ptr(),
+                    a_step: strides.left_row,
+                    b: b.as_ptr(),
                     vectors: panel.vectors,
-                    next: b[k * panel.width..]
-                        .as_ptr()
-                        .wrapping_add(DEPTH.min(weights.inputs - k) * panel.width),
+                    next: b.as_ptr().wrapping_add(depth * panel.width),
                     c: [0, 1].map(|i| (sums[i].wrapping_add(panel.start), effects[i])),
                     c_step: weights.stride,
                 };
-                // SAFETY: `a` holds `rows` rows of the input's channels, `b` one panel, and both
-                // targets `rows` rows of `stride` values.
+                // SAFETY: from `a` on, `chunk` reserved `rows` rows of the input's stride, of which
+                // `depth` values from `k` on are read; `b` is a panel of `depth` rows or more; both
+                // targets have `rows` rows of the weights' stride.
                 unsafe { micro::product(self.isa, &call) }
             }
         }
@@ -243,20 +253,21 @@ impl<'a> Layer<'a> {
                 let Some(frame) = frame else { continue };
                 for target in self.targets {
                     let above = target.above * target.channels;
-                    // SAFETY: the tile alone writes its pixels of the frame, which hold
-                    // `channels` values each; `sums` holds POINTS rows of the weights' output
-                    // channels, `step` apart.
-                    unsafe {
-                        let call = Inverse {
-                            from: sums[row * self.weights.stride + target.start..].as_ptr(),
-                            step,
-                            channels: target.channels,
-                            frame: output.at(frame * frame_len + above, frame_len - above),
-                            offsets: &tile.output,
-                            finish: target.finish,
-                        };
-                        transform::output(self.isa, &call);
-                    }
+                    // SAFETY: of this frame the call writes the tile's own pixels alone, and no
+                    // other tile of any task has them; `output` outlives the tasks.
+                    let to = unsafe { output.at(frame * frame_len + above, frame_len - above) };
+                    let call = Inverse {
+                        from: sums[row * self.weights.stride + target.start..].as_ptr(),
+                        step,
+                        channels: target.channels,
+                        frame: to,
+                        offsets: &tile.output,
+                        finish: target.finish,
+                    };
+                    // SAFETY: `sums` was grown to POINTS times `step` values, of which each point
+                    // takes `channels` of this row; the offsets are pixels of a frame of
+                    // `channels` values each, which `sequence` checked for room.
+                    unsafe { transform::output(self.isa, &call) }
                 }
             }
         }
@@ -265,7 +276,7 @@ impl<'a> Layer<'a> {
 
 /// Where a task keeps its values in the transform domain: `[POINTS, steps, rows, channels]` of
 /// the input, `[POINTS, rows, channels]` of the sums.
-struct Layout {
+struct Strides {
     rows: usize,
     left_row: usize,
     left_step: usize,
@@ -273,11 +284,12 @@ struct Layout {
     sum_point: usize,
 }
 
-impl Layout {
+impl Strides {
     fn new(rows: usize, steps: usize, inputs: usize, outputs: usize) -> Self {
         let left_step = rows * inputs;
         // One more line keeps the points off each other's cache sets.
-        let (left_point, sum_point) = (steps * left_step + 16, rows * outputs + 16);
+        let left_point = steps * left_step + LINE;
+        let sum_point = rows * outputs + LINE;
         Self { rows, left_row: inputs, left_step, left_point, sum_point }
     }
 }

@@ -1,12 +1,13 @@
-//! The gradient by the weight: the adjoint of the forward pass, term by term.
+//! The gradient with respect to the weight: the adjoint of the forward pass, term by term.
 
 use super::temporal::{Group, Step, Temporal};
 use super::tiles::{POINTS, TILE, Tile, tiles};
 use super::transform::{self, Forward};
 use super::weights::weight_gradient;
 use crate::buffer::{Buffer, Shared};
+use crate::channel_last::{ChannelLast, padded};
 use crate::geometry::{Geometry, index};
-use crate::layout::{ChannelLast, padded};
+use crate::micro::LINE;
 use crate::outer::outer_products;
 use crate::panels::panels;
 use crate::{Isa, RegionConv3d};
@@ -17,7 +18,7 @@ const BLOCK_VALUES: usize = 6_000_000;
 /// Tiles that one task transforms.
 const TASK_TILES: usize = 16;
 
-/// The gradient `[co, ci, kt, 3, 3]` of the weight.
+/// The gradient with respect to the weight, `[co, ci, kt, 3, 3]`.
 pub(crate) fn backward_weight(
     isa: Isa,
     temporal: Temporal,
@@ -41,10 +42,10 @@ pub(crate) fn backward_weight(
     sums.gradient()
 }
 
-/// The gradient by the weight as it grows from sequence to sequence.
+/// The gradient with respect to the weight, accumulated sequence by sequence.
 ///
-/// Each point of the transform domain is summed by one task over all tiles in order, so the
-/// result does not depend on the number of threads.
+/// One task sums each point of the transform domain over all tiles in order, so the result does
+/// not depend on the number of threads.
 pub(crate) struct WeightSums {
     isa: Isa,
     temporal: Temporal,
@@ -74,7 +75,7 @@ impl WeightSums {
 
     /// Adds one sequence: its input and the gradient of its output.
     pub fn add(&mut self, input: &ChannelLast, grad: &ChannelLast) {
-        // The offsets of the tiles were made for these; the transforms read them unchecked.
+        // The offsets of the tiles were made for these; the transforms do not check them.
         let shape = |side: &ChannelLast| (side.frames, side.pixels, side.channels);
         assert_eq!([shape(input), shape(grad)], self.shapes, "frames, pixels and channels");
         let step_sums = self.sums.chunks_exact_mut(POINTS * input.channels * grad.stride);
@@ -119,7 +120,7 @@ impl Sides {
         for first in (0..count).step_by(block) {
             let rows = block.min(count - first);
             // One more line keeps the points off each other's cache sets.
-            let steps = [rows * input.stride + 16, rows * output.stride + 16];
+            let steps = [rows * input.stride + LINE, rows * output.stride + LINE];
             left.grow(POINTS * steps[0]);
             right.grow(POINTS * steps[1]);
             let to = [Shared::new(left), Shared::new(right)];
@@ -133,7 +134,8 @@ impl Sides {
                 .collect();
             sums.par_chunks_exact_mut(input.channels * output.stride).enumerate().for_each(
                 |(point, sums)| {
-                    let (a, b) = (&left[point * steps[0]..], &right[point * steps[1]..]);
+                    let a = &left[point * steps[0]..];
+                    let b = &right[point * steps[1]..];
                     outer_products(self.isa, &panels, &pairs, a, b, sums);
                 },
             );
@@ -156,30 +158,31 @@ impl Sides {
         let grads =
             step.grads.map(|g| group.outputs.get(g).copied().flatten().unwrap_or(output.frames));
         let place = |side: usize, stride: usize| {
-            // SAFETY: the row belongs to this task alone.
+            // SAFETY: the row belongs to this task alone, and both sides outlive the tasks.
             unsafe { to[side].at(row * stride, (POINTS - 1) * steps[side] + stride) }
         };
-        // SAFETY: the frames hold every pixel of the tile, the zero pixel included, and `place`
-        // holds POINTS rows of `stride` values, `steps` apart.
-        unsafe {
-            let call = Forward {
-                frames: inputs.map(|t| input.values[input.frame(t)..].as_ptr()),
-                combine: step.combine,
-                offsets: &self.inputs[tile],
-                channels: input.stride,
-                to: place(0, input.stride),
-                step: steps[0],
-            };
-            transform::input(self.isa, &call);
-            let call = Forward {
-                frames: grads.map(|t| output.values[output.frame(t)..].as_ptr()),
-                combine: step.combine_grads,
-                offsets: &self.grads[tile],
-                channels: output.stride,
-                to: place(1, output.stride),
-                step: steps[1],
-            };
-            transform::grad(self.isa, &call);
-        }
+        let call = Forward {
+            frames: inputs.map(|t| input.values[input.frame(t)..].as_ptr()),
+            combine: step.combine,
+            offsets: &self.inputs[tile],
+            channels: input.stride,
+            to: place(0, input.stride),
+            step: steps[0],
+        };
+        // SAFETY: the offsets are pixels of a frame with the input's stride (`add` checks the
+        // shape), and the frame has the zero pixel behind them; `place` was checked for a row at
+        // each point.
+        unsafe { transform::input(self.isa, &call) }
+        let call = Forward {
+            frames: grads.map(|t| output.values[output.frame(t)..].as_ptr()),
+            combine: step.combine_grads,
+            offsets: &self.grads[tile],
+            channels: output.stride,
+            to: place(1, output.stride),
+            step: steps[1],
+        };
+        // SAFETY: as for the input, with the gradient's frames, stride and offsets, whose shape
+        // `add` checks too; `place` was checked for a row at each point.
+        unsafe { transform::grad(self.isa, &call) }
     }
 }

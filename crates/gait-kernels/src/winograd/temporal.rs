@@ -19,7 +19,7 @@ pub(crate) enum Temporal {
 /// One product of the temporal algorithm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// Which of the group's source frames are combined, and how.
+    /// Which of the group's source frames it reads, and how they are combined.
     pub sources: [usize; 2],
     pub combine: Combine,
     /// How the gradients of the group's output frames are combined; the adjoint of `effects`.
@@ -32,16 +32,17 @@ pub(crate) struct Step {
 /// Output frames that are produced together.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
-    /// Frames that the steps name; one past the last frame is the zero frame.
+    /// Frames that the steps refer to; one past the last frame is the zero frame.
     pub sources: Vec<usize>,
     /// One or two frames; `None` where the sequence ends.
     pub outputs: [Option<usize>; 2],
 }
 
-/// Names the zero frame among the output frames of a group.
+/// Stands for the zero frame among the output frames of a group.
 const NO_GRAD: usize = 2;
 
 impl Temporal {
+    /// The products, in the order in which they are summed.
     pub fn steps(self) -> Vec<Step> {
         use Combine::{Difference, First, Sum};
         use Effect::{Add, Nothing, Set, Subtract};
@@ -52,6 +53,11 @@ impl Temporal {
             combine_grads,
             effects,
         };
+        // F(2, 3) for the frames d0 to d3 and the taps g0 to g2:
+        //   m0 = (d0 - d2) g0              y0 = m0 + m1 + m2
+        //   m1 = (d1 + d2) (g0 + g1 + g2) / 2
+        //   m2 = (d2 - d1) (g0 - g1 + g2) / 2
+        //   m3 = (d1 - d3) g2              y1 = m1 - m2 - m3
         match self {
             Self::Sum { taps } => (0..taps)
                 .map(|tap| step([tap, tap], First, [0, 0], First, [Add, Nothing]))
@@ -65,7 +71,7 @@ impl Temporal {
         }
     }
 
-    /// How a step's weights are made of the temporal taps: `(tap, factor)`.
+    /// The combination of temporal taps that makes each step's weights: `(tap, factor)`.
     pub fn factors(self) -> Vec<Vec<(usize, f32)>> {
         match self {
             Self::Sum { taps } => (0..taps).map(|tap| vec![(tap, 1.0)]).collect(),
@@ -78,8 +84,8 @@ impl Temporal {
         }
     }
 
-    /// The output frames in groups. Groups that read the same taps stand together, so that a
-    /// strided gradient, where most taps read nothing, can skip steps.
+    /// The output frames in groups. Groups that read the same taps are adjacent, so that a strided
+    /// gradient, where most taps read nothing, can skip steps.
     pub fn groups(self, geometry: &Geometry) -> Vec<Group> {
         let frames = geometry.frames_in;
         match self {

@@ -31,8 +31,8 @@ pub(crate) fn count(p: &RegionConv3d) -> usize {
 
 /// Where tiles start, and of which region.
 ///
-/// Each region is covered for itself, every tile starting where the last one left the first pixel
-/// uncovered. On a grid that all regions share, 30% random columns of 44 take 1.76 times the tiles
+/// Each region is covered on its own; every tile starts at the first pixel that the tiles before it
+/// left uncovered. On a grid that all regions share, 30% random columns of 44 take 1.76 times the tiles
 /// of one region; this way 1.58 times, and 1.48 instead of 1.69 of 22.
 fn places(p: &RegionConv3d) -> Vec<(usize, usize, i32)> {
     let mut regions = p.labels.map_or(vec![0], <[i32]>::to_vec);
@@ -59,7 +59,8 @@ fn places(p: &RegionConv3d) -> Vec<(usize, usize, i32)> {
 fn tile(p: &RegionConv3d, row: usize, column: usize, region: i32) -> Tile {
     // Input rows and columns start one before the tile; the shift keeps them unsigned.
     let pixel = |r: usize, c: usize| {
-        let (r, c) = (r.checked_sub(1)?, c.checked_sub(1)?);
+        let r = r.checked_sub(1)?;
+        let c = c.checked_sub(1)?;
         let inside = r < p.height && c < p.width;
         let pixel = r * p.width + c;
         (inside && p.labels.is_none_or(|l| l[pixel] == region)).then_some(pixel)

@@ -161,7 +161,7 @@ mod tests {
     use burn::module::ModuleMapper;
     use burn::tensor::DType;
     use gait_data::Batch;
-    use gait_kernels::Path;
+    use gait_kernels::Algorithm;
 
     use crate::net::prepared::problem;
     use crate::settings::Settings;
@@ -196,8 +196,8 @@ mod tests {
 
     /// Largest difference of the embeddings of a network of a preset from those of the same network
     /// in float64, where every convolution runs by plain Burn operations, relative to the largest
-    /// value; and the paths of its convolutions.
-    fn error(preset: &str, channels: [usize; 3], steps: usize) -> (f64, Vec<Path>) {
+    /// value; and the algorithms of its convolutions.
+    fn error(preset: &str, channels: [usize; 3], steps: usize) -> (f64, Vec<Algorithm>) {
         let mut settings = Settings::preset(preset).unwrap();
         settings.model.channels = channels.to_vec();
         settings.train.learning_rate = 1e-3;
@@ -220,19 +220,21 @@ mod tests {
         let got = evaluator.embed(clips).unwrap().cast(DType::F64);
         let largest = |x: Tensor<3>| x.abs().max().into_scalar::<f64>();
         let plans = plan::layers(&evaluator.net.settings);
-        let path = |plan| problem(plan, None).map(|problem| Path::of(&problem));
-        let paths = plans.iter().filter_map(path).collect();
-        (largest(got - want.clone()) / largest(want), paths)
+        let algorithm = |plan| problem(plan, None).map(|problem| Algorithm::for_problem(&problem));
+        let algorithms = plans.iter().filter_map(algorithm).collect();
+        (largest(got - want.clone()) / largest(want), algorithms)
     }
 
     /// The kernels by themselves are checked in gait-kernels; here are all layers one after the other.
     #[test]
     fn embeddings_by_winograd_are_those_of_plain_convolutions() {
-        let pair = Path::WinogradPair;
-        for (preset, lta) in [("paper-small", Path::Winograd), ("parts-small", Path::Pixels)] {
-            let (error, paths) = error(preset, [16, 24, 32], 20);
+        let pair = Algorithm::WinogradPair;
+        for (preset, lta) in
+            [("paper-small", Algorithm::Winograd), ("parts-small", Algorithm::Pixels)]
+        {
+            let (error, algorithms) = error(preset, [16, 24, 32], 20);
             println!("{preset}: {error:.1e}");
-            assert_eq!(paths, [Path::Pixels, lta, pair, pair, pair], "{preset}");
+            assert_eq!(algorithms, [Algorithm::Pixels, lta, pair, pair, pair], "{preset}");
             assert!(error < 1e-4, "{preset}: {error:e}");
         }
     }

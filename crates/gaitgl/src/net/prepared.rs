@@ -5,7 +5,7 @@ use std::fmt;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
-use gait_kernels::{Branches, PreparedLayer, RegionConv3d};
+use gait_kernels::{GlobalLocal, PreparedLayer, RegionConv3d};
 
 use super::plan::{LayerKind, LayerPlan};
 use super::tensors::values;
@@ -100,7 +100,7 @@ fn one(
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
     let weight = values(weight.val());
-    Some(PreparedLayer::new(&problem(plan, regions)?, Branches::One(&weight), SLOPE))
+    Some(PreparedLayer::new(&problem(plan, regions)?, &weight, SLOPE))
 }
 
 fn two(
@@ -109,11 +109,12 @@ fn two(
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
     let [global, local] = weights.map(|weight| values(weight.val()));
-    let branches = match plan.kind {
-        LayerKind::GlobalLocal(Join::Stack) => Branches::Stack { global: &global, local: &local },
-        _ => Branches::Sum { global: &global, local: &local },
+    let join = match plan.kind {
+        LayerKind::GlobalLocal(join) => join,
+        _ => Join::Sum,
     };
-    Some(PreparedLayer::new(&problem(plan, regions)?, branches, SLOPE))
+    let layer = GlobalLocal { problem: problem(plan, regions)?, join, slope: SLOPE };
+    Some(layer.prepare(&global, &local))
 }
 
 /// The convolution of a layer.
@@ -144,12 +145,12 @@ mod tests {
     use crate::mask;
     use crate::settings::ModelSettings;
     use crate::settings::presets;
-    use gait_kernels::Path;
+    use gait_kernels::Algorithm;
 
-    /// The kernels cannot know the networks: here the real layers meet the choice of the path, whole
+    /// The kernels cannot know the networks: here the real layers meet the choice of the algorithm, whole
     /// and with the regions of their local branch.
     #[test]
-    fn no_layer_of_a_preset_falls_back_to_the_direct_path() {
+    fn no_layer_of_a_preset_falls_back_to_the_direct_algorithm() {
         for name in presets::NAMES {
             for (height, width) in [(64, 44), (128, 88)] {
                 let settings = ModelSettings { height, width, ..presets::model(name).unwrap() };
@@ -157,10 +158,10 @@ mod tests {
                 for (layer, plan) in plan::layers(&settings).into_iter().enumerate() {
                     let want = match plan.kind {
                         LayerKind::SpatialPool => continue,
-                        LayerKind::Lta([_, 1, 1], _) => Path::Pixels,
-                        LayerKind::Lta(..) => Path::Winograd,
-                        _ if plan.channels_in == 1 => Path::Pixels,
-                        _ => Path::WinogradPair,
+                        LayerKind::Lta([_, 1, 1], _) => Algorithm::Pixels,
+                        LayerKind::Lta(..) => Algorithm::Winograd,
+                        _ if plan.channels_in == 1 => Algorithm::Pixels,
+                        _ => Algorithm::WinogradPair,
                     };
                     let mut generator = mask::training_generator(1, 0, layer);
                     let drawn =
@@ -168,7 +169,11 @@ mod tests {
                     let cut = matches!(plan.kind, LayerKind::GlobalLocal(_)).then_some(&drawn);
                     for regions in [None, cut] {
                         let problem = RegionConv3d { frames, ..problem(&plan, regions).unwrap() };
-                        assert_eq!(Path::of(&problem), want, "{name} {height}x{width} {plan:?}");
+                        assert_eq!(
+                            Algorithm::for_problem(&problem),
+                            want,
+                            "{name} {height}x{width} {plan:?}"
+                        );
                     }
                     frames = plan.frames_out(frames);
                 }

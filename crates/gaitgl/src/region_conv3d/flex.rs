@@ -5,7 +5,7 @@ use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, TensorData};
-use gait_kernels::{Branches, GlobalLocal, PreparedLayer, RegionConv3d, Signs};
+use gait_kernels::{GlobalLocal, RegionConv3d};
 
 use super::{Join, RegionConv, RegionOps, SLOPE, elementwise, plain};
 use crate::mask::Regions;
@@ -75,12 +75,8 @@ impl RegionOps for Flex {
         let conv = branch(global.shape().dims(), regions);
         let problem = problem(shape, global.shape().dims(), &conv);
         let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
-        let (global, local) = (global.storage(), local.storage());
-        let branches = match join {
-            Join::Sum => Branches::Sum { global, local },
-            Join::Stack => Branches::Stack { global, local },
-        };
-        let layer = PreparedLayer::new(&problem, branches, SLOPE);
+        let layer = GlobalLocal { problem, join, slope: SLOPE };
+        let layer = layer.prepare(global.storage(), local.storage());
         tensor(layer.forward(shape[0], shape[2], x.storage()), joined(&problem, join))
     }
 
@@ -97,9 +93,8 @@ impl RegionOps for Flex {
         let conv = branch(global.shape().dims(), regions);
         let problem = problem(x.shape().dims(), global.shape().dims(), &conv);
         let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
-        let layer = GlobalLocal { problem, stacked: join == Join::Stack, slope: SLOPE };
+        let layer = GlobalLocal { problem, join, slope: SLOPE };
         let (y, signs) = layer.forward(x.storage(), global.storage(), local.storage());
-        let signs = signs.into_bytes();
         let length = [signs.len()];
         let signs = FlexTensor::from_data(TensorData::new(signs, length));
         (tensor(y, joined(&problem, join)), signs)
@@ -119,15 +114,15 @@ impl RegionOps for Flex {
             return plain::global_local_backward::<Self>(tensors, layer, signs, grad, wants_x);
         }
         let (input, kernel) = (x.shape().dims(), global.shape().dims());
-        let (conv, stacked) = (branch(kernel, layer.0), layer.1 == Join::Stack);
-        let layer = GlobalLocal { problem: problem(input, kernel, &conv), stacked, slope: SLOPE };
+        let (regions, join) = layer;
+        let conv = branch(kernel, regions);
+        let layer = GlobalLocal { problem: problem(input, kernel, &conv), join, slope: SLOPE };
         let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
-        let signs = Signs::from_bytes(signs.storage().to_vec());
         let weights = [global.storage(), local.storage()];
         let grad = grad.to_contiguous();
-        let by = layer.backward(x.storage(), weights, &signs, grad.storage(), wants_x);
-        let by_x = wants_x.then(|| tensor(by.x, input));
-        (tensor(by.global, kernel), tensor(by.local, kernel), by_x)
+        let grads = layer.backward(x.storage(), weights, signs.storage(), grad.storage(), wants_x);
+        let grad_x = grads.x.map(|grad| tensor(grad, input));
+        (tensor(grads.global, kernel), tensor(grads.local, kernel), grad_x)
     }
 
     fn spatial_max_pool(x: FlexTensor) -> FlexTensor {
@@ -201,9 +196,7 @@ fn branch(kernel: [usize; 5], regions: Option<Regions>) -> RegionConv {
 /// The shape of a global-local layer's output.
 fn joined(problem: &RegionConv3d, join: Join) -> [usize; 5] {
     let mut shape = output_shape(problem);
-    if join == Join::Stack {
-        shape[3] *= 2;
-    }
+    shape[3] *= join.maps();
     shape
 }
 
