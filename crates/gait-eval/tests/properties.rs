@@ -23,8 +23,9 @@ fn definition(e: &Embeddings, distance: Distance, i: usize, j: usize) -> f64 {
         Distance::Strips => mean(&|p| squared(p).sqrt()),
         Distance::Flat => (0..e.strips()).map(squared).sum::<f64>().sqrt(),
         Distance::Cosine => {
-            let length = |n: usize, p: usize| dot(n, n, p).sqrt().max(1e-12);
-            1.0 - mean(&|p| dot(i, j, p) / (length(i, p) * length(j, p)))
+            let length = |n: usize, p: usize| dot(n, n, p).sqrt();
+            let lengths = |p: usize| length(i, p) * length(j, p);
+            1.0 - mean(&|p| if lengths(p) > 0.0 { dot(i, j, p) / lengths(p) } else { 0.0 })
         }
     }
 }
