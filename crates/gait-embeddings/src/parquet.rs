@@ -215,7 +215,6 @@ mod tests {
     use bytes::Bytes;
     use gait_support::full_message;
     use parquet::basic::Compression;
-    use parquet::errors::ParquetError;
     use parquet::file::metadata::{ParquetMetaDataReader, ParquetMetaDataWriter};
 
     use super::*;

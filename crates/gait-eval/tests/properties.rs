@@ -41,8 +41,8 @@ fn embeddings() -> impl Strategy<Value = Embeddings> {
                 "cl-02",
             ];
             let names = names.into_iter().map(|(s, c, v)| {
-                let (subject, view) = (s.to_string(), (18 * u32::from(v)).to_string());
-                (subject, conditions[usize::from(c)].to_owned(), view)
+                let view = (18 * u32::from(v)).to_string();
+                (s.to_string(), conditions[usize::from(c)].to_owned(), view)
             });
             let values = values.into_iter().map(|v| f32::from(v) * 0.25).collect();
             Embeddings::new(channels, strips, values, names).unwrap()

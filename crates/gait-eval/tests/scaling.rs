@@ -37,7 +37,8 @@ fn noise(count: usize) -> Vec<f32> {
 /// Twelve people in CASIA-B's conditions, 24 values each with much noise, so that some are taken for
 /// others.
 fn walkers() -> Embeddings {
-    let (people, width) = (12, 24);
+    let people = 12;
+    let width = 24;
     let centres = noise(people * width);
     let mut names = Vec::new();
     for subject in 0..people {
