@@ -1,23 +1,24 @@
-//! What a Parquet file claims, before the library that reads it believes it: it makes room for as
-//! many columns and values as the file says, and a file of some bytes can say anything.
+//! Checks what a Parquet file claims to contain, before a library believes it: the library reserves
+//! memory for as many columns and values as the file states, and a small file can state anything.
 //!
 //! The names are those of the format's description, `parquet.thrift`.
 
-use anyhow::{Context, bail, ensure};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 
+use crate::Format;
+use crate::error::{Cause, ColumnError, DecodeError, Excess};
 use crate::thrift::{LIST, NUMBER, STRUCT, count, fields, list, number, skip};
 
-/// Nested columns that are read, ours being three.
+/// How deep columns may nest; ours are three deep.
 const DEEPEST: usize = 16;
 /// What ends a file: the length of its description in four bytes, and its mark.
 const END: u64 = 8;
 
-/// The most unpacked bytes for one byte of a file. Embeddings hardly shrink, and names, which do, are
-/// the smaller part.
+/// The most unpacked bytes for one byte of a file. Embeddings hardly compress; names do, but are the
+/// smaller part.
 const MOST_UNPACKED: u64 = 32;
 /// The most values for one byte of a file: equal ones may be stored as a count.
 pub const MOST_VALUES: u64 = 4;
@@ -25,29 +26,30 @@ pub const MOST_VALUES: u64 = 4;
 const LEAST_VALUE: u64 = 2;
 /// Lengths that are tried for a header. Statistics are the only long part of it.
 const HEADERS: [u64; 2] = [1 << 10, 64 << 10];
-/// How to write what is refused here although it is no deceit, such as embeddings that are all zero.
-pub const PLAINLY: &str = "write it with compression=\"none\" and use_dictionary=False, or as .npz";
-/// Encodings of `parquet.thrift` that give no more values than their page says: plain, dictionary
-/// (old and new name) and byte stream split. The lengths inside the delta encodings are believed too.
+/// Encodings of `parquet.thrift` that give no more values than their page states: plain, dictionary
+/// (old and new name) and byte stream split. Delta encodings have further lengths inside.
 const ENCODINGS: [i64; 4] = [0, 2, 8, 9];
 
 /// Checks the columns of a file.
 ///
 /// # Errors
 /// Columns that claim more below them than there are, or nest without end.
-pub fn check_columns(file: &impl ChunkReader) -> anyhow::Result<()> {
-    let short = "this is no .parquet file, or it is cut short";
-    let end = file.len().checked_sub(END).context(short)?;
-    let tail = file.get_bytes(end, 4)?;
-    let length: u64 = tail[..].try_into().map(u32::from_le_bytes)?.into();
-    let start = end.checked_sub(length).context(short)?;
-    let mut bytes = file.get_bytes(start, usize::try_from(length)?)?;
+pub fn check_columns(file: &impl ChunkReader) -> Result<(), DecodeError> {
+    let short = || DecodeError::OtherFormat { format: Format::Parquet, cause: None };
+    let read = |start, length: usize| {
+        let bytes = file.get_bytes(start, length);
+        bytes.map_err(|error| DecodeError::Damaged(Some(error.into())))
+    };
+    let end = file.len().checked_sub(END).ok_or_else(short)?;
+    let length = read(end, 4)?.try_get_u32_le().map_err(|_| short())?;
+    let start = end.checked_sub(length.into()).ok_or_else(short)?;
+    let mut bytes = read(start, length as usize)?;
     fields(&mut bytes, |id, kind, bytes| match (id, kind) {
         (2, LIST) => columns(bytes),
         (2, _) => None,
         _ => skip(bytes, kind),
     })
-    .context("its columns are damaged, or nest too deep")
+    .ok_or(DecodeError::Schema)
 }
 
 /// The list of `SchemaElement`: each before those below it.
@@ -97,16 +99,18 @@ impl Claims {
         &mut self,
         file: &impl ChunkReader,
         column: &ColumnChunkMetaData,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), ColumnError> {
         check_codec(column.compression())?;
-        // `byte_range` panics where these are negative.
+        // `byte_range` panics if these are negative.
         let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
-        let mut at = u64::try_from(start).context("it starts nowhere")?;
+        let mut at = u64::try_from(start).map_err(|_| ColumnError::Damaged(None))?;
         let size = u64::try_from(column.compressed_size()).ok();
         let end = size.and_then(|size| at.checked_add(size)).filter(|end| *end <= self.length);
-        let end = end.context("it is cut short")?;
+        let end = end.ok_or(ColumnError::Truncated)?;
         self.packed = self.packed.saturating_add(end - at);
-        ensure!(self.packed <= self.length, "its row groups lie over each other");
+        if self.packed > self.length {
+            return Err(ColumnError::Overlap);
+        }
         while at < end {
             let (page, header) = read_header(file, at, end)?;
             self.add_page(&page)?;
@@ -115,54 +119,48 @@ impl Claims {
         Ok(())
     }
 
-    fn add_page(&mut self, page: &Page) -> anyhow::Result<()> {
-        ensure!(
-            page.encoding.is_none_or(|encoding| ENCODINGS.contains(&encoding)),
-            "a page of it has a delta encoding, which is not read; write it with \
-             column_encoding=\"PLAIN\", or write .npz"
-        );
-        ensure!(
-            page.dictionary.saturating_mul(LEAST_VALUE) <= page.unpacked,
-            "a dictionary of it claims more than it can hold"
-        );
+    fn add_page(&mut self, page: &Page) -> Result<(), ColumnError> {
+        if page.encoding.is_some_and(|encoding| !ENCODINGS.contains(&encoding)) {
+            return Err(ColumnError::DeltaEncoding);
+        }
+        if page.dictionary.saturating_mul(LEAST_VALUE) > page.unpacked {
+            return Err(ColumnError::Excess(Excess::Values));
+        }
         self.unpacked = self.unpacked.saturating_add(page.unpacked);
-        ensure!(
-            self.unpacked <= self.length.saturating_mul(MOST_UNPACKED),
-            "it unpacks to more than {MOST_UNPACKED} times the file, which is not read; {PLAINLY}"
-        );
+        if self.unpacked > self.length.saturating_mul(MOST_UNPACKED) {
+            return Err(ColumnError::Excess(Excess::Bytes));
+        }
         self.values = self.values.saturating_add(page.values);
-        ensure!(
-            self.values <= self.length.saturating_mul(MOST_VALUES),
-            "it claims more than {MOST_VALUES} values for a byte of the file, which is not read; \
-             {PLAINLY}"
-        );
+        if self.values > self.length.saturating_mul(MOST_VALUES) {
+            return Err(ColumnError::Excess(Excess::Values));
+        }
         Ok(())
     }
 }
 
-fn check_codec(codec: Compression) -> anyhow::Result<()> {
-    let read =
-        matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_));
-    let name = codec.to_string();
-    let name = name.split('(').next().unwrap_or_default();
-    ensure!(
-        read,
-        "it is compressed by {name}, which is not read; write it with compression=\"zstd\" or \
-         \"snappy\""
-    );
-    Ok(())
+fn check_codec(codec: Compression) -> Result<(), ColumnError> {
+    match codec {
+        Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_) => Ok(()),
+        other => {
+            // Without the level: `GZIP(GzipLevel(6))`.
+            let name = other.to_string();
+            Err(ColumnError::Codec(name.split('(').next().unwrap_or_default().to_owned()))
+        }
+    }
 }
 
 /// The header of the page at a place of a file, and its length.
-fn read_header(file: &impl ChunkReader, at: u64, end: u64) -> anyhow::Result<(Page, u64)> {
+fn read_header(file: &impl ChunkReader, at: u64, end: u64) -> Result<(Page, u64), ColumnError> {
     for longest in HEADERS {
         let longest = longest.min(end - at);
-        let mut bytes = file.get_bytes(at, usize::try_from(longest)?)?;
+        let length = usize::try_from(longest).map_err(|_| ColumnError::Truncated)?;
+        let bytes = file.get_bytes(at, length);
+        let mut bytes = bytes.map_err(|error| ColumnError::Damaged(Some(Cause::from(error))))?;
         if let Some(page) = Page::read(&mut bytes) {
             return Ok((page, longest - bytes.len() as u64));
         }
     }
-    bail!("a page of it is damaged")
+    Err(ColumnError::Damaged(None))
 }
 
 /// What the header of a page says. Numbers are not negative.
@@ -234,13 +232,13 @@ mod tests {
         assert_eq!(&bytes[..], b"data");
     }
 
-    /// The verdict on a file that is one page of 40 bytes after `header`.
-    fn verdict(header: &[u8]) -> String {
-        verdict_on(header, 0, Compression::SNAPPY, 1)
+    /// What is wrong with a file that is one page of 40 bytes after `header`.
+    fn problem(header: &[u8]) -> String {
+        problem_on(header, 0, Compression::SNAPPY, 1)
     }
 
-    /// [`verdict`] where so many columns claim to start at `start`.
-    fn verdict_on(header: &[u8], start: i64, codec: Compression, columns: usize) -> String {
+    /// [`problem`] where so many columns claim to start at `start`.
+    fn problem_on(header: &[u8], start: i64, codec: Compression, columns: usize) -> String {
         let bytes = Bytes::from([header, &[0; 40]].concat());
         let leaf = Type::primitive_type_builder("x", PhysicalType::FLOAT).build().unwrap();
         let root = Type::group_type_builder("root").with_fields(vec![Arc::new(leaf)]).build();
@@ -252,37 +250,37 @@ mod tests {
             .build()
             .unwrap();
         let mut claims = Claims::new(bytes.len() as u64);
-        let verdict = (0..columns).try_for_each(|_| claims.add(&bytes, &column));
-        verdict.err().map_or_else(String::new, |e| e.to_string())
+        let problem = (0..columns).try_for_each(|_| claims.add(&bytes, &column));
+        problem.err().map_or_else(String::new, |e| e.to_string())
     }
 
     #[test]
     fn what_a_page_cannot_hold_is_refused() {
-        assert_eq!(verdict(&HEADER), "");
+        assert_eq!(problem(&HEADER), "");
         let changed = |at: usize, bytes: &[u8]| {
             let after = at + if at == 3 { 2 } else { 1 };
-            verdict(&[&HEADER[..at], bytes, &HEADER[after..]].concat())
+            problem(&[&HEADER[..at], bytes, &HEADER[after..]].concat())
         };
         let most = [0xFE, 0xFF, 0xFF, 0xFF, 0x0F];
-        assert!(changed(3, &most).contains("unpacks to more than 32 times"), "unpacked bytes");
-        assert!(changed(9, &most).contains("more than 4 values for a byte"), "values");
+        assert!(changed(3, &most).contains("more bytes than"), "unpacked bytes");
+        assert!(changed(9, &most).contains("more values than"), "values");
         assert!(changed(11, &[12]).contains("delta encoding"), "encoding");
         // The same as a dictionary of 2^31 values.
         let mut dictionary = HEADER.to_vec();
         dictionary[7] = 0x4C;
         dictionary.splice(9..10, most);
-        assert!(verdict(&dictionary).contains("more than it can hold"), "dictionary");
+        assert!(problem(&dictionary).contains("more values than"), "dictionary");
     }
 
     #[test]
     fn columns_lie_in_the_file_and_beside_each_other() {
-        let on = |start, codec, columns| verdict_on(&HEADER, start, codec, columns);
-        assert_eq!(on(-1, Compression::SNAPPY, 1), "it starts nowhere");
-        assert_eq!(on(1, Compression::SNAPPY, 1), "it is cut short");
-        assert_eq!(on(0, Compression::SNAPPY, 2), "its row groups lie over each other");
+        let on = |start, codec, columns| problem_on(&HEADER, start, codec, columns);
+        assert_eq!(on(-1, Compression::SNAPPY, 1), "it is damaged");
+        assert_eq!(on(1, Compression::SNAPPY, 1), "it is truncated");
+        assert_eq!(on(0, Compression::SNAPPY, 2), "it has row groups that overlap");
         assert_eq!(on(0, Compression::ZSTD(Default::default()), 1), "");
         let gzip = on(0, Compression::GZIP(Default::default()), 1);
-        assert!(gzip.starts_with("it is compressed by GZIP, which is not read; "), "{gzip}");
+        assert!(gzip.starts_with("it is compressed with GZIP, which is not"), "{gzip}");
     }
 
     #[test]

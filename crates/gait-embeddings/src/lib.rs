@@ -1,82 +1,131 @@
-//! Embeddings as files for other programs: numpy's `.npz`, and `.parquet`.
+//! Files of gait embeddings, to exchange them with other programs.
+//!
+//! [`write()`] and [`read`] convert between [`Embeddings`] and two formats, which the extension
+//! selects ([`Format`]):
+//!
+//! - `.npz` for NumPy: four arrays, read with `numpy.load`;
+//! - `.parquet` for pandas, polars and databases: one row per sequence with its names, so that a
+//!   table can be filtered, joined and plotted without any code for this project.
+//!
+//! ```
+//! use gait_eval::Embeddings;
+//!
+//! let names = [("anna", "nm-01", "090"), ("ben", "nm-01", "090")];
+//! let names = names.map(|(who, how, view)| (who.to_owned(), how.to_owned(), view.to_owned()));
+//! // Two channels, one strip.
+//! let embeddings = Embeddings::new(2, 1, vec![0.1, 0.2, 5.0, 5.3], names)?;
+//!
+//! let folder = tempfile::tempdir()?;
+//! for file in ["embeddings.npz", "embeddings.parquet"] {
+//!     let path = folder.path().join(file);
+//!     gait_embeddings::write(&path, &embeddings)?;
+//!     assert_eq!(gait_embeddings::read(&path)?, embeddings);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Files of other programs may have other types: floats of 16, 32 or 64 bits, and names as text or
+//! integers. A file is never trusted: the memory that it takes is limited by its size, and a damaged
+//! file gives an [`EmbeddingsFileError`] that says what is wrong, not a panic. This is why `.npy`
+//! headers and Parquet's page headers are parsed here, and only then given to a library.
 
 mod claims;
+mod columns;
+mod error;
+mod npy;
 mod npz;
 mod parquet;
 mod rows;
 mod thrift;
 
+use std::fmt;
+use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
 
 use ::parquet::file::reader::ChunkReader;
-use anyhow::{Context, bail};
 use bytes::Bytes;
 use gait_eval::Embeddings;
+use gait_support::FileError;
 use gait_support::files::write_atomic_with;
 
-/// The names of the columns beside `embeddings`.
-const NAMES: [&str; 3] = ["subject", "condition", "view"];
+pub use error::{
+    Cause, ColumnError, DecodeError, EmbeddingsFileError, EncodeError, Excess, Expected,
+};
 
 /// How embeddings are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// numpy arrays, uncompressed: `embeddings` float32 `[n, c, p]`, and `subject`, `condition`,
-    /// `view` as fixed-width unicode `[n]`.
+    /// NumPy arrays, uncompressed: `embeddings` float32 `[n, c, p]`, and `subject`, `condition`,
+    /// `view` as fixed-width Unicode `[n]`.
     Npz,
     /// Columns `subject`, `condition`, `view` and `embeddings`, a fixed-size list of `c * p`
     /// float32 in the order `[c, p]`; `channels` and `strips` in the key-value metadata.
     Parquet,
 }
 
-/// The format that a file's name asks for.
-///
-/// # Errors
-/// If the name ends in neither `.npz` nor `.parquet`.
-pub fn check_format(path: &Path) -> anyhow::Result<Format> {
-    match path.extension().and_then(|end| end.to_str()) {
-        Some("npz") => Ok(Format::Npz),
-        Some("parquet") => Ok(Format::Parquet),
-        _ => bail!("{}: embeddings are files named .npz or .parquet", path.display()),
+impl fmt::Display for Format {
+    /// With its article: `a .parquet`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Npz => "an .npz",
+            Self::Parquet => "a .parquet",
+        })
     }
 }
 
-/// Writes embeddings, whole or not at all; missing folders are made.
+impl Format {
+    /// The format that the extension of a path selects.
+    ///
+    /// # Errors
+    /// The path ends in neither `.npz` nor `.parquet`.
+    pub fn from_path(path: &Path) -> Result<Self, EmbeddingsFileError> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("npz") => Ok(Self::Npz),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(EmbeddingsFileError::Extension { path: path.to_owned() }),
+        }
+    }
+}
+
+/// Writes embeddings, whole or not at all; missing folders are created.
 ///
 /// # Errors
-/// A name that asks for no format, embeddings that contradict themselves, a folder that cannot be
-/// written to, a full disk.
-pub fn write(path: &Path, embeddings: &Embeddings) -> anyhow::Result<()> {
-    let format = check_format(path)?;
-    let write = |file: &mut std::fs::File| match format {
+/// An extension that selects no format, a folder that cannot be written to, a full disk.
+pub fn write(path: &Path, embeddings: &Embeddings) -> Result<(), EmbeddingsFileError> {
+    let format = Format::from_path(path)?;
+    let encoded = write_atomic_with(path, |file| match format {
         Format::Npz => npz::write(file, embeddings),
         Format::Parquet => parquet::write(file, embeddings),
-    };
-    write_atomic_with(path, write).with_context(|| format!("cannot write {}", path.display()))
+    });
+    encoded.map_err(|reason| match reason {
+        EncodeError::Io(source) => FileError::io("write", path, source).into(),
+        reason => EmbeddingsFileError::Encode { path: path.to_owned(), reason },
+    })
 }
 
 /// Reads embeddings that [`write()`] or another program wrote.
 ///
 /// # Errors
-/// A file that is missing, damaged, of another form (the message says which), or holds embeddings
-/// that contradict themselves.
-pub fn read(path: &Path) -> anyhow::Result<Embeddings> {
-    let format = check_format(path)?;
-    let read = || {
-        let file = std::fs::File::open(path)?;
-        match format {
-            Format::Npz => npz::read(file),
-            Format::Parquet => read_parquet(file),
-        }
+/// A file that is missing, damaged, of another form, or without valid embeddings.
+pub fn read(path: &Path) -> Result<Embeddings, EmbeddingsFileError> {
+    let format = Format::from_path(path)?;
+    let file = File::open(path).map_err(|source| FileError::io("read", path, source))?;
+    let decoded = match format {
+        Format::Npz => npz::read(file),
+        Format::Parquet => read_parquet(file),
     };
-    read().with_context(|| format!("cannot read {}", path.display()))
+    decoded.map_err(|reason| match reason {
+        DecodeError::Io(source) => FileError::io("read", path, source).into(),
+        reason => EmbeddingsFileError::Decode { path: path.to_owned(), reason },
+    })
 }
 
-/// [`read`] of a file's bytes.
+/// Reads embeddings from the bytes of a file.
 ///
 /// # Errors
 /// As [`read`], without the file's name.
-pub fn decode(format: Format, bytes: Vec<u8>) -> anyhow::Result<Embeddings> {
+pub fn decode(format: Format, bytes: Vec<u8>) -> Result<Embeddings, DecodeError> {
     match format {
         Format::Npz => npz::read(Cursor::new(bytes)),
         Format::Parquet => read_parquet(Bytes::from(bytes)),
@@ -84,18 +133,14 @@ pub fn decode(format: Format, bytes: Vec<u8>) -> anyhow::Result<Embeddings> {
 }
 
 /// [`parquet::read`], whose library panics at some damaged files.
-fn read_parquet(file: impl ChunkReader + 'static) -> anyhow::Result<Embeddings> {
-    let read = gait_support::caught(|| parquet::read(file));
-    read.unwrap_or_else(|| bail!("it is damaged: its decoder cannot make sense of it"))
-}
-
-/// The three names of each sequence, in the order of [`NAMES`].
-fn columns(embeddings: &Embeddings) -> [&[String]; 3] {
-    [embeddings.subjects(), embeddings.conditions(), embeddings.views()]
+fn read_parquet(file: impl ChunkReader + 'static) -> Result<Embeddings, DecodeError> {
+    gait_support::caught(|| parquet::read(file)).unwrap_or(Err(DecodeError::Damaged(None)))
 }
 
 #[cfg(test)]
 mod tests {
+    use gait_support::full_message;
+
     use super::*;
 
     /// Another size on every axis, and names of other lengths and alphabets.
@@ -113,7 +158,7 @@ mod tests {
         let mut bytes = std::fs::read(&path).unwrap();
         change(&mut bytes);
         std::fs::write(&path, bytes).unwrap();
-        format!("{:#}", read(&path).unwrap_err())
+        full_message(&read(&path).unwrap_err())
     }
 
     #[test]
@@ -130,7 +175,7 @@ mod tests {
     #[test]
     fn other_endings_are_refused_before_any_work() {
         for name in ["a", "a.csv", "npz"] {
-            let message = check_format(Path::new(name)).unwrap_err().to_string();
+            let message = Format::from_path(Path::new(name)).unwrap_err().to_string();
             assert!(message.contains(".npz or .parquet"), "{message}");
         }
     }
@@ -154,15 +199,15 @@ mod tests {
         for bit in 0..8 * file.len() {
             let mut bytes = file.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let error = decode(Format::Parquet, bytes).err().map(|error| error.to_string());
-            caught += usize::from(error.is_some_and(|error| error.contains("its decoder")));
+            let decoded = decode(Format::Parquet, bytes);
+            caught += usize::from(matches!(decoded, Err(DecodeError::Damaged(None))));
         }
-        assert!(caught > 0, "the library panics no more: read without catching");
+        assert!(caught > 0, "the library no longer panics: remove the guard");
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let message = format!("{:#}", read(Path::new("nowhere/a.npz")).unwrap_err());
+        let message = full_message(&read(Path::new("nowhere/a.npz")).unwrap_err());
         assert!(message.starts_with("cannot read nowhere/a.npz: "), "{message}");
     }
 }

@@ -1,29 +1,31 @@
-//! numpy's `.npz`: a zip archive of `.npy` arrays (numpy's format description, version 1.0).
+//! NumPy's `.npz`: a zip archive of `.npy` arrays.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
-use anyhow::{Context, bail, ensure};
-use arrow_array::ArrowPrimitiveType;
-use arrow_array::types::Float16Type;
 use gait_eval::Embeddings;
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::{NAMES, columns};
+use crate::Format;
+use crate::columns::{EMBEDDINGS, NAMES, names};
+use crate::error::{ColumnError, DecodeError, EncodeError};
+use crate::npy::{self, Array};
 
-const MAGIC: &[u8] = b"\x93NUMPY";
-/// Array data begin at a multiple of this.
-const ALIGNMENT: usize = 64;
 /// From this size an entry needs the zip64 form; some bytes are left for the header.
 const LARGE: u64 = u32::MAX as u64 - 1024;
-/// Longest header that is read; ours have 128 bytes.
-const LONGEST_HEADER: u64 = 64 << 10;
 
-/// A float of two bytes.
-type Half = <Float16Type as ArrowPrimitiveType>::Native;
+impl From<ZipError> for EncodeError {
+    fn from(error: ZipError) -> Self {
+        match error {
+            ZipError::Io(error) => Self::Io(error),
+            error => Self::Library(error.into()),
+        }
+    }
+}
 
-pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
+pub fn write(file: &mut File, embeddings: &Embeddings) -> Result<(), EncodeError> {
     let mut zip = ZipWriter::new(BufWriter::new(file));
     if let Err(error) = write_arrays(&mut zip, embeddings) {
         // An archive that is dropped tries to end itself and prints that it cannot.
@@ -37,18 +39,18 @@ pub fn write(file: &mut File, embeddings: &Embeddings) -> anyhow::Result<()> {
 fn write_arrays<W: Write + Seek>(
     zip: &mut ZipWriter<W>,
     embeddings: &Embeddings,
-) -> anyhow::Result<()> {
+) -> Result<(), EncodeError> {
     let n = embeddings.len();
     let shape = format!("({n}, {}, {})", embeddings.channels(), embeddings.strips());
-    start(zip, "embeddings", "<f4", &shape, 4 * embeddings.values().len() as u64)?;
+    start(zip, EMBEDDINGS, "<f4", &shape, 4 * embeddings.values().len() as u64)?;
     let mut bytes = Vec::with_capacity(4 * embeddings.width());
     for row in embeddings.values().chunks(embeddings.width()) {
         bytes.clear();
         bytes.extend(row.iter().flat_map(|value| value.to_le_bytes()));
         zip.write_all(&bytes)?;
     }
-    for (name, column) in NAMES.into_iter().zip(columns(embeddings)) {
-        // At least one character, as numpy has it.
+    for (name, column) in NAMES.into_iter().zip(names(embeddings)) {
+        // At least one character, as in NumPy.
         let width = column.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
         let size = 4 * width as u64 * n as u64;
         start(zip, name, &format!("<U{width}"), &format!("({n},)"), size)?;
@@ -61,211 +63,81 @@ fn write_arrays<W: Write + Seek>(
     Ok(())
 }
 
-/// Opens the entry of an array and writes its header.
+/// Opens the entry of an array of `size` bytes and writes its header.
 fn start<W: Write + Seek>(
     zip: &mut ZipWriter<W>,
     name: &str,
-    descr: &str,
+    dtype: &str,
     shape: &str,
     size: u64,
-) -> anyhow::Result<()> {
+) -> Result<(), EncodeError> {
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .large_file(size >= LARGE);
     zip.start_file(format!("{name}.npy"), options)?;
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    let fixed = MAGIC.len() + 4;
-    let padding = ALIGNMENT - (fixed + header.len() + 1) % ALIGNMENT;
-    header.extend(std::iter::repeat_n(' ', padding));
-    header.push('\n');
-    zip.write_all(MAGIC)?;
-    zip.write_all(&[1, 0])?;
-    zip.write_all(&u16::try_from(header.len())?.to_le_bytes())?;
-    zip.write_all(header.as_bytes())?;
+    zip.write_all(&npy::header(dtype, shape))?;
     Ok(())
 }
 
 /// Reads `embeddings` of float16, 32 or 64, `[n, c, p]` or `[n, c]` (one strip), and the names as
-/// unicode, bytes or integers.
-pub fn read(mut file: impl Read + Seek) -> anyhow::Result<Embeddings> {
+/// Unicode, bytes or integers; all in either byte order.
+pub fn read(mut file: impl Read + Seek) -> Result<Embeddings, DecodeError> {
     let length = file.seek(SeekFrom::End(0))?;
-    let mut zip = ZipArchive::new(BufReader::new(file))
-        .context("this is no .npz file, or it is cut short")?;
-    let array = Array::open(&mut zip, "embeddings", length)?;
-    let (channels, strips) = match array.shape[..] {
+    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| {
+        DecodeError::OtherFormat { format: Format::Npz, cause: Some(error.into()) }
+    })?;
+    let in_embeddings = DecodeError::in_column(Format::Npz, EMBEDDINGS);
+    let array = open(&mut zip, EMBEDDINGS, length).map_err(&in_embeddings)?;
+    let (channels, strips) = match *array.shape() {
         [_, channels, strips] => (channels, strips),
         [_, channels] => (channels, 1),
-        _ => bail!("array `embeddings` is {:?}; it must be [n, c, p]", array.shape),
+        ref shape => {
+            let shape = shape.to_vec();
+            return Err(in_embeddings(ColumnError::Axes { shape, expected: "[n, c, p]" }));
+        }
     };
-    let values = array.floats()?;
-    let mut texts = |name| Array::open(&mut zip, name, length)?.texts();
-    let (subjects, conditions, views) = (texts(NAMES[0])?, texts(NAMES[1])?, texts(NAMES[2])?);
-    Ok(Embeddings::from_columns(channels, strips, values, [subjects, conditions, views])?)
-}
-
-/// One array of the archive, read up to its data.
-struct Array<R> {
-    name: &'static str,
-    descr: String,
-    shape: Vec<usize>,
-    /// Bytes of the data.
-    left: u64,
-    data: R,
-}
-
-impl<'a, R: Read + Seek> Array<zip::read::ZipFile<'a, R>> {
-    /// `length` is that of the archive, which no array can exceed.
-    fn open(zip: &'a mut ZipArchive<R>, name: &'static str, length: u64) -> anyhow::Result<Self> {
-        let array_name = |file: &str| file.trim_end_matches(".npy").to_owned();
-        let held: Vec<String> = zip.file_names().flatten().map(|n| array_name(&n)).collect();
-        if !held.iter().any(|held| held == name) {
-            bail!("there is no array `{name}`, only: {}", held.join(", "));
-        }
-        let entry = zip.by_name(&format!("{name}.npy"));
-        let entry = entry.with_context(|| format!("array `{name}` is damaged"))?;
-        if entry.compression() != CompressionMethod::Stored {
-            bail!("array `{name}` is compressed, which is not read; write it with numpy.savez");
-        }
-        // What is stored fits in the file, so a false size cannot ask for more memory.
-        let size = entry.size();
-        ensure!(size <= length, "array `{name}` is cut short");
-        Self::parse(name, size, entry).with_context(|| format!("array `{name}`"))
+    let values = array.floats().map_err(in_embeddings)?;
+    let mut columns = NAMES.map(|_| Vec::new());
+    for (name, column) in NAMES.into_iter().zip(&mut columns) {
+        let texts = open(&mut zip, name, length).and_then(Array::texts);
+        *column = texts.map_err(DecodeError::in_column(Format::Npz, name))?;
     }
+    Ok(Embeddings::from_columns(channels, strips, values, columns)?)
 }
 
-impl<R: Read> Array<R> {
-    /// Reads the header.
-    fn parse(name: &'static str, size: u64, mut data: R) -> anyhow::Result<Self> {
-        let mut start = [0; 10];
-        data.read_exact(&mut start).context("is no .npy array")?;
-        ensure!(start.starts_with(MAGIC), "is no .npy array");
-        let mut length = u64::from(u16::from_le_bytes([start[8], start[9]]));
-        let mut used = 10;
-        match start[MAGIC.len()] {
-            1 => {}
-            2 | 3 => {
-                let mut more = [0; 2];
-                data.read_exact(&mut more).context("is cut short in its header")?;
-                length += u64::from(u16::from_le_bytes(more)) << 16;
-                used += 2;
-            }
-            version => bail!("has version {version} of the .npy format; 1 to 3 are known"),
-        }
-        let left = size.checked_sub(used + length);
-        let left =
-            left.filter(|_| length <= LONGEST_HEADER).context("is cut short in its header")?;
-        let mut header = vec![0; usize::try_from(length)?];
-        data.read_exact(&mut header).context("is cut short in its header")?;
-        let header = String::from_utf8_lossy(&header);
-        let descr = field(&header, "descr").context("has no data type")?;
-        let descr = descr.trim_matches(['\'', '"']).to_owned();
-        if field(&header, "fortran_order").context("has no order")? != "False" {
-            bail!("is in Fortran order; write numpy.ascontiguousarray of it");
-        }
-        let shape = shape(&header).context("has a shape that cannot be read")?;
-        Ok(Self { name, descr, shape, left, data })
+/// An array of an archive of `length` bytes, which no array can exceed.
+fn open<'a, R: Read + Seek>(
+    zip: &'a mut ZipArchive<R>,
+    name: &str,
+    length: u64,
+) -> Result<Array<zip::read::ZipFile<'a, R>>, ColumnError> {
+    let array_name = |file: &str| file.trim_end_matches(".npy").to_owned();
+    let found: Vec<String> = zip.file_names().flatten().map(|n| array_name(&n)).collect();
+    if !found.iter().any(|found| found == name) {
+        return Err(ColumnError::Missing { found });
     }
-
-    /// Reads the values of `size` bytes, as many as the shape has.
-    fn items<T>(mut self, size: usize, value: impl Fn(&[u8]) -> T) -> anyhow::Result<Vec<T>> {
-        let count = self.shape.iter().try_fold(1usize, |count, axis| count.checked_mul(*axis));
-        let bytes = count.and_then(|count| count.checked_mul(size));
-        let bytes = bytes.filter(|bytes| *bytes as u64 == self.left && size > 0);
-        let mut left = bytes.with_context(|| {
-            let Self { name, descr, shape, left, .. } = &self;
-            format!("array `{name}` has {left} bytes, which are not {shape:?} values of {descr}")
-        })?;
-        let mut values = Vec::with_capacity(left / size);
-        let mut chunk = vec![0; ((64 << 10) / size).max(1) * size];
-        while left > 0 {
-            let some = chunk.len().min(left);
-            let damaged = || format!("array `{}` is damaged", self.name);
-            self.data.read_exact(&mut chunk[..some]).with_context(damaged)?;
-            values.extend(chunk[..some].chunks_exact(size).map(&value));
-            left -= some;
-        }
-        // The archive's checksum is compared at its end.
-        let end = self.data.read(&mut [0]).with_context(|| format!("array `{}`", self.name))?;
-        ensure!(end == 0, "array `{}` is longer than it says", self.name);
-        Ok(values)
+    let entry = zip.by_name(&format!("{name}.npy"));
+    let entry = entry.map_err(|error| ColumnError::Damaged(Some(error.into())))?;
+    if entry.compression() != CompressionMethod::Stored {
+        return Err(ColumnError::Compressed);
     }
-
-    fn floats(self) -> anyhow::Result<Vec<f32>> {
-        match self.descr.as_str() {
-            "<f2" => self.items(2, |b| Half::from_le_bytes(sized(b)).to_f32()),
-            "<f4" => self.items(4, |b| f32::from_le_bytes(sized(b))),
-            "<f8" => self.items(8, |b| f64::from_le_bytes(sized(b)) as f32),
-            other => bail!(
-                "array `{}` is of type {other}; it must be float16, float32 or float64",
-                self.name
-            ),
-        }
+    // What is stored fits in the file, so a forged size cannot ask for more memory.
+    let size = entry.size();
+    if size > length {
+        return Err(ColumnError::Truncated);
     }
-
-    fn texts(self) -> anyhow::Result<Vec<String>> {
-        let name = self.name;
-        ensure!(self.shape.len() == 1, "array `{name}` is {:?}; it must have one axis", self.shape);
-        let width = self.descr.get(2..).and_then(|width| width.parse::<usize>().ok());
-        match (self.descr.get(..2).unwrap_or_default(), width) {
-            ("<i", Some(8)) => self.items(8, |b| i64::from_le_bytes(sized(b)).to_string()),
-            ("<i", Some(4)) => self.items(4, |b| i32::from_le_bytes(sized(b)).to_string()),
-            ("<U", Some(width)) => {
-                let texts: Option<_> =
-                    self.items(width.saturating_mul(4), unicode)?.into_iter().collect();
-                texts.with_context(|| format!("array `{name}` holds text that is not unicode"))
-            }
-            ("|S", Some(width)) => {
-                self.items(width, |b| String::from_utf8_lossy(b).trim_end_matches('\0').to_owned())
-            }
-            ("|O", _) => bail!(
-                "array `{name}` holds pickled objects, which are not read; write its .astype(str)"
-            ),
-            _ => bail!("array `{name}` is of type {}; it must be text", self.descr),
-        }
-    }
-}
-
-/// The bytes of one number, of which [`Array::items`] gives exactly as many.
-fn sized<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut array = [0; N];
-    array.copy_from_slice(bytes);
-    array
-}
-
-/// UTF-32 with zeros at the end.
-fn unicode(bytes: &[u8]) -> Option<String> {
-    let points = bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let text: String = points.map(char::from_u32).collect::<Option<_>>()?;
-    Some(text.trim_end_matches('\0').to_owned())
-}
-
-/// The text of a plain value in the header's Python dictionary.
-fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
-    let (_, rest) = header.split_once(&format!("'{key}':"))?;
-    Some(rest.trim_start().split([',', '}']).next()?.trim())
-}
-
-fn shape(header: &str) -> Option<Vec<usize>> {
-    let (_, rest) = header.split_once("'shape':")?;
-    let (inside, _) = rest.trim_start().strip_prefix('(')?.split_once(')')?;
-    let axes = inside.split(',').map(str::trim).filter(|axis| !axis.is_empty());
-    axes.map(|axis| axis.parse().ok()).collect()
+    Array::parse(size, entry)
 }
 
 #[cfg(test)]
 mod tests {
+    use gait_support::full_message;
+
     use super::*;
 
-    /// An array as numpy writes it.
-    fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let header =
-            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend([1, 0]);
-        bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
-        bytes.extend(header.as_bytes());
-        bytes.extend(data);
-        bytes
+    /// An array as NumPy writes it.
+    fn npy(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        [&npy::header(dtype, shape), data].concat()
     }
 
     fn archive(arrays: &[(&str, Vec<u8>)]) -> File {
@@ -293,7 +165,7 @@ mod tests {
     fn check(change: impl FnOnce(&mut Vec<(&'static str, Vec<u8>)>), problem: &str) {
         let mut arrays = others();
         change(&mut arrays);
-        let message = format!("{:#}", read(archive(&arrays)).unwrap_err());
+        let message = full_message(&read(archive(&arrays)).unwrap_err());
         assert!(message.contains(problem), "{message}");
     }
 
@@ -305,6 +177,42 @@ mod tests {
         assert_eq!(e.subjects(), ["17", "-1"]);
         assert_eq!(e.conditions(), ["nm", "bg1"]);
         assert_eq!(e.views(), ["l", ""]);
+    }
+
+    #[test]
+    fn integers_of_all_widths_and_both_byte_orders_are_names() {
+        let cases: [(&str, &[u8], [&str; 2]); 12] = [
+            ("|u1", &[7, 200], ["7", "200"]),
+            ("|i1", &[7, 0x80], ["7", "-128"]),
+            ("<u2", &[7, 0, 0xFF, 0xFF], ["7", "65535"]),
+            (">u2", &[0, 7, 1, 0], ["7", "256"]),
+            ("<i2", &[7, 0, 0xFE, 0xFF], ["7", "-2"]),
+            (">i2", &[0, 7, 0xFF, 0xFE], ["7", "-2"]),
+            ("<u4", &[7, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF], ["7", "4294967295"]),
+            ("<i4", &[7, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF], ["7", "-1"]),
+            (">i4", &[0, 0, 0, 7, 0x80, 0, 0, 0], ["7", "-2147483648"]),
+            ("<u8", &[0xFF; 16], ["18446744073709551615"; 2]),
+            (">u8", &[0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1], ["256", "1"]),
+            (">i8", &[0xFF; 16], ["-1"; 2]),
+        ];
+        for (dtype, bytes, names) in cases {
+            let mut arrays = others();
+            arrays[1].1 = npy(dtype, "(2,)", bytes);
+            assert_eq!(read(archive(&arrays)).unwrap().subjects(), names, "{dtype}");
+        }
+    }
+
+    #[test]
+    fn big_endian_floats_and_text_are_read() {
+        let mut arrays = others();
+        let values: Vec<u8> = [1f32, -2.5, 3.0, 4.0].iter().flat_map(|v| v.to_be_bytes()).collect();
+        arrays[0].1 = npy(">f4", "(2, 2)", &values);
+        let text: Vec<u8> =
+            ['l', '李', 'r', '\0'].into_iter().flat_map(|c| u32::from(c).to_be_bytes()).collect();
+        arrays[3].1 = npy(">U2", "(2,)", &text);
+        let e = read(archive(&arrays)).unwrap();
+        assert_eq!(e.values(), [1.0, -2.5, 3.0, 4.0]);
+        assert_eq!(e.views(), ["l李", "r"]);
     }
 
     #[test]
@@ -330,18 +238,27 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_with_its_mend() {
-        check(|a| a.truncate(2), "no array `condition`, only: embeddings, subject");
-        check(|a| a[1].1 = npy("|O", "(2,)", b"\x80\x04"), "pickled objects");
-        check(|a| a[0].1 = npy("<f8", "(2, 3)", &[0; 32]), "32 bytes, which are not [2, 3] values");
+    fn what_cannot_be_read_is_named() {
+        check(
+            |a| a.truncate(2),
+            "array `condition`: it is missing; the file has only: embeddings, subject",
+        );
+        check(|a| a[1].1 = npy("|O", "(2,)", b"\x80\x04"), "pickled Python objects");
+        check(
+            |a| a[0].1 = npy("<f8", "(2, 3)", &[0; 32]),
+            "32 bytes, which are not [2, 3] values of <f8",
+        );
         check(|a| a[0].1 = npy("<i4", "(2, 2)", &[0; 16]), "type <i4; it must be float16, float32");
-        check(|a| a[0].1 = npy("<f8", "(4,)", &[0; 32]), "must be [n, c, p]");
-        check(|a| a[3].1 = npy("<U1", "(1, 2)", &[0; 8]), "must have one axis");
+        check(|a| a[0].1 = npy("<f8", "(4,)", &[0; 32]), "it has shape [4]; it must be [n, c, p]");
+        check(|a| a[3].1 = npy("|b1", "(2,)", &[0; 2]), "type |b1; it must be text or integers");
+        check(|a| a[3].1 = npy("<f4", "(2,)", &[0; 8]), "type <f4; it must be text or integers");
+        check(|a| a[3].1 = npy("<i3", "(2,)", &[0; 6]), "type <i3; it must be text or integers");
+        check(|a| a[3].1 = npy("<U1", "(1, 2)", &[0; 8]), "it has shape [1, 2]; it must be [n]");
         check(|a| a[3].1 = npy("<U1", "(2,)", &[0xff; 8]), "not unicode");
         check(|a| a[3].1 = b"\x93NUMPY\x07\x00\x00\x00\x00\x00".to_vec(), "version 7");
-        check(|a| a[3].1.truncate(20), "cut short in its header");
-        check(|a| a[3].1.clear(), "no .npy array");
-        check(|a| a[3].1 = vec![0; 64], "no .npy array");
+        check(|a| a[3].1.truncate(20), "a header that cannot be read");
+        check(|a| a[3].1.clear(), "not a .npy array");
+        check(|a| a[3].1 = vec![0; 64], "not a .npy array");
         let huge = format!("({}, {})", usize::MAX, usize::MAX);
         check(|a| a[0].1 = npy("<f8", &huge, &[0; 32]), "32 bytes, which are not");
         let fortran = |a: &mut Vec<(&str, Vec<u8>)>| {

@@ -1,9 +1,7 @@
-//! The columns of a Parquet file, batch by batch: names and embeddings, no more than a file of its
-//! size can hold.
+//! Collects the columns of a Parquet file batch by batch, within the limits of a file of its size.
 
 use std::fmt::Display;
 
-use anyhow::{Context, bail, ensure};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
@@ -12,8 +10,8 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::DataType;
 
-use crate::NAMES;
-use crate::claims::PLAINLY;
+use crate::columns::NAMES;
+use crate::error::{ColumnError, Excess, Expected};
 
 /// Names as they are read.
 pub struct Names {
@@ -30,17 +28,17 @@ impl Names {
     }
 
     /// Appends to the names of one kind; there is room for each.
-    pub fn append(&mut self, kind: usize, column: &ArrayRef) -> anyhow::Result<()> {
+    pub fn append(&mut self, kind: usize, column: &ArrayRef) -> Result<(), ColumnError> {
         let into = &mut self.texts[kind];
-        ensure!(column.null_count() == 0, "has gaps");
-        ensure!(column.len() <= into.capacity() - into.len(), "has more rows than the file says");
+        check_nulls(column)?;
+        if column.len() > into.capacity() - into.len() {
+            return Err(ColumnError::MoreRows);
+        }
         match column.data_type() {
             DataType::Utf8View => {
                 for text in column.as_string_view().iter().flatten() {
                     let left = self.left.checked_sub(text.len() as u64);
-                    self.left = left.with_context(|| {
-                        format!("has more text than a file of its size can hold; {PLAINLY}")
-                    })?;
+                    self.left = left.ok_or(ColumnError::Excess(Excess::Text))?;
                     into.push(text.to_owned());
                 }
             }
@@ -52,10 +50,14 @@ impl Names {
             DataType::UInt32 => append_numbers(into, column.as_primitive::<UInt32Type>()),
             DataType::UInt16 => append_numbers(into, column.as_primitive::<UInt16Type>()),
             DataType::UInt8 => append_numbers(into, column.as_primitive::<UInt8Type>()),
-            other => bail!("is {other}; it must be text or integers"),
+            _ => return Err(wrong_type(column, Expected::Names)),
         }
         Ok(())
     }
+}
+
+fn check_nulls(column: &ArrayRef) -> Result<(), ColumnError> {
+    if column.null_count() == 0 { Ok(()) } else { Err(ColumnError::Nulls) }
 }
 
 fn append_numbers<T: ArrowPrimitiveType<Native: Display>>(
@@ -84,20 +86,21 @@ impl Rows {
     }
 
     /// Appends a column of lists, or of lists of lists.
-    pub fn append(&mut self, column: &ArrayRef) -> anyhow::Result<()> {
-        ensure!(column.null_count() == 0, "has gaps");
-        let lists = column.as_list_opt::<i32>().context("is no list")?;
+    pub fn append(&mut self, column: &ArrayRef) -> Result<(), ColumnError> {
+        check_nulls(column)?;
+        let lists =
+            column.as_list_opt::<i32>().ok_or_else(|| wrong_type(column, Expected::Lists))?;
         for list in lists.iter().flatten() {
             let (own, row) = flat(&list)?;
-            let [c, p] = *self.shape.get_or_insert(own.unwrap_or_default());
-            let width = c.checked_mul(p).filter(|width| *width > 0);
-            let width = width.with_context(|| format!("has {c} channels x {p} strips"))?;
-            ensure!(
-                row.len() == width && own.is_none_or(|own| own == [c, p]),
-                "has {} values in row {}; channels x strips are {c} x {p}",
-                own.map_or_else(|| row.len().to_string(), |[c, p]| format!("{c} x {p}")),
-                self.values.len() / width
-            );
+            let [channels, strips] = *self.shape.get_or_insert(own.unwrap_or_default());
+            let width = channels.checked_mul(strips).filter(|width| *width > 0);
+            let width = width.ok_or(ColumnError::NoValues { channels, strips })?;
+            if row.len() != width || own.is_some_and(|own| own != [channels, strips]) {
+                let found =
+                    own.map_or_else(|| row.len().to_string(), |[c, p]| format!("{c} x {p}"));
+                let row = self.values.len() / width;
+                return Err(ColumnError::RowSize { row, found, channels, strips });
+            }
             self.reserve(width)?;
             append_floats(&mut self.values, &row)?;
         }
@@ -105,34 +108,39 @@ impl Rows {
     }
 
     /// Room for all values, once, when the first are there.
-    fn reserve(&mut self, width: usize) -> anyhow::Result<()> {
+    fn reserve(&mut self, width: usize) -> Result<(), ColumnError> {
         if self.values.is_empty() {
             let all = self.rows.checked_mul(width).filter(|all| *all as u64 <= self.most);
-            let all = all.context("has more rows than a file of its size can hold")?;
-            self.values.reserve_exact(all);
+            self.values.reserve_exact(all.ok_or(ColumnError::Excess(Excess::Rows))?);
         }
-        let room = width <= self.values.capacity() - self.values.len();
-        ensure!(room, "has more rows than the file says");
-        Ok(())
+        let room = self.values.capacity() - self.values.len();
+        if width <= room { Ok(()) } else { Err(ColumnError::MoreRows) }
     }
 }
 
 /// The values of a row in the order `[c, p]`, and this shape if it is a list of lists.
-fn flat(row: &ArrayRef) -> anyhow::Result<(Option<[usize; 2]>, ArrayRef)> {
-    ensure!(row.null_count() == 0, "has gaps");
+fn flat(row: &ArrayRef) -> Result<(Option<[usize; 2]>, ArrayRef), ColumnError> {
+    check_nulls(row)?;
     let Some(lists) = row.as_list_opt::<i32>() else { return Ok((None, row.clone())) };
     let offsets = lists.value_offsets();
     let lengths = offsets.windows(2).map(|pair| pair[1] - pair[0]);
     let strips = lengths.clone().next().unwrap_or(0);
-    ensure!(lengths.clone().all(|length| length == strips), "has lists of different lengths");
-    let strips = usize::try_from(strips)?;
-    let start = usize::try_from(offsets[0])?;
+    if lengths.clone().any(|length| length != strips) {
+        return Err(ColumnError::UnevenLists);
+    }
+    let size = |number: i32| usize::try_from(number).map_err(|_| ColumnError::Damaged(None));
+    let strips = size(strips)?;
+    let start = size(offsets[0])?;
     let values = lists.values().slice(start, lists.len() * strips);
-    ensure!(values.null_count() == 0, "has gaps");
+    check_nulls(&values)?;
     Ok((Some([lists.len(), strips]), values))
 }
 
-fn append_floats(into: &mut Vec<f32>, row: &ArrayRef) -> anyhow::Result<()> {
+fn wrong_type(column: &ArrayRef, expected: Expected) -> ColumnError {
+    ColumnError::Type { found: column.data_type().to_string(), expected }
+}
+
+fn append_floats(into: &mut Vec<f32>, row: &ArrayRef) -> Result<(), ColumnError> {
     match row.data_type() {
         DataType::Float16 => {
             into.extend(row.as_primitive::<Float16Type>().values().iter().map(|v| v.to_f32()));
@@ -141,7 +149,7 @@ fn append_floats(into: &mut Vec<f32>, row: &ArrayRef) -> anyhow::Result<()> {
         DataType::Float64 => {
             into.extend(row.as_primitive::<Float64Type>().values().iter().map(|v| *v as f32));
         }
-        other => bail!("holds {other}; it must hold float32"),
+        _ => return Err(wrong_type(row, Expected::Floats)),
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Thrift's compact protocol, in which Parquet writes what it says of itself: enough of it to find
-//! numbers in structures. `None` is damage.
+//! Thrift's compact protocol, in which Parquet describes itself: enough of it to find numbers in
+//! structures. `None` means damage.
 
 use bytes::{Buf, Bytes};
 
@@ -28,7 +28,8 @@ pub fn fields(
     let mut id = 0i64;
     loop {
         let head = bytes.try_get_u8().ok()?;
-        let (step, kind) = (head >> 4, head & 0x0F);
+        let step = head >> 4;
+        let kind = head & 0x0F;
         if kind == 0 {
             return Some(());
         }
@@ -54,7 +55,7 @@ pub fn count(bytes: &mut Bytes) -> Option<u64> {
     u64::try_from(number(bytes)?).ok()
 }
 
-/// Passes over a value.
+/// Skips a value.
 pub fn skip(bytes: &mut Bytes, kind: u8) -> Option<()> {
     skip_nested(bytes, kind, DEEPEST)
 }

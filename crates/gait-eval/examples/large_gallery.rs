@@ -1,11 +1,11 @@
-//! Ranks against a gallery of OU-MVLP's size and beyond, to see that it fits into memory.
+//! Ranks a gallery of OU-MVLP's size or larger, to see whether it fits in memory.
 //!
 //! ```text
 //! cargo run --release -p gait-eval --example large_gallery -- PROBES GALLERY SECONDS
 //! ```
 //!
-//! All probes and the whole gallery are held, 64 strips of 256 channels each (64 KiB a sequence).
-//! After SECONDS the work stops and says how far it came.
+//! All probes and the whole gallery are in memory, 64 strips of 256 channels each (64 KiB a
+//! sequence). After SECONDS the work stops, and its progress is printed.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,14 @@ use gait_eval::{Distance, Embeddings, EmbeddingsError, EvalError, Watch, map_row
 const CHANNELS: usize = 256;
 const STRIPS: usize = 64;
 
-#[allow(clippy::print_stdout, reason = "an example talks to its user")]
+#[allow(clippy::print_stdout, reason = "an example prints its result")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [probes, gallery, seconds] = arguments.as_slice() else {
         return Err("give PROBES GALLERY SECONDS, for instance 150000 130000 60".into());
     };
-    let (probes, gallery): (usize, usize) = (probes.parse()?, gallery.parse()?);
+    let probes: usize = probes.parse()?;
+    let gallery: usize = gallery.parse()?;
     let seconds: f64 = seconds.parse()?;
     let embeddings = noise(probes + gallery)?;
     let gigabytes = embeddings.values().len() as f64 * 4.0 / 1e9;
@@ -30,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let left: Vec<usize> = (0..probes).collect();
     let right: Vec<usize> = (probes..probes + gallery).collect();
     let began = Instant::now();
-    let (stop, reached) = (AtomicBool::new(false), Mutex::new(0));
+    let stop = AtomicBool::new(false);
+    let reached = Mutex::new(0);
     let progress = |done: u64, _| {
         if let Ok(mut reached) = reached.lock() {
             *reached = done;
@@ -51,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
-    println!("{}", peak.unwrap_or("peak memory: this system does not tell"));
+    println!("{}", peak.unwrap_or("peak memory: unknown on this system"));
     Ok(())
 }
 

@@ -66,7 +66,7 @@ pub fn evaluate(
     })
 }
 
-/// What came of the probes of one view against one part of the gallery.
+/// The probes of one view against one part of the gallery.
 #[derive(Debug, Clone, Default)]
 struct Cell {
     matched: usize,
@@ -95,7 +95,7 @@ impl Cell {
         self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| *a += b);
     }
 
-    /// Percent, per metric.
+    /// The means in percent, per metric.
     fn values(&self, protocol: &Protocol) -> Vec<Option<f64>> {
         let value = |(metric, sum): (&Metric, &f64)| {
             let wrong = protocol.unmatched_probes == UnmatchedProbes::Wrong;
@@ -147,8 +147,8 @@ impl Data<'_> {
         Ok(cells)
     }
 
-    /// How one probe ranks the given positions of the gallery; the outer `None` means that nothing
-    /// is left to compare with, the inner one that no sequence of the subject is.
+    /// How one probe ranks the given positions of the gallery. The outer `None` means that there is
+    /// nothing to compare it with, the inner one that none of it is of the probe's subject.
     fn rank(
         &self,
         chosen: &Chosen,
@@ -243,7 +243,7 @@ fn view_means(pairs: &[PairResult], metrics: usize) -> Vec<ViewResult> {
             values: (0..metrics).map(|m| row_mean(view, &pairs, m)).collect(),
         })
         .collect();
-    // Angles by size, other names by name.
+    // Angles in the order of their size, other views of their names.
     let angle = |view: &ViewResult| angle(&view.view);
     if views.iter().all(|v| angle(v).is_some()) {
         views.sort_by(|a, b| angle(a).unwrap_or(0.0).total_cmp(&angle(b).unwrap_or(0.0)));
@@ -253,8 +253,8 @@ fn view_means(pairs: &[PairResult], metrics: usize) -> Vec<ViewResult> {
 
 /// The mean of one probe view over the gallery views that it was compared with.
 ///
-/// In the row that is added up, an excluded identical view stands as a zero, as it does in
-/// published code: it moves the others' places in [`sum`].
+/// In the row that is summed, an excluded identical view is a zero, as in published code: this
+/// changes the places of the others in [`sum`], and with them its rounding.
 fn row_mean(view: &str, pairs: &[&PairResult], metric: usize) -> Option<f64> {
     let values = pairs.iter().filter_map(|p| Some((p.gallery_view.as_str(), p.values[metric]?)));
     let mut row: Vec<(&str, f64)> = values.collect();
@@ -266,7 +266,7 @@ fn row_mean(view: &str, pairs: &[&PairResult], metric: usize) -> Option<f64> {
     (n > 0).then(|| sum(&row) / n as f64)
 }
 
-/// A view's name as a plain decimal number, if it is one.
+/// A view's name as a number, if it is a plain decimal one.
 pub(crate) fn angle(view: &str) -> Option<f64> {
     let plain = view.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
     view.parse().ok().filter(|_| plain)
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn one_view_is_compared_with_itself_and_said() {
+    fn one_view_is_compared_with_itself_and_noted() {
         let result = test(&walkers(&["090"], &CASIA, 0.0), "casia-b").unwrap();
         assert_eq!(result.groups[0].values, [Some(100.0)]);
         assert_eq!(result.identical_views, IdenticalViews::Keep);
@@ -374,6 +374,21 @@ mod tests {
         let alone = test(&walkers(&["x"], &["walk"], 0.0), "leave-one-out").unwrap();
         assert_eq!(alone.groups[0].values, [None, None, None]);
         assert!(alone.notes[0].to_string().contains("2 of 2 probes"), "{:?}", alone.notes);
+    }
+
+    #[test]
+    fn probes_with_a_copy_of_themselves_are_counted_and_noted() {
+        // Both people have one sequence, and the file holds everything twice.
+        let twice = walkers(&["x"], &["walk", "walk"], 0.0);
+        let result = test(&twice, "leave-one-out").unwrap();
+        assert_eq!(result.groups[0].duplicates, 4);
+        assert_eq!(result.to_json(0.0)["duplicates"]["ALL"], 4);
+        assert!(result.to_string().contains("note: ALL: 4 of 4 probes have an exact copy"));
+        // A sequence is no copy of itself, and excluded views do not count.
+        let once = test(&walkers(&["x"], &["walk"], 0.0), "leave-one-out").unwrap();
+        assert_eq!(once.groups[0].duplicates, 0);
+        let views = test(&walkers(&["0", "90"], &["nm-01", "nm-05"], 0.0), "casia-b").unwrap();
+        assert_eq!(views.groups[0].duplicates, 4, "from the other view");
     }
 
     #[test]

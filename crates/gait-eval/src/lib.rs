@@ -1,14 +1,21 @@
-//! Distances, protocols, metrics and tables of gait recognition. No Burn: embeddings come as plain
-//! values, from whatever program made them.
+//! Evaluation of gait recognition: distances, test protocols, metrics and tables.
 //!
-//! [`evaluate`] runs a [`Protocol`] (a data file) on [`Embeddings`] and gives an [`Evaluation`],
-//! which prints as a table and writes itself as JSON. [`verify`] gives equal error and true accept
-//! rates for the same pairs, [`submission`] the file for a competition.
+//! Embeddings come as plain values from any program; this crate knows nothing of networks and reads
+//! and writes no files.
+//!
+//! - [`Embeddings`]: values `[n, c, p]` of `n` sequences, and the subject, condition and view of each;
+//! - [`Protocol`]: which sequences are the gallery and which are probes, what is compared and what
+//!   is measured. The protocols of the public benchmarks are built in; others are TOML files;
+//! - [`evaluate()`]: rank-k, mAP and mINP of a protocol as an [`Evaluation`], which prints as the
+//!   table of a paper and converts to JSON;
+//! - [`verify()`]: equal error rates and true accept rates of the same pairs;
+//! - [`submission()`]: the CSV file of a competition;
+//! - [`distance_matrix`] and [`map_rows`]: the distances alone.
 //!
 //! ```
 //! use gait_eval::{Distance, Embeddings, Protocol, Watch, evaluate};
 //!
-//! // Two people, each seen twice, by embeddings of one channel and one strip.
+//! // Two people with two sequences each; embeddings of one channel and one strip.
 //! let names = [("anna", "1"), ("anna", "2"), ("ben", "1"), ("ben", "2")];
 //! let names = names.map(|(who, how)| (who.to_owned(), how.to_owned(), "90".to_owned()));
 //! let embeddings = Embeddings::new(1, 1, vec![0.1, 0.2, 5.0, 5.3], names)?;
@@ -17,9 +24,6 @@
 //! assert_eq!(result.mean[0], Some(100.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! Absent on purpose: reading and writing files (the caller's), and any knowledge of how an
-//! embedding was made.
 
 mod copies;
 mod distance;

@@ -1,4 +1,4 @@
-//! What is measured of one probe's ranking.
+//! Metrics, and their values for the ranking of one probe.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{NameKind, UnknownName};
 
-/// A figure of merit of an identification.
+/// A figure of merit of identification. A gallery sequence is right if it shows the probe's subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Metric {
@@ -66,9 +66,9 @@ pub(crate) struct ProbeOutcome {
 }
 
 impl ProbeOutcome {
-    /// Ranks `(distance, right)` of the gallery, given in gallery order; `None` if none is right.
+    /// Ranks the entries `(distance, right)` of a gallery, in its order; `None` if none is right.
     ///
-    /// Of equal distances the earlier in the gallery comes first, as in a stable sort.
+    /// Of equal distances, the first in the gallery comes first, as in a stable sort.
     pub fn from_gallery(gallery: &(impl Iterator<Item = (f32, bool)> + Clone)) -> Option<Self> {
         let entries = || gallery.clone().enumerate().map(|(at, (d, right))| ((d, at), right));
         let mut rights: Vec<(f32, usize)> =
@@ -77,13 +77,15 @@ impl ProbeOutcome {
         let last = *rights.last()?;
         let nearer =
             |a: (f32, usize), b: (f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).is_lt();
+        // Sorting the right entries alone is enough, and much less work than sorting the gallery.
         // wrongs[r]: wrong entries between right r - 1 and right r.
         let mut wrongs = vec![0usize; rights.len()];
         for (entry, _) in entries().filter(|(entry, right)| !right && nearer(*entry, last)) {
             wrongs[rights.partition_point(|r| nearer(*r, entry))] += 1;
         }
         let before_first = wrongs[0];
-        let (mut rank, mut precisions) = (0, 0.0);
+        let mut rank = 0;
+        let mut precisions = 0.0;
         for (found, wrong) in wrongs.iter().enumerate() {
             rank += wrong + 1;
             precisions += (found + 1) as f64 / rank as f64;

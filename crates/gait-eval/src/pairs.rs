@@ -1,4 +1,4 @@
-//! Which sequence of the gallery a probe is compared with.
+//! Decides which sequences of the gallery a probe is compared with.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,8 @@ pub(crate) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// Where all views are identical they cannot be excluded: they are kept, and a note says so.
+    /// If there is one view only, identical views cannot be excluded: they are kept, and a note is
+    /// added.
     pub fn new(
         e: &'a Embeddings,
         protocol: &Protocol,

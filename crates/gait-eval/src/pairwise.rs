@@ -1,8 +1,13 @@
 //! The inner loop of all distances: every probe of a block against every entry of a gallery block.
 //!
-//! A vector holds gallery entries, so each pair adds its channels one after the other, whatever the
-//! width of the machine's vectors. Subtracting before multiplying costs nothing over a matrix
-//! product on machines that do both at once, and keeps equal embeddings at distance 0.
+//! A SIMD vector holds gallery entries, so each pair adds its channels one after the other, whatever
+//! the width of the vectors. Squared differences cost no more than a matrix product where addition
+//! and multiplication are one instruction, and keep equal embeddings at distance 0.
+//!
+//! The vectors come from `pulp`, which compiles one generic loop for each instruction set and picks
+//! the best at run time. This loop needs no more, and so this crate has no unsafe code. The crate
+//! gait-kernels has its own SIMD layer, because its convolutions depend on the instruction set in
+//! more than the width of vectors: in tile sizes, numbers of registers and loads.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -12,25 +17,26 @@ use crate::{Distance, Embeddings, EvalError};
 
 /// Gallery entries of a block.
 pub(crate) const COLUMNS: usize = 64;
-/// Probes and vectors of gallery entries that are held in registers together. The entries of these
-/// vectors lie side by side, channel after channel: 256 channels take 16 or 32 KiB, which stay in
-/// the L1 cache while all probes pass. With the whole block side by side every read came from the
-/// L2 cache, and 5,000 sequences against 5,000 took 19.9 s with AVX2 where it now takes 9.5.
+/// Probes, and vectors of gallery entries, that are held in registers together. The entries of these
+/// vectors are adjacent, channel after channel: 256 channels take 16 or 32 KiB, which stay in the L1
+/// cache while all probes pass. With the whole block adjacent, every read came from the L2 cache,
+/// and 5,000 sequences against 5,000 took 19.9 s with AVX2 instead of 9.5 s.
 const ROWS: usize = 4;
 const VECTORS: usize = 2;
-/// Values of a flat embedding that are summed before they join the total, to lose less to rounding.
+/// Values of a flat embedding that are summed before they are added to the total, which loses less to
+/// rounding.
 const FLAT_PART: usize = 256;
 /// Bytes of a cache line, which vectors must not straddle.
 const LINE: usize = 64;
 
-/// How an embedding `[c, p]` is cut into vectors that are compared: `parts` of `width` values.
+/// How an embedding `[c, p]` is divided into vectors that are compared: `parts` of `width` values.
 #[derive(Clone, Copy)]
 struct Shape {
     distance: Distance,
     strips: usize,
     parts: usize,
     width: usize,
-    /// Values of an embedding; a flat one may not fill its last part, which zeros do.
+    /// Values of an embedding. A flat one may not fill its last part; zeros fill the rest.
     filled: usize,
 }
 
@@ -182,8 +188,8 @@ struct Tile<'a> {
 impl WithSimd for Tile<'_> {
     type Output = ();
 
-    // No closures from here on: one that the compiler does not inline loses the machine's vectors,
-    // and everything is a hundred times slower.
+    // No closures from here on: one that the compiler does not inline is compiled without the
+    // instruction set, and is a hundred times slower.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let shape = self.probes.shape;
@@ -261,7 +267,7 @@ fn add_distances<S: Simd, const R: usize>(
 mod tests {
     use super::*;
 
-    /// Distances of 7 probes to 61 entries by some machine.
+    /// Distances of 7 probes to 61 entries with some instruction set.
     fn distances(distance: Distance, run: impl FnOnce(Tile)) -> Vec<f32> {
         let (n, channels, strips) = (68, 131, 3);
         let values = (0..n * channels * strips).map(|i| (i * 7919 % 2003) as f32 / 500.0 - 2.0);

@@ -1,9 +1,10 @@
 //! k-reciprocal re-ranking (Zhong et al., "Re-ranking Person Re-identification with k-reciprocal
 //! Encoding", CVPR 2017), as gait competitions use it: the distance of two sequences is blended
-//! with how few near neighbours they share.
+//! with the share of near neighbours that they do not have in common.
 //!
-//! Neighbourhoods are sparse, so memory grows with `n * k`, not with `n * n`. Published code keeps
-//! neighbourhood weights in half precision; here they are double, and near ties may fall otherwise.
+//! Neighbourhoods are sparse, so memory grows with `n * k`, not with `n * n`. Published code stores
+//! neighbourhood weights in half precision; here they have double precision, so near ties may be
+//! ordered differently.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +104,7 @@ impl Rerank {
             .par_iter()
             .map(|near| average(near.order.iter().take(self.k2).map(|&j| &neighbourhoods[j])))
             .collect();
-        // Of each sequence, which gallery positions have it in their neighbourhood.
+        // By sequence: the gallery positions that have it in their neighbourhood, and its weight.
         let mut holders: Vec<Vec<(usize, f64)>> = vec![Vec::new(); everyone.len()];
         for (position, i) in gallery.iter().enumerate() {
             for &(member, weight) in &neighbourhoods[place[i]] {
@@ -154,8 +155,8 @@ impl Rerank {
         })
     }
 
-    /// Who is near `i` and has it near too, with the like of its members where these agree;
-    /// weighted by nearness.
+    /// The sequences that have `i` among their nearest and are among the nearest of `i`, extended by
+    /// the like of its members where these mostly agree; weighted by nearness.
     fn neighbourhood(
         &self,
         e: &Embeddings,
@@ -183,20 +184,20 @@ impl Rerank {
     }
 }
 
-/// The nearest sequences of one, itself among them, nearest first.
+/// The nearest sequences of one, including itself, nearest first.
 struct Near {
     order: Vec<usize>,
     farthest: f32,
 }
 
 impl Near {
-    /// A distance as a share of that to the farthest sequence.
+    /// A distance as a fraction of that to the farthest sequence.
     fn scaled(&self, d: f32) -> f64 {
         if self.farthest > 0.0 { f64::from(d) / f64::from(self.farthest) } else { 0.0 }
     }
 }
 
-/// Which of the `k` nearest of `i` have `i` among their `k` nearest.
+/// Those of the `k` nearest of `i` that have `i` among their own `k` nearest.
 fn reciprocal(near: &[Near], i: usize, k: usize) -> Vec<usize> {
     let nearest = |j: usize| near[j].order.iter().take(k);
     nearest(i).copied().filter(|&j| nearest(j).any(|&back| back == i)).collect()

@@ -1,13 +1,13 @@
-//! The result as a table for a terminal, in the form of the paper's Table 1.
+//! The result as a table for a terminal, in the form of Table 1 of the GaitGL paper.
 
 use std::fmt;
 
 use crate::evaluate::angle;
 use crate::{Average, Evaluation, GroupResult, IdenticalViews};
 
-/// Widest line before the columns are continued in a further block.
+/// The widest line; further columns continue in another block.
 const LINE: usize = 120;
-/// Longest name of a view that is shown in full.
+/// The longest name of a view that is not shortened.
 const NAME: usize = 12;
 
 /// Names to the left, right-aligned figures under their headings.
@@ -19,8 +19,9 @@ struct Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name_width = |n: usize| self.rows.iter().map(|(names, _)| width(&names[n])).max();
-        let (first, second) = (name_width(0).unwrap_or(0), name_width(1).unwrap_or(0));
-        let second = if second > 0 { second + 1 } else { 0 };
+        let first = name_width(0).unwrap_or(0);
+        // With a space before it, if there is a second name at all.
+        let second = name_width(1).filter(|width| *width > 0).map_or(0, |width| width + 1);
         let column = |c: usize| {
             let cells = self.rows.iter().map(|(_, cells)| width(&cells[c]));
             2 + cells.chain([width(&self.headings[c])]).max().unwrap_or(0)
@@ -41,7 +42,7 @@ impl fmt::Display for Table {
             for (names, cells) in &self.rows {
                 let shown = &cells[start..end];
                 if shown.iter().all(String::is_empty) {
-                    continue; // The row of means has a figure in the last block only.
+                    continue; // The row of means has a value in the last block only.
                 }
                 let mut line = format!("{:first$}", names[0]);
                 if second > 0 {
@@ -65,7 +66,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// As many decimals as the papers print.
+/// With as many decimals as papers print, or a dash.
 fn percent(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |v| format!("{v:.decimals$}"))
 }
@@ -190,7 +191,7 @@ fn shortened(view: &str) -> String {
 mod tests {
     use crate::{Distance, Embeddings, Evaluation, Protocol, Watch, evaluate};
 
-    /// Two people told apart always, but with a bag from the first view never.
+    /// Two people who are always recognised, except with a bag from the first view.
     fn result(protocol: &str, views: &[&str], conditions: &[&str]) -> Evaluation {
         let mut values = Vec::new();
         let mut names = Vec::new();

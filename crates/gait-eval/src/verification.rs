@@ -1,7 +1,9 @@
-//! Verification: is it the same person? A pair is accepted if its distance is at most a threshold.
+//! Verification: do two sequences show the same person? A pair is accepted if its distance is at
+//! most a threshold.
 //!
-//! The pairs are those that the protocol compares, of all views together. Counts are exact: only
-//! the distances of pairs of the same person are kept, and all others are counted between them.
+//! The pairs are those that the protocol compares, of all views together. Counts are exact, in little
+//! memory: only the distances of pairs of the same person are kept, and the other pairs are counted
+//! between these.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +20,7 @@ use crate::{Distance, Embeddings, EvalError, Note, Protocol, Watch};
 
 /// False accept rates at which the true accept rate is given.
 const FALSE_ACCEPT_RATES: [f64; 3] = [1e-2, 1e-3, 1e-4];
-/// Most points of a curve that are kept for drawing.
+/// The most points of a curve that are kept for drawing.
 const CURVE: usize = 1000;
 
 /// Verification of every group of probes of a protocol.
@@ -28,9 +30,9 @@ pub struct Verification {
     pub protocol: String,
     /// The distance that was compared with thresholds.
     pub distance: Distance,
-    /// The groups, as the protocol orders them.
+    /// The groups, in the order of the protocol.
     pub groups: Vec<VerificationGroup>,
-    /// What a reader of the figures must know.
+    /// What a reader of the figures must know about the data.
     pub notes: Vec<Note>,
 }
 
@@ -41,13 +43,13 @@ pub struct VerificationGroup {
     pub name: String,
     /// Pairs of the same person.
     pub genuine: u64,
-    /// Pairs of two persons.
+    /// Pairs of different people.
     pub impostors: u64,
-    /// Where the curve has as many false accepts as false rejects, with straight lines between
-    /// thresholds; `None` without pairs of both kinds.
+    /// The rate at which the curve, with straight lines between thresholds, has as many false accepts
+    /// as false rejects; `None` without pairs of both kinds.
     pub equal_error_rate: Option<f64>,
-    /// False accept rate as a share, and the largest true accept rate at a threshold that does not
-    /// exceed it; `None` where there are too few pairs of two persons for such a rate.
+    /// Pairs of a false accept rate (as a fraction) and the largest true accept rate at a threshold
+    /// that does not exceed it; `None` if there are too few pairs of different people to measure it.
     pub true_accept_rates: Vec<(f64, Option<f64>)>,
     /// The curve, at up to 1000 thresholds.
     pub roc: Vec<RocPoint>,
@@ -56,9 +58,9 @@ pub struct VerificationGroup {
 /// One point of a receiver operating characteristic.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RocPoint {
-    /// Pairs at most this far apart are accepted.
+    /// The largest distance of an accepted pair.
     pub threshold: f32,
-    /// Accepted pairs of two persons, percent.
+    /// Accepted pairs of different people, percent.
     pub false_accept_rate: f64,
     /// Accepted pairs of the same person, percent.
     pub true_accept_rate: f64,
@@ -162,7 +164,8 @@ impl Counts {
         let share = |part: u64, whole: u64| part as f64 / whole as f64;
         // (false accepts, true accepts) just below and at each threshold.
         let mut corners = vec![(0.0, 0.0)];
-        let (mut accepted, mut wrongly) = (0, self.impostors[0]);
+        let mut accepted = 0;
+        let mut wrongly = self.impostors[0];
         for (k, count) in self.genuine.iter().enumerate() {
             corners.push((share(wrongly, impostors), share(accepted, genuine)));
             accepted += count;
@@ -190,7 +193,8 @@ impl Counts {
     }
 }
 
-/// Where a curve of (false accepts, true accepts) crosses false accepts = false rejects, percent.
+/// The false accept rate, in percent, at which a curve of (false accepts, true accepts) has as many
+/// false rejects.
 fn equal_error_rate(corners: &[(f64, f64)]) -> Option<f64> {
     let excess = |(wrong, right): (f64, f64)| wrong - (1.0 - right);
     let (before, after) = corners
@@ -202,7 +206,8 @@ fn equal_error_rate(corners: &[(f64, f64)]) -> Option<f64> {
 }
 
 impl Verification {
-    /// Per group the pairs, `eer` and `tar` by false accept rate, in percent; and the notes.
+    /// The result as JSON: `protocol`, `distance`, per group the numbers of pairs (`genuine`,
+    /// `impostors`), `eer` and `tar` by false accept rate in percent, and `notes`.
     pub fn to_json(&self) -> Value {
         let mut groups = Map::new();
         for group in &self.groups {
@@ -253,8 +258,8 @@ impl fmt::Display for Verification {
         writeln!(f)?;
         for group in &self.groups {
             let eer = percent(group.equal_error_rate);
-            let (genuine, impostors) = (group.genuine, group.impostors);
-            write!(f, "{:first$}  {genuine:>12}  {impostors:>12}  {eer:>6}", group.name)?;
+            let VerificationGroup { name, genuine, impostors, .. } = group;
+            write!(f, "{name:first$}  {genuine:>12}  {impostors:>12}  {eer:>6}")?;
             for (rate, best) in &group.true_accept_rates {
                 write!(f, "  {:>w$}", percent(*best), w = format!("TAR at FAR {rate}").len())?;
             }

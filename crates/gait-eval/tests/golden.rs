@@ -145,7 +145,8 @@ fn reranked_distances_and_submission_agree_with_numpy() {
         let e = embeddings(&case);
         let indices =
             |key: &str| -> Vec<usize> { serde_json::from_value(case[key].clone()).unwrap() };
-        let (probes, gallery) = (indices("probes"), indices("gallery"));
+        let probes = indices("probes");
+        let gallery = indices("gallery");
         let expected: Vec<Vec<f64>> = serde_json::from_value(case["distances"].clone()).unwrap();
         let rows = rerank
             .map_rows(&e, distance, &probes, &gallery, &Watch::silent(), |_, row| row.to_vec())

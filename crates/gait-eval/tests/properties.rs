@@ -23,8 +23,9 @@ fn definition(e: &Embeddings, distance: Distance, i: usize, j: usize) -> f64 {
         Distance::Strips => mean(&|p| squared(p).sqrt()),
         Distance::Flat => (0..e.strips()).map(squared).sum::<f64>().sqrt(),
         Distance::Cosine => {
-            let length = |n: usize, p: usize| dot(n, n, p).sqrt().max(1e-12);
-            1.0 - mean(&|p| dot(i, j, p) / (length(i, p) * length(j, p)))
+            let length = |n: usize, p: usize| dot(n, n, p).sqrt();
+            let lengths = |p: usize| length(i, p) * length(j, p);
+            1.0 - mean(&|p| if lengths(p) > 0.0 { dot(i, j, p) / lengths(p) } else { 0.0 })
         }
     }
 }
@@ -40,8 +41,8 @@ fn embeddings() -> impl Strategy<Value = Embeddings> {
                 "cl-02",
             ];
             let names = names.into_iter().map(|(s, c, v)| {
-                let (subject, view) = (s.to_string(), (18 * u32::from(v)).to_string());
-                (subject, conditions[usize::from(c)].to_owned(), view)
+                let view = (18 * u32::from(v)).to_string();
+                (s.to_string(), conditions[usize::from(c)].to_owned(), view)
             });
             let values = values.into_iter().map(|v| f32::from(v) * 0.25).collect();
             Embeddings::new(channels, strips, values, names).unwrap()

@@ -7,6 +7,8 @@ use std::error::Error;
 use std::io;
 
 use gait_data::DataError;
+use gait_embeddings::{ColumnError, DecodeError};
+use gait_eval::{EmbeddingsError, EvalError, Misfit};
 use gait_support::{FileError, Stopped};
 
 /// How to fix an error, if this program knows: the hint of the first cause that has one.
@@ -17,6 +19,21 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
 fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<DataError>() {
         return data(error);
+    }
+    if let Some(error) = cause.downcast_ref::<EvalError>() {
+        return eval(error);
+    }
+    if let Some(error) = cause.downcast_ref::<Misfit>() {
+        return misfit(error);
+    }
+    if let Some(error) = cause.downcast_ref::<EmbeddingsError>() {
+        return embeddings(error);
+    }
+    if let Some(error) = cause.downcast_ref::<DecodeError>() {
+        return decoded_embeddings(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ColumnError>() {
+        return column(error);
     }
     if let Some(error) = cause.downcast_ref::<FileError>() {
         return file(error);
@@ -60,6 +77,74 @@ fn data(error: &DataError) -> Option<String> {
     }
 }
 
+fn eval(error: &EvalError) -> Option<String> {
+    let hint = match error {
+        EvalError::Protocol { .. } => {
+            "`gaitgl info --protocol NAME` prints a built-in protocol to start from"
+        }
+        EvalError::Range { .. } => {
+            "leave that sequence out if it is an outlier, or multiply all embeddings by one factor"
+        }
+        EvalError::Stopped(_) => "run the same command again",
+        // The reason of a misfit is the next cause.
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn misfit(error: &Misfit) -> Option<String> {
+    let hint = match error {
+        Misfit::NoPublicProbes => {
+            "write its submission file instead, with `gaitgl test --submission FILE.csv`"
+        }
+        Misfit::NoSequences => {
+            "prepare the data with a partition that names test subjects (TEST_SET)"
+        }
+        Misfit::NoList => {
+            "give that file as --partition FILE.json, to `gaitgl prepare` for a prepared set or to \
+             `gaitgl test` with --embeddings"
+        }
+        Misfit::NotFound { .. } => "use --protocol leave-one-out, which fits any data",
+        Misfit::NoSubmission => {
+            "use --protocol grew or --protocol hid, or a protocol file of your own with that table"
+        }
+        Misfit::RepeatedProbe { .. } => {
+            "rename them: a folder in a tree, a column in a file of embeddings"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn embeddings(error: &EmbeddingsError) -> Option<String> {
+    match error {
+        EmbeddingsError::NotFinite { .. } => {
+            Some("check that the training of its network did not diverge".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// How to write Parquet so that the file is not much smaller than its contents.
+const UNPACKED: &str = "write it with compression=\"none\" and use_dictionary=False, or as .npz";
+
+fn decoded_embeddings(error: &DecodeError) -> Option<String> {
+    matches!(error, DecodeError::Rows { .. }).then(|| UNPACKED.to_owned())
+}
+
+fn column(error: &ColumnError) -> Option<String> {
+    let hint = match error {
+        ColumnError::Compressed => "write it with numpy.savez instead of savez_compressed",
+        ColumnError::FortranOrder => "write numpy.ascontiguousarray of it",
+        ColumnError::Pickled => "write its .astype(str)",
+        ColumnError::Codec(_) => "write it with compression=\"zstd\" or \"snappy\"",
+        ColumnError::DeltaEncoding => "write it with column_encoding=\"PLAIN\", or as .npz",
+        ColumnError::Excess(_) => UNPACKED,
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +154,12 @@ mod tests {
         let missing = FileError::io("read", "a.png", io::ErrorKind::NotFound.into());
         assert_eq!(hint(&DataError::from(missing).into()).as_deref(), Some("check the path"));
         assert_eq!(hint(&anyhow::anyhow!("a cause of no known type")), None);
+    }
+
+    #[test]
+    fn a_misfit_is_advised_through_a_transparent_error() {
+        let protocol = gait_eval::Protocol::builtin("casia-b").unwrap();
+        let error = gaitgl::train::TrainError::from(protocol.check_names(&[]).unwrap_err());
+        assert!(hint(&error.into()).unwrap().contains("TEST_SET"));
     }
 }

@@ -44,7 +44,7 @@ enum Subjects {
 
 impl Embed {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        gait_embeddings::check_format(&self.out)?;
+        gait_embeddings::Format::from_path(&self.out)?;
         let (_, checkpoint) = self.trained.load()?;
         let set = PreparedSet::open(&self.data)?;
         let indices = match self.subjects {
