@@ -145,7 +145,7 @@ impl Checkpoint {
     /// Tensors that do not fit the settings, each of them named.
     pub fn evaluator(&self, device: &Device) -> Result<Evaluator, ModelError> {
         let (model, classes) = (&self.settings.model, self.subjects.len());
-        Ok(GaitGl::of_tensors(model, classes, device, &self.weights)?.evaluator())
+        Ok(GaitGl::from_tensors(model, classes, device, &self.weights)?.evaluator())
     }
 
     fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {

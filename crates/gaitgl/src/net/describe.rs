@@ -80,7 +80,7 @@ fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::GaitGl;
     use crate::settings::presets;
     use burn::module::Module;

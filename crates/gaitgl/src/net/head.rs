@@ -124,7 +124,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use burn::tensor::Distribution;
 
     fn shapes(neck: Neck) -> (Vec<usize>, Option<Vec<usize>>) {

@@ -88,7 +88,7 @@ pub fn published_names(preset: &str) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::{GaitGl, tests::small};
 
     #[test]

@@ -80,7 +80,7 @@ fn gem(x: Tensor<4>, exponent: Tensor<1>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::{Device, TensorData, Tolerance};
 
     fn pooling(

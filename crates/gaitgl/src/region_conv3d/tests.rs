@@ -1,7 +1,8 @@
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 
 use super::*;
-use crate::device::{cpu, test_device, test_tolerance};
+use crate::device::cpu;
+use crate::device::testing::{test_device, test_tolerance};
 use crate::mask::Regions;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;

@@ -1,7 +1,7 @@
 //! Golden tensors and their comparison.
 
+use crate::testing::{test_device, test_tolerance};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
-use gaitgl::device::{test_device, test_tolerance};
 use gaitgl::mask::Regions;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;

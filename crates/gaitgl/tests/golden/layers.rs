@@ -1,6 +1,6 @@
+use crate::testing::test_device;
 use burn::module::Param;
 use burn::tensor::Tensor;
-use gaitgl::device::test_device;
 use gaitgl::net::{
     BatchNormConfig, ConvConfig, GlobalLocalConfig, Init, SeparateFcConfig, StripPoolingConfig,
 };

@@ -1,5 +1,5 @@
+use crate::testing::test_device;
 use burn::tensor::Tensor;
-use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, strip_distances, triplet_batch_all};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};

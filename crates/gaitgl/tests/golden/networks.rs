@@ -1,6 +1,6 @@
+use crate::testing::test_device;
 use burn::module::ParamId;
 use burn::optim::GradientsParams;
-use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, triplet_batch_all};
 use gaitgl::mask::Regions;
 use gaitgl::net::GaitGl;
