@@ -1,7 +1,7 @@
-use crate::testing::test_device;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Tensor};
+use gait_support::full_message;
 use gaitgl::exchange::{ImportOptions, import, import_bytes};
 use gaitgl::net::published_names;
 use gaitgl::settings::{Optimizer, Settings};

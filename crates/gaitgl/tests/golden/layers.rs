@@ -1,4 +1,3 @@
-use crate::testing::test_device;
 use burn::module::Param;
 use burn::tensor::Tensor;
 use gaitgl::net::{
@@ -8,6 +7,7 @@ use gaitgl::region_conv3d::{Join, RegionConv, region_conv3d, spatial_max_pool};
 use gaitgl::settings::{Branches, Precision, Reading, SpatialPooling};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
+use crate::testing::test_device;
 
 fn init() -> Init {
     Init::new(1, &test_device().autodiff())
