@@ -184,7 +184,7 @@ fn import_fault(error: &ImportFault) -> Option<String> {
         }
         ImportFault::Foreign(ForeignFormat::LfsPointer) => "fetch the file with `git lfs pull`",
         ImportFault::Checkpoint => "use it as it is",
-        ImportFault::Tensor { fault: TensorFault::NotFinite { .. }, .. } => {
+        ImportFault::Tensor { source: TensorFault::NotFinite { .. }, .. } => {
             "import a checkpoint from before the training diverged"
         }
         ImportFault::TooManySubjects { .. } => {

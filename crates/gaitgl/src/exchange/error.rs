@@ -115,12 +115,12 @@ pub enum ImportFault {
         name: String,
     },
     /// A tensor cannot be read.
-    #[error("{name} {fault}")]
+    #[error("{name}")]
     Tensor {
         /// Its name.
         name: String,
         /// What is wrong with it.
-        fault: TensorFault,
+        source: TensorFault,
     },
     /// The tensors would take more memory than the file can account for.
     #[error("its tensors have more values than a file of its size holds")]
@@ -208,12 +208,12 @@ pub enum OptimizerFault {
         entry: &'static str,
     },
     /// An entry of a parameter's state cannot be read.
-    #[error("the state of {name} {fault}")]
+    #[error("the state of {name} cannot be read")]
     StateTensor {
         /// Our name of the parameter.
         name: String,
         /// What is wrong with the entry.
-        fault: TensorFault,
+        source: TensorFault,
     },
     /// The number of steps is not a count.
     #[error("the state of {name} has a step that is not a count")]

@@ -1,4 +1,4 @@
-//! Which other program's format a file has, told from its bytes and not from its name.
+//! Recognises files of other programs by their bytes, whatever their names.
 
 use std::fmt;
 use std::path::Path;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_told_by_their_bytes() {
+    fn formats_are_recognised_by_their_bytes() {
         let legacy = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.";
         let zip =
             b"PK\x03\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0archive/data.pkl";

@@ -5,7 +5,7 @@ use std::path::Path;
 use gait_support::FileError;
 use safetensors::SafeTensors;
 
-use super::network::{self, Network, Tensors};
+use super::network::{self, ImportedNetwork, Tensors};
 use super::state_dict::StateDict;
 use super::torch::TorchFile;
 use super::{
@@ -113,8 +113,8 @@ impl Tensors for TorchTensors<'_, '_, '_> {
     }
 }
 
-fn without_training(network: Network, iteration: u64) -> Imported {
-    let Network { settings, subjects, weights, dropped, .. } = network;
+fn without_training(network: ImportedNetwork, iteration: u64) -> Imported {
+    let ImportedNetwork { settings, subjects, weights, dropped, .. } = network;
     let assumed = assumed(&settings.model);
     let checkpoint =
         Checkpoint { settings, subjects, iteration, score: None, weights, optimizer: None };

@@ -27,7 +27,7 @@ pub trait Tensors {
 }
 
 /// A network out of a file.
-pub struct Network {
+pub struct ImportedNetwork {
     /// Its settings.
     pub settings: Settings,
     /// The names of its classes.
@@ -50,7 +50,7 @@ pub fn read(
     tensors: &impl Tensors,
     length: usize,
     options: &ImportOptions,
-) -> Result<Network, ExchangeError> {
+) -> Result<ImportedNetwork, ExchangeError> {
     let fault = |source| ExchangeError::Import { path: path.into(), source };
     let candidate = accounted(path, tensors, options)?;
     let Candidate { settings, classes, names, dropped, .. } = candidate;
@@ -61,12 +61,11 @@ pub fn read(
     check_size(tensors, &names, length).map_err(fault)?;
     for (index, (name, shape)) in tensors.shapes().enumerate() {
         let Some(ours) = names.get(name) else { continue };
-        let unreadable =
-            |source| fault(ImportFault::Tensor { name: printable(name), fault: source });
+        let unreadable = |source| fault(ImportFault::Tensor { name: printable(name), source });
         let values = tensors.values(index).map_err(unreadable)?;
         weights.insert(ours.clone(), Weight { shape: shape.to_vec(), values });
     }
-    Ok(Network { settings, subjects, weights, names, dropped })
+    Ok(ImportedNetwork { settings, subjects, weights, names, dropped })
 }
 
 /// Checks before anything is read that the tensors have no more values than the file can hold: one

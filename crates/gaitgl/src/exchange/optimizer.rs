@@ -130,7 +130,7 @@ fn check_adam(group: Value) -> Result<(), OptimizerFault> {
 }
 
 /// Takes the learning rate and the milestones of a `MultiStepLR` into the recipe. With another
-/// schedule or none the rate stays what it is now, and the result says why.
+/// schedule or none the rate stays what it is now, and the result is the reason.
 fn schedule(
     recipe: &mut TrainSettings,
     group: Value,
@@ -221,7 +221,7 @@ impl Record<'_> {
         field: &'static str,
     ) -> Result<Vec<f32>, OptimizerFault> {
         let name = || parameter.name.to_owned();
-        let unreadable = |fault| OptimizerFault::StateTensor { name: name(), fault };
+        let unreadable = |source| OptimizerFault::StateTensor { name: name(), source };
         let tensor = entry(state, field).map(TensorRef::from_value).transpose();
         let tensor = tensor.map_err(unreadable)?.flatten();
         let missing = || OptimizerFault::StateEntry { name: name(), entry: field };
@@ -235,7 +235,7 @@ impl Record<'_> {
     /// Steps that Adam has done: a number, since PyTorch 1.12 a tensor of one value.
     fn step(&self, parameter: &Parameter, state: Value) -> Result<usize, OptimizerFault> {
         let name = || parameter.name.to_owned();
-        let unreadable = |fault| OptimizerFault::StateTensor { name: name(), fault };
+        let unreadable = |source| OptimizerFault::StateTensor { name: name(), source };
         let missing = || OptimizerFault::StateEntry { name: name(), entry: "step" };
         let damaged = || OptimizerFault::Step { name: name() };
         let value = entry(state, "step").ok_or_else(missing)?;
@@ -254,7 +254,6 @@ impl Record<'_> {
         for (name, value) in self.scalars {
             writer = writer.with_scalar(&name, value);
         }
-        // Burn's error keeps no type that is worth naming here.
         let bytes =
             writer.into_bytes().map_err(|error| OptimizerFault::Write(error.to_string().into()))?;
         Ok(bytes.to_vec())

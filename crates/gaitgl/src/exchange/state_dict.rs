@@ -7,7 +7,7 @@ use gait_data::pickle::Value;
 
 use super::ImportFault;
 use super::error::printable;
-use super::torch::{Budget, TensorRef, holds_tensors};
+use super::torch::{TensorRef, VisitBudget, holds_tensors};
 
 /// The contents of a file.
 pub struct StateDict<'p, 'a> {
@@ -40,7 +40,7 @@ impl<'p, 'a> StateDict<'p, 'a> {
             return Ok(found);
         };
         found.tensors = tensors(&named(*model)?)?;
-        let mut budget = Budget::default();
+        let mut budget = VisitBudget::default();
         for (name, value) in &entries {
             match *name {
                 _ if MODEL.contains(name) => {}
@@ -84,7 +84,7 @@ fn tensors<'a>(
     let mut names = BTreeSet::new();
     for (name, value) in entries {
         let tensor = TensorRef::from_value(*value)
-            .map_err(|fault| ImportFault::Tensor { name: printable(name), fault })?;
+            .map_err(|source| ImportFault::Tensor { name: printable(name), source })?;
         let not_a_tensor = || ImportFault::NotATensor {
             name: printable(name),
             found: printable(&value.describe()),

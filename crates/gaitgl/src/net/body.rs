@@ -4,13 +4,13 @@ use burn::tensor::Tensor;
 
 use super::error::ModelError;
 use super::plan::{self, LayerPlan};
-use super::{Conv, GaitGl, GlobalLocal, Layer, Stage};
+use super::{Conv, GaitGl, GlobalLocal, Stage, StageLayer};
 use crate::mask::Regions;
 use crate::region_conv3d::spatial_max_pool;
 use crate::settings::Precision;
 
 /// A layer of the body with what belongs to it.
-pub(super) struct Step<'n> {
+pub(super) struct BodyStep<'n> {
     pub plan: LayerPlan,
     pub layer: BodyLayer<'n>,
 }
@@ -47,7 +47,7 @@ impl GaitGl {
     pub(super) fn steps<'n>(
         &'n self,
         masks: &'n [Option<Regions>],
-    ) -> Result<Vec<Step<'n>>, ModelError> {
+    ) -> Result<Vec<BodyStep<'n>>, ModelError> {
         let plans = plan::layers(&self.settings);
         let mut layers: Vec<BodyLayer> = self.stages.iter().flat_map(Stage::layers).collect();
         if layers.len() != plans.len() {
@@ -61,7 +61,7 @@ impl GaitGl {
         for (slot, mask) in slots.into_iter().zip(masks) {
             *slot = mask.as_ref();
         }
-        Ok(plans.into_iter().zip(layers).map(|(plan, layer)| Step { plan, layer }).collect())
+        Ok(plans.into_iter().zip(layers).map(|(plan, layer)| BodyStep { plan, layer }).collect())
     }
 }
 
@@ -69,8 +69,8 @@ impl Stage {
     /// Its layers in forward order, global-local ones without regions.
     fn layers(&self) -> impl Iterator<Item = BodyLayer<'_>> {
         let layers = self.layers.iter().map(|layer| match layer {
-            Layer::Conv(conv) => BodyLayer::Conv(conv),
-            Layer::GlobalLocal(layer) => BodyLayer::GlobalLocal { layer, regions: None },
+            StageLayer::Conv(conv) => BodyLayer::Conv(conv),
+            StageLayer::GlobalLocal(layer) => BodyLayer::GlobalLocal { layer, regions: None },
         });
         let pool = self.spatial_pool.then_some(BodyLayer::SpatialPool);
         layers.chain(self.lta.as_ref().map(BodyLayer::Conv)).chain(pool)

@@ -8,12 +8,12 @@ use burn::tensor::{Tensor, TensorData};
 use super::error::ModelError;
 use super::prepared::PreparedBody;
 use super::windows::{BUDGET, Window, windows};
-use super::{GaitGl, Layer, plan};
+use super::{GaitGl, StageLayer, plan};
 use crate::mask::{self, Regions};
 use crate::region_conv3d::max_over_time;
 use crate::settings::{AtTest, Precision, Reading};
 
-/// See [`GaitGl::evaluator`].
+/// A network for inference; [`GaitGl::evaluator`] makes it.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     net: GaitGl,
@@ -28,7 +28,7 @@ pub struct Evaluator {
 struct Draw {
     /// The regions of all global-local layers.
     masks: Vec<Option<Regions>>,
-    /// The body as the CPU runs it, where it can.
+    /// The body as the CPU runs it, if it can.
     body: Option<Arc<PreparedBody>>,
 }
 
@@ -58,7 +58,7 @@ impl Evaluator {
         Self { net, draws, budget: BUDGET }
     }
 
-    /// Embeddings of clips. A long sequence passes in windows over time; the result is the same.
+    /// Embeddings of clips. A long sequence passes in windows over time, with the same result.
     ///
     /// # Shapes
     /// - clips: `[n, 1, t, h, w]`
@@ -142,8 +142,8 @@ impl GaitGl {
     fn weigh_taps(&mut self) {
         let layers = self.stages.iter_mut().flat_map(|stage| &mut stage.layers);
         let global_local = layers.filter_map(|layer| match layer {
-            Layer::GlobalLocal(layer) => Some(layer),
-            Layer::Conv(_) => None,
+            StageLayer::GlobalLocal(layer) => Some(layer),
+            StageLayer::Conv(_) => None,
         });
         // A network whose layers are not those of its plan embeds nothing: see `GaitGl::steps`.
         for (layer, plan) in global_local.zip(plan::global_local_layers(&self.settings)) {

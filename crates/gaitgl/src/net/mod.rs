@@ -1,6 +1,6 @@
 //! The GaitGL network: silhouettes `[n, 1, t, h, w]` to embeddings `[n, c, p]`.
 //!
-//! Read `GaitGl::body` (in `body`) and [`Head::forward_train`]: that is the network. `plan` lists its
+//! Read `GaitGl::body` (in `body`) and `Head::forward_train`: that is the network. `plan` lists its
 //! layers and their sizes; the other files hold one layer each.
 
 pub(crate) mod batch_norm;
@@ -27,7 +27,8 @@ pub use describe::{LayerDescription, describe};
 pub use error::{ExpectedShape, ModelError};
 pub use evaluator::Evaluator;
 pub use global_local::{GlobalLocal, GlobalLocalConfig};
-pub use head::{Head, HeadConfig, Output};
+pub use head::Output;
+use head::{Head, HeadConfig};
 pub use init::Init;
 pub use published::published_names;
 pub use separate_fc::{SeparateFc, SeparateFcConfig};
@@ -63,7 +64,7 @@ pub struct GaitGl {
 #[derive(Module, Debug)]
 pub(crate) struct Stage {
     /// Its layers.
-    layers: Vec<Layer>,
+    layers: Vec<StageLayer>,
     /// The temporal pooling that ends it.
     lta: Option<Conv>,
     #[module(skip)]
@@ -72,7 +73,7 @@ pub(crate) struct Stage {
 
 /// A layer of a stage.
 #[derive(Module, Debug)]
-pub(crate) enum Layer {
+pub(crate) enum StageLayer {
     /// In the stem of published networks.
     Conv(Conv),
     /// Everywhere else.
@@ -188,8 +189,8 @@ impl GaitGl {
         let plain =
             settings.branches == Branches::Global || settings.local.reading == Reading::Literal;
         let draw = |(layer, plan): (usize, LayerPlan)| {
-            let (height, width) = (plan.height, plan.width);
-            (!plain).then(|| mask::draw(&settings.local, height, width, &mut generator(layer)))
+            let mut generator = generator(layer);
+            (!plain).then(|| mask::draw(&settings.local, plan.height, plan.width, &mut generator))
         };
         plan::global_local_layers(settings).into_iter().enumerate().map(draw).collect()
     }
@@ -212,13 +213,13 @@ impl Stage {
             match plan.kind {
                 LayerKind::Conv => {
                     let conv = ConvConfig::same(channels, plan::KERNEL);
-                    stage.layers.push(Layer::Conv(conv.init(&plan.name, init)));
+                    stage.layers.push(StageLayer::Conv(conv.init(&plan.name, init)));
                 }
                 LayerKind::GlobalLocal(join) => {
                     let branches = settings.branches;
                     let reading = settings.local.reading;
                     let config = GlobalLocalConfig { channels, join, branches, reading };
-                    stage.layers.push(Layer::GlobalLocal(config.init(&plan.name, init)));
+                    stage.layers.push(StageLayer::GlobalLocal(config.init(&plan.name, init)));
                 }
                 LayerKind::Lta(kernel, stride) => {
                     let lta = ConvConfig::lta(channels, kernel, stride);

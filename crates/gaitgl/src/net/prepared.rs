@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use gait_kernels::{Branches, PreparedLayer, RegionConv3d};
 
 use super::GaitGl;
-use super::body::{BodyLayer, Step};
+use super::body::{BodyLayer, BodyStep};
 use super::error::ModelError;
 use super::plan::{LayerKind, LayerPlan};
 use super::tensors::values;
@@ -52,7 +52,7 @@ impl PreparedBody {
         if !on_cpu || (activated && masks.iter().any(Option::is_some)) {
             return Ok(None);
         }
-        let prepared = steps.into_iter().map(|Step { plan, layer }| {
+        let prepared = steps.into_iter().map(|BodyStep { plan, layer }| {
             let operation = operation(&plan, &layer)?;
             let map_out = plan.map_out(&net.settings);
             Some(PreparedStep { plan, map_out, operation })

@@ -119,7 +119,7 @@ fn values_that_are_not_finite_in_float32_are_refused_with_their_tensor_and_count
     let doubles: Vec<u8> = numbers.iter().flat_map(|value| value.to_le_bytes()).collect();
     for (dtype, bytes) in [(Dtype::F32, singles), (Dtype::F64, doubles)] {
         let message = refused_scale(dtype, &bytes);
-        let wanted = "Bn.weight holds 2 values that are NaN, infinite or beyond float32";
+        let wanted = "Bn.weight: it holds 2 values that are NaN, infinite or beyond float32";
         assert!(message.contains(wanted), "{message}");
     }
     // The same in a file of torch.save.
@@ -129,13 +129,13 @@ fn values_that_are_not_finite_in_float32_are_refused_with_their_tensor_and_count
     checkpoint.weights.get_mut("head.fc.weight").unwrap().values[3] = f32::INFINITY;
     export(&checkpoint, &path).unwrap();
     let message = message(&std::fs::read(path).unwrap()).unwrap();
-    assert!(message.contains("Head0.fc_bin holds 1 values that are NaN"), "{message}");
+    assert!(message.contains("Head0.fc_bin: it holds 1 values that are NaN"), "{message}");
 }
 
 #[test]
 fn whole_numbers_are_no_weights() {
     let message = refused_scale(Dtype::I64, &[0; 40]);
-    assert!(message.contains("Bn.weight holds integers"), "{message}");
+    assert!(message.contains("Bn.weight: it holds integers"), "{message}");
 }
 
 proptest! {

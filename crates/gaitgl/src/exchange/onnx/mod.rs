@@ -13,7 +13,7 @@ use crate::net::strip_pooling::FLOOR;
 use crate::region_conv3d::{Join, SLOPE};
 use crate::settings::{AtTest, Branches, ModelSettings, Neck, Partition, Reading, SpatialPooling};
 use crate::weights::{Weight, Weights};
-use graph::{Attribute, Graph, Name, Size};
+use graph::{Attribute, AxisSize, Graph, TensorName};
 
 /// The input and the output.
 const INPUT: &str = "silhouettes";
@@ -33,11 +33,11 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, ExportFault> {
     };
     let [channels, strips] = plan::strips(settings);
     let clips = [
-        Size::Free("n"),
-        Size::Fixed(1),
-        Size::Free("t"),
-        Size::Fixed(settings.height),
-        Size::Fixed(settings.width),
+        AxisSize::Free("n"),
+        AxisSize::Fixed(1),
+        AxisSize::Free("t"),
+        AxisSize::Fixed(settings.height),
+        AxisSize::Fixed(settings.width),
     ];
     network.graph.input(INPUT, &clips);
     let mut x = network.lengthened();
@@ -46,7 +46,7 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, ExportFault> {
     }
     let pooled = network.pooled(&x)?;
     let embedding = network.head(&pooled)?;
-    let shape = [Size::Free("n"), Size::Fixed(channels), Size::Fixed(strips)];
+    let shape = [AxisSize::Free("n"), AxisSize::Fixed(channels), AxisSize::Fixed(strips)];
     let mut graph = network.graph;
     graph.result("Identity", &embedding, OUTPUT, &shape);
     let remarks = [
@@ -80,13 +80,13 @@ impl Exporter<'_> {
         self.weights.get(name).ok_or_else(|| ExportFault::Missing(name.into()))
     }
 
-    fn constant(&mut self, name: &str) -> Result<Name, ExportFault> {
+    fn constant(&mut self, name: &str) -> Result<TensorName, ExportFault> {
         let Weight { shape, values } = self.weight(name)?.clone();
         Ok(self.graph.floats(name, &shape, &values))
     }
 
     /// Frame `place % t` at every place of a sequence as long as the network needs.
-    fn lengthened(&mut self) -> Name {
+    fn lengthened(&mut self) -> TensorName {
         let settings = self.settings;
         // From here on every sequence keeps its length.
         let longest = plan::fewest_frames(settings).max(4);
@@ -107,7 +107,7 @@ impl Exporter<'_> {
         graph.node("Gather", &[INPUT, &order], &[("axis", Attribute::Integer(2))])
     }
 
-    fn layer(&mut self, plan: &LayerPlan, x: &str) -> Result<Name, ExportFault> {
+    fn layer(&mut self, plan: &LayerPlan, x: &str) -> Result<TensorName, ExportFault> {
         match plan.kind {
             LayerKind::Conv | LayerKind::Lta(..) => {
                 let weight = self.constant(&format!("{}.weight", plan.name))?;
@@ -123,7 +123,12 @@ impl Exporter<'_> {
         }
     }
 
-    fn global_local(&mut self, plan: &LayerPlan, x: &str, join: Join) -> Result<Name, ExportFault> {
+    fn global_local(
+        &mut self,
+        plan: &LayerPlan,
+        x: &str,
+        join: Join,
+    ) -> Result<TensorName, ExportFault> {
         let mut branches = Vec::new();
         if self.settings.branches != Branches::Local {
             let weight = self.constant(&format!("{}.global", plan.name))?;
@@ -148,7 +153,7 @@ impl Exporter<'_> {
     }
 
     /// The local branch before its leaky ReLU.
-    fn local(&mut self, plan: &LayerPlan, x: &str) -> Result<Name, ExportFault> {
+    fn local(&mut self, plan: &LayerPlan, x: &str) -> Result<TensorName, ExportFault> {
         let name = format!("{}.local", plan.name);
         match self.restriction(plan)? {
             Restriction::Plain => {
@@ -197,7 +202,7 @@ impl Exporter<'_> {
     }
 
     /// A convolution of each band of rows by itself.
-    fn banded(&mut self, plan: &LayerPlan, x: &str, weight: &str, rows: &[usize]) -> Name {
+    fn banded(&mut self, plan: &LayerPlan, x: &str, weight: &str, rows: &[usize]) -> TensorName {
         let heights: Vec<usize> = rows.windows(2).map(|pair| pair[1] - pair[0]).collect();
         if let [_] = heights.as_slice() {
             return self.conv(plan, x, weight);
@@ -206,14 +211,15 @@ impl Exporter<'_> {
         let split = self.graph.integers(&name, &[heights.len()], &heights);
         let rows = [("axis", Attribute::Integer(3))];
         let bands = self.graph.nodes("Split", &[x, &split], &rows, heights.len());
-        let convolved: Vec<Name> = bands.iter().map(|band| self.conv(plan, band, weight)).collect();
+        let convolved: Vec<TensorName> =
+            bands.iter().map(|band| self.conv(plan, band, weight)).collect();
         let convolved: Vec<&str> = convolved.iter().map(String::as_str).collect();
         self.stack(&convolved)
     }
 
     /// The sum over the regions of the convolution of each region alone, within that region.
-    fn masked(&mut self, plan: &LayerPlan, x: &str, weight: &str, regions: &Regions) -> Name {
-        let mut sum: Option<Name> = None;
+    fn masked(&mut self, plan: &LayerPlan, x: &str, weight: &str, regions: &Regions) -> TensorName {
+        let mut sum: Option<TensorName> = None;
         for region in regions.regions() {
             let shape = [1, 1, 1, plan.height, plan.width];
             let name = format!("{}.region.{region}", plan.name);
@@ -229,7 +235,7 @@ impl Exporter<'_> {
         sum.unwrap_or_else(|| self.conv(plan, x, weight))
     }
 
-    fn conv(&mut self, plan: &LayerPlan, x: &str, weight: &str) -> Name {
+    fn conv(&mut self, plan: &LayerPlan, x: &str, weight: &str) -> TensorName {
         let kernel = plan.kernel().unwrap_or(plan::KERNEL);
         let (padding, stride) = match plan.kind {
             LayerKind::Lta(_, stride) => (0, stride),
@@ -244,17 +250,17 @@ impl Exporter<'_> {
         self.graph.node("Conv", &[x, weight], &attributes)
     }
 
-    fn leaky(&mut self, x: &str) -> Name {
+    fn leaky(&mut self, x: &str) -> TensorName {
         self.graph.node("LeakyRelu", &[x], &[("alpha", Attribute::Float(SLOPE))])
     }
 
     /// One above the other.
-    fn stack(&mut self, maps: &[&str]) -> Name {
+    fn stack(&mut self, maps: &[&str]) -> TensorName {
         self.graph.node("Concat", maps, &[("axis", Attribute::Integer(3))])
     }
 
     /// `[n, c, t, h, w]` to strips `[n, c, p]`.
-    fn pooled(&mut self, x: &str) -> Result<Name, ExportFault> {
+    fn pooled(&mut self, x: &str) -> Result<TensorName, ExportFault> {
         let over = |graph: &mut Graph, operator: &str, x: &str, axis: usize, keep: i64| {
             let attributes =
                 [("axes", Attribute::Integers(&[axis])), ("keepdims", Attribute::Integer(keep))];
@@ -297,7 +303,7 @@ impl Exporter<'_> {
     }
 
     /// Strips to embeddings.
-    fn head(&mut self, strips: &str) -> Result<Name, ExportFault> {
+    fn head(&mut self, strips: &str) -> Result<TensorName, ExportFault> {
         let weight = self.constant("head.fc.weight")?;
         let order = |order: &'static [usize]| [("perm", Attribute::Integers(order))];
         // Strips first, so that they are the batch of the product.

@@ -60,8 +60,8 @@ pub enum TorchFault {
         expected: usize,
     },
     /// A tensor is damaged.
-    #[error("a tensor {0}")]
-    Tensor(TensorFault),
+    #[error("one of its tensors is damaged")]
+    Tensor(#[source] TensorFault),
 }
 
 /// Why a file within a zip file cannot be read.
@@ -93,41 +93,41 @@ pub enum MemberFault {
     },
 }
 
-/// Why a tensor cannot be read, in words that follow its name.
+/// Why a tensor cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TensorFault {
     /// It is a parameter of nothing.
-    #[error("is a parameter without a tensor")]
+    #[error("it is a parameter without a tensor")]
     NoTensor,
     /// The call that rebuilds it lacks arguments.
-    #[error("lacks arguments")]
+    #[error("it lacks arguments")]
     Arguments,
     /// Its offset is not a count.
-    #[error("has a damaged offset")]
+    #[error("it has a damaged offset")]
     Offset,
     /// Its shape is not a list of counts.
-    #[error("has a damaged shape")]
+    #[error("it has a damaged shape")]
     Shape,
     /// Its strides are not as many counts as its shape has.
-    #[error("has damaged strides")]
+    #[error("it has damaged strides")]
     Strides,
     /// It does not lie within its storage.
-    #[error("reaches beyond its storage")]
+    #[error("it reaches beyond its storage")]
     BeyondStorage,
     /// It refers to no storage.
-    #[error("is in no storage")]
+    #[error("it is in no storage")]
     NoStorage,
     /// Its storage is a part of another one.
-    #[error("is in a part of another storage, as PyTorch before 0.4 wrote")]
+    #[error("it is in a part of another storage, as PyTorch before 0.4 wrote")]
     StorageView,
     /// What describes its storage cannot be read.
-    #[error("is in a damaged storage")]
+    #[error("it is in a damaged storage")]
     DamagedStorage,
     /// Its storage is not in the file.
-    #[error("is in a storage that the file does not hold")]
+    #[error("it is in a storage that the file does not hold")]
     MissingStorage,
     /// Its storage has another length than it says.
-    #[error("needs a storage of {expected} bytes; {storage} has {found}")]
+    #[error("it needs a storage of {expected} bytes; {storage} has {found}")]
     StorageBytes {
         /// The storage.
         storage: String,
@@ -137,19 +137,19 @@ pub enum TensorFault {
         found: usize,
     },
     /// The file of its storage cannot be read.
-    #[error("is in a storage that cannot be read: {0}")]
+    #[error("its storage cannot be read")]
     Member(#[from] MemberFault),
     /// Its size is beyond all memory.
-    #[error("has an impossible size")]
+    #[error("it has an impossible size")]
     Size,
     /// It holds whole numbers or truth values.
-    #[error("holds {}, not floating-point numbers", .0.name())]
+    #[error("it holds {}, not floating-point numbers", .0.name())]
     NotFloats(Elements),
     /// Its elements have a type that no network here is stored in.
-    #[error("has the type {0:?}, which is not supported")]
+    #[error("it has the type {0:?}, which is not supported")]
     UnknownType(Dtype),
     /// It holds values that no network can use.
-    #[error("holds {count} values that are NaN, infinite or beyond float32")]
+    #[error("it holds {count} values that are NaN, infinite or beyond float32")]
     NotFinite {
         /// How many.
         count: usize,

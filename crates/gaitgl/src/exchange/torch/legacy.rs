@@ -8,7 +8,7 @@ use std::ops::Range;
 use gait_data::pickle::Pickle;
 
 use super::tensor::Storage;
-use super::{Budget, RULES, TensorFault, TorchFault, read_pickle, walk};
+use super::{RULES, TensorFault, TorchFault, VisitBudget, read_pickle, walk};
 use crate::exchange::error::printable;
 
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
@@ -85,7 +85,7 @@ fn places(bytes: &[u8]) -> Result<Places, TorchFault> {
 /// For each storage that a tensor uses: how many elements it has, and the bytes of one.
 fn storage_sizes<'a>(saved: &Pickle<'a>) -> Result<BTreeMap<&'a str, (usize, usize)>, TorchFault> {
     let mut sizes = BTreeMap::new();
-    walk(saved.root(), &mut Budget::default(), |value| {
+    walk(saved.root(), &mut VisitBudget::default(), |value| {
         if value.persistent().is_some() {
             let storage = Storage::from_value(value).map_err(TorchFault::Tensor)?;
             sizes.insert(storage.key, (storage.count, storage.elements.size()));

@@ -143,9 +143,9 @@ pub(super) fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, TorchFault> {
 
 /// How many more places of a file may be visited. Values can contain each other, or occur in so
 /// many places that visiting each would never end.
-pub struct Budget(usize);
+pub struct VisitBudget(usize);
 
-impl Default for Budget {
+impl Default for VisitBudget {
     fn default() -> Self {
         Self(4 * RULES.values)
     }
@@ -157,7 +157,7 @@ impl Default for Budget {
 /// More places than the budget has.
 fn walk<'p, 'a>(
     root: Value<'p, 'a>,
-    budget: &mut Budget,
+    budget: &mut VisitBudget,
     mut visit: impl FnMut(Value<'p, 'a>) -> Result<(), TorchFault>,
 ) -> Result<(), TorchFault> {
     let mut left = vec![root];
@@ -183,7 +183,7 @@ fn walk<'p, 'a>(
 ///
 /// # Errors
 /// More places than the budget has.
-pub fn holds_tensors(root: Value<'_, '_>, budget: &mut Budget) -> Result<bool, TorchFault> {
+pub fn holds_tensors(root: Value<'_, '_>, budget: &mut VisitBudget) -> Result<bool, TorchFault> {
     let mut found = false;
     walk(root, budget, |value| {
         found |= value.persistent().is_some();
