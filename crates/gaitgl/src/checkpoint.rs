@@ -17,7 +17,7 @@ use crate::weights::{Weight, Weights, little_endian};
 use gait_support::files::write_atomic;
 
 /// The metadata key of a checkpoint's own description.
-const ABOUT: &str = "gaitgl";
+pub(crate) const ABOUT: &str = "gaitgl";
 /// The tensor that holds the optimiser's state as bytes.
 const OPTIMIZER: &str = "optimizer";
 /// Version of the description; raised when an older program could misread it.
@@ -145,7 +145,7 @@ impl Checkpoint {
     /// Tensors that do not fit the settings, each of them named.
     pub fn evaluator(&self, device: &Device) -> Result<Evaluator, ModelError> {
         let (model, classes) = (&self.settings.model, self.subjects.len());
-        Ok(GaitGl::of_tensors(model, classes, device, &self.weights)?.evaluator())
+        Ok(GaitGl::from_tensors(model, classes, device, &self.weights)?.evaluator())
     }
 
     fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {

@@ -1,4 +1,4 @@
-//! Where a network runs: on the CPU, or on a GPU that this build has and the machine too.
+//! Where a network runs: on the CPU, or on a GPU that both this build and this machine support.
 
 #[cfg(feature = "vulkan")]
 mod vulkan_driver;
@@ -6,7 +6,6 @@ mod vulkan_driver;
 use std::fmt;
 use std::panic;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor};
 
@@ -15,10 +14,10 @@ pub fn cpu() -> Device {
     Device::flex()
 }
 
-/// What a user may choose: `auto`, `cpu`, `vulkan`, `vulkan:1`, `cuda`, `cuda:1`.
+/// The choice of a device, written `auto`, `cpu`, `vulkan`, `vulkan:1`, `cuda` or `cuda:1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU that is built in, present and at work, else the CPU.
+    /// The first GPU that this build supports and that works, else the CPU.
     Auto,
     /// The processor.
     Cpu,
@@ -26,54 +25,64 @@ pub enum DeviceChoice {
     Gpu(Api, usize),
 }
 
-/// How a GPU is reached.
+/// The programming interface of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
-    /// NVIDIA's own way.
+    /// NVIDIA GPUs.
     Cuda,
-    /// Any GPU with a Vulkan driver. Discrete ones count first; drivers that compute on the
-    /// processor count last.
+    /// Any GPU with a Vulkan driver. Discrete GPUs come first, drivers that compute on the CPU last.
     Vulkan,
 }
 
 /// A device that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DeviceError {
     /// A word that names no device.
-    #[error("there is no device `{0}`; choose auto, cpu, vulkan[:N] or cuda[:N]")]
+    #[error("there is no device `{0}`; expected auto, cpu, vulkan[:N] or cuda[:N]")]
     Unknown(String),
-    /// The feature was not built.
-    #[error(
-        "this build of gaitgl has no {}: build it with --features {api}, or use --device cpu",
-        .0.title(),
-        api = .0
-    )]
+    /// This build does not support it.
+    #[error("this build does not support {}", .0.title())]
     NotBuilt(Api),
-    /// The machine has none.
-    #[error(
-        "no {} device on this machine: install {}, or use --device cpu", .0.title(), .0.driver()
-    )]
+    /// This machine has none, or no driver for it.
+    #[error("no {} device on this machine", .0.title())]
     Absent(Api),
     /// The number is too high.
     #[error("no {api}:{index} on this machine: its {api} devices are 0 to {last}")]
     Beyond {
-        /// How it was to be reached.
+        /// Its interface.
         api: Api,
         /// Its number.
         index: usize,
-        /// The highest number that there is.
+        /// The highest number that exists.
         last: usize,
     },
     /// It does not compute.
-    #[error("{api}:{index} does not work: {problem}; update its driver, or use --device cpu")]
+    #[error("{api}:{index} does not work")]
     Broken {
-        /// How it is reached.
+        /// Its interface.
         api: Api,
         /// Its number.
         index: usize,
         /// What went wrong.
-        problem: String,
+        source: DeviceFault,
     },
+}
+
+/// Why a device does not compute.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DeviceFault {
+    /// It computes other values than the CPU.
+    #[error("it computes 1 + 1 = {0}")]
+    WrongSum(f32),
+    /// Its driver reports an error, in the driver's own words.
+    #[error("{0}")]
+    Driver(String),
+    /// Its driver ends without a message.
+    #[error("its driver cannot be started")]
+    Silent,
+    /// Its driver lacks an extension that Burn needs.
+    #[error("its driver lacks {0}")]
+    MissingExtension(&'static str),
 }
 
 impl DeviceChoice {
@@ -85,20 +94,20 @@ impl DeviceChoice {
         self.open_or_pass_over(|_| ())
     }
 
-    /// [`DeviceChoice::open`] that tells which GPUs `auto` passes over because they do not compute.
+    /// [`DeviceChoice::open`] that reports the GPUs that `auto` skips because they do not compute.
     ///
     /// # Errors
     /// As [`DeviceChoice::open`].
     pub fn open_or_pass_over(
         self,
-        mut tell: impl FnMut(DeviceError),
+        mut report: impl FnMut(DeviceError),
     ) -> Result<Device, DeviceError> {
         match self {
             Self::Cpu => Ok(cpu()),
             Self::Gpu(api, index) => api.open(index),
             Self::Auto => {
                 let gpus = Api::ALL.into_iter().filter(|api| api.has_hardware());
-                let mut working = gpus.filter_map(|api| api.open(0).map_err(&mut tell).ok());
+                let mut working = gpus.filter_map(|api| api.open(0).map_err(&mut report).ok());
                 Ok(working.next().unwrap_or_else(cpu))
             }
         }
@@ -145,7 +154,7 @@ impl fmt::Display for Api {
 }
 
 impl Api {
-    /// In the order in which `auto` asks.
+    /// In the order in which `auto` tries them.
     const ALL: [Self; 2] = [Self::Cuda, Self::Vulkan];
 
     fn title(self) -> &'static str {
@@ -155,16 +164,8 @@ impl Api {
         }
     }
 
-    /// What a machine without such a device lacks.
-    fn driver(self) -> &'static str {
-        match self {
-            Self::Cuda => "NVIDIA's driver",
-            Self::Vulkan => "its driver and the Vulkan loader (libvulkan1)",
-        }
-    }
-
-    /// The devices of this machine; `None` where the feature was not built. Burn looks for the
-    /// driver's library itself and finds nothing where there is none.
+    /// The devices of this machine; `None` if this build does not support them. Burn itself looks
+    /// for the driver's library; without one it finds no devices.
     fn devices(self) -> Option<Vec<Device>> {
         match self {
             #[cfg(feature = "cuda")]
@@ -176,7 +177,7 @@ impl Api {
         }
     }
 
-    /// Whether the first device is more than the processor under another name.
+    /// Whether the first device is more than the CPU under another name.
     fn has_hardware(self) -> bool {
         let first = self.devices().and_then(|devices| devices.into_iter().next());
         first.is_some_and(|device| !is_software(&device))
@@ -189,23 +190,23 @@ impl Api {
         };
         let beyond = DeviceError::Beyond { api: self, index, last };
         let device = devices.into_iter().nth(index).ok_or(beyond)?;
-        match attempt(&device).and_then(|()| suits(self, &device)) {
+        match attempt(&device).and_then(|()| check_driver(self, &device)) {
             Ok(()) => Ok(device),
-            Err(problem) => Err(DeviceError::Broken { api: self, index, problem }),
+            Err(source) => Err(DeviceError::Broken { api: self, index, source }),
         }
     }
 }
 
-/// Whether the driver has all that Burn needs, which one addition does not show.
+/// Checks that the driver has the extensions that Burn needs, which one addition does not show.
 #[cfg(feature = "vulkan")]
-fn suits(api: Api, device: &Device) -> Result<(), String> {
+fn check_driver(api: Api, device: &Device) -> Result<(), DeviceFault> {
     let name = device.identity().filter(|_| api == Api::Vulkan).map(|identity| identity.name);
     let missing = name.and_then(|name| vulkan_driver::missing_extension(&name));
-    missing.map_or(Ok(()), |extension| Err(format!("its driver lacks {extension}")))
+    missing.map_or(Ok(()), |extension| Err(DeviceFault::MissingExtension(extension)))
 }
 
 #[cfg(not(feature = "vulkan"))]
-fn suits(_: Api, _: &Device) -> Result<(), String> {
+fn check_driver(_: Api, _: &Device) -> Result<(), DeviceFault> {
     Ok(())
 }
 
@@ -219,30 +220,34 @@ fn is_software(_: &Device) -> bool {
     false
 }
 
-/// Adds two numbers on the device. Burn starts a device at its first use and panics where the
-/// driver refuses, so here all panics are caught and kept quiet, those of Burn's own threads too.
-fn attempt(device: &Device) -> Result<(), String> {
-    let report = panic::take_hook();
+/// Adds two numbers on the device. Burn starts a device at its first use and panics if the driver
+/// fails, so all panics are caught and kept quiet here, those of Burn's own threads too.
+fn attempt(device: &Device) -> Result<(), DeviceFault> {
+    let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let sum = panic::catch_unwind(|| {
         let one = Tensor::<1>::from_data([1.0f32], device);
         (one + 1.0).try_into_scalar::<f32>()
     });
-    panic::set_hook(report);
-    let problem = match sum {
-        Ok(Ok(2.0)) => return Ok(()),
-        Ok(Ok(sum)) => format!("it computes 1 + 1 = {sum}"),
-        Ok(Err(error)) => error.to_string(),
-        Err(payload) => match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
-            (Some(text), _) => text.clone(),
-            (None, Some(text)) => (*text).to_string(),
-            (None, None) => "its driver cannot be started".into(),
-        },
-    };
-    Err(problem.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+    panic::set_hook(hook);
+    match sum {
+        Ok(Ok(2.0)) => Ok(()),
+        Ok(Ok(sum)) => Err(DeviceFault::WrongSum(sum)),
+        Ok(Err(error)) => Err(driver_fault(&error.to_string())),
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            Err(text.map_or(DeviceFault::Silent, driver_fault))
+        }
+    }
 }
 
-/// A device by the name that chooses it, and what it is: `vulkan:0 (NVIDIA H100 PCIe)`.
+/// The words of a driver on one line.
+fn driver_fault(text: &str) -> DeviceFault {
+    DeviceFault::Driver(text.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+}
+
+/// The name that chooses a device, and the model: `vulkan:0 (NVIDIA H100 PCIe)`.
 pub fn describe(device: &Device) -> String {
     for api in Api::ALL {
         let place = api.devices().and_then(|all| all.iter().position(|other| other == device));
@@ -263,28 +268,12 @@ fn identity(_: &Device) -> String {
     String::new()
 }
 
-/// The device of the tests: the CPU, or what `GAITGL_TEST_DEVICE` names.
-#[doc(hidden)]
-pub fn test_device() -> Device {
-    // Opened once: whether it computes is tried under a panic hook, which all threads share.
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let open = || {
-        let chosen = std::env::var("GAITGL_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
-        let device = chosen.parse().and_then(DeviceChoice::open);
-        device.unwrap_or_else(|error| panic!("GAITGL_TEST_DEVICE: {error}"))
-    };
-    DEVICE.get_or_init(open).clone()
-}
-
-/// How far values may be from the wanted ones, relative to the largest: `on_cpu` on the CPU. GPUs
-/// may multiply f32 as TF32, which keeps 10 bits of the fraction, and sum in another order.
-#[doc(hidden)]
-pub fn test_tolerance(on_cpu: f32) -> f32 {
-    if test_device() == cpu() { on_cpu } else { on_cpu.max(5e-3) }
-}
+#[cfg(test)]
+pub(crate) mod testing;
 
 #[cfg(test)]
 mod tests {
+    use super::testing::test_device;
     use super::*;
 
     fn refusal(word: &str) -> String {
@@ -312,12 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_not_there_says_how_to_get_it() {
+    fn a_missing_device_says_whether_the_build_or_the_machine_lacks_it() {
         let built = [(Api::Cuda, cfg!(feature = "cuda")), (Api::Vulkan, cfg!(feature = "vulkan"))];
         for (api, built) in built {
             let message = refusal(&format!("{api}:999"));
             assert!(!message.contains('\n'), "{message}");
-            assert_eq!(message.contains(&format!("--features {api}")), !built, "{message}");
+            assert_eq!(message.contains("this build"), !built, "{message}");
             assert_eq!(message.contains("on this machine"), built, "{message}");
         }
     }

@@ -1,5 +1,5 @@
-//! Label maps of the local branch (section 3.3 of the paper): bands, random masks, and what a random
-//! mask becomes at test.
+//! Label maps of the local branch (section 3.3.2 of the paper): bands, random masks, and their
+//! expectation at test.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::settings::{LocalSettings, Partition};
 
-/// A label map: two pixels (row, column) with the same label belong to the same region. All frames
-/// and channels share it. Cheap to clone.
+/// A label map: pixels (row, column) with the same label belong to the same region. All frames and
+/// channels share the map. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regions {
     height: usize,
@@ -53,7 +53,7 @@ impl Regions {
     }
 
     /// The different labels, ascending.
-    pub fn regions(&self) -> Vec<i32> {
+    pub(crate) fn regions(&self) -> Vec<i32> {
         let mut regions = self.labels.to_vec();
         regions.sort_unstable();
         regions.dedup();
@@ -61,13 +61,13 @@ impl Regions {
     }
 
     /// 1 where the label is `region`, else 0; row-major `[h * w]`.
-    pub fn indicator(&self, region: i32) -> Vec<f32> {
+    pub(crate) fn indicator(&self, region: i32) -> Vec<f32> {
         self.labels.iter().map(|&label| f32::from(u8::from(label == region))).collect()
     }
 
-    /// The first row of each band and the row after the last one, if the regions are bands of
+    /// The first row of each band, and the row after the last band, if the regions are bands of
     /// whole rows; else `None`.
-    pub fn row_bands(&self) -> Option<Vec<usize>> {
+    pub(crate) fn row_bands(&self) -> Option<Vec<usize>> {
         let rows: Vec<&[i32]> = self.labels.chunks(self.width).collect();
         if rows.iter().any(|row| row.iter().any(|&label| label != row[0])) {
             return None;
@@ -81,12 +81,12 @@ impl Regions {
 
 /// The generator of the masks of one layer in one training iteration. It depends on nothing else,
 /// so a resumed run draws the same masks without any saved state.
-pub fn training_generator(seed: u64, iteration: u64, layer: usize) -> ChaCha8Rng {
+pub(crate) fn training_generator(seed: u64, iteration: u64, layer: usize) -> ChaCha8Rng {
     generator(*b"training", seed, iteration, layer)
 }
 
-/// The generator of one layer's fixed draw at test; `draw` counts the draws of `mean-of-k`.
-pub fn test_generator(seed: u64, draw: u64, layer: usize) -> ChaCha8Rng {
+/// The generator of the fixed masks of one layer at test; `draw` counts the draws of `mean-of-k`.
+pub(crate) fn test_generator(seed: u64, draw: u64, layer: usize) -> ChaCha8Rng {
     generator(*b"testtime", seed, draw, layer)
 }
 
@@ -100,13 +100,13 @@ fn generator(purpose: [u8; 8], seed: u64, count: u64, layer: usize) -> ChaCha8Rn
 }
 
 /// Rows, columns or pixels that a random mask takes from `length`: the share, rounded down.
-pub fn mask_size(ratio: f64, length: usize) -> usize {
+pub(crate) fn mask_size(ratio: f64, length: usize) -> usize {
     (ratio * length as f64) as usize
 }
 
 /// The regions of one layer: the bands, or a random pair of complementary masks (label 1 marks
 /// what the mask took).
-pub fn draw(
+pub(crate) fn draw(
     local: &LocalSettings,
     height: usize,
     width: usize,
@@ -162,8 +162,8 @@ fn choose(length: usize, count: usize, generator: &mut ChaCha8Rng) -> Vec<bool> 
 /// a region, over random masks: the factors of the weights at test, row-major `[rows * columns]`.
 ///
 /// Exact for strips and pixels. For one interval it is the mean over all pixels whose neighbour
-/// lies in the map. `None` for bands: nothing about them is random.
-pub fn expected_taps(
+/// lies in the map. `None` for bands, which are not random.
+pub(crate) fn expected_taps(
     local: &LocalSettings,
     height: usize,
     width: usize,
@@ -210,7 +210,8 @@ fn strips_agree(chosen: usize, length: usize) -> f64 {
     if length < 2 {
         return 1.0;
     }
-    let (m, l) = (chosen as f64, length as f64);
+    let m = chosen as f64;
+    let l = length as f64;
     (m * (m - 1.0) + (l - m) * (l - m - 1.0)) / (l * (l - 1.0))
 }
 
@@ -221,7 +222,8 @@ fn interval_agrees(size: usize, length: usize, distance: usize) -> f64 {
         return 1.0;
     }
     let inside = |index: usize, start: usize| (start..start + size).contains(&index);
-    let (mut same, mut pairs) = (0u64, 0u64);
+    let mut same = 0u64;
+    let mut pairs = 0u64;
     for start in 0..=length - size {
         for index in 0..length - distance {
             pairs += 1;
@@ -250,7 +252,8 @@ mod tests {
 
     #[test]
     fn masks_take_the_share_that_was_asked_for() {
-        let (h, w) = (16, 11);
+        let h = 16;
+        let w = 11;
         for (partition, pixels) in RANDOM.into_iter().zip([4 * 11, 16 * 3, 4 * 11, 16 * 3, 52]) {
             for layer in 0..20 {
                 let mut generator = training_generator(5, 7, layer);
@@ -263,7 +266,8 @@ mod tests {
 
     #[test]
     fn masks_have_the_shape_of_their_name() {
-        let (h, w) = (16, 11);
+        let h = 16;
+        let w = 11;
         for partition in RANDOM {
             let mut generator = training_generator(1, 2, 3);
             let regions = draw(&local(partition, 0.4), h, w, &mut generator);
@@ -319,12 +323,14 @@ mod tests {
     /// pixel) shares its region with each neighbour.
     #[test]
     fn expected_taps_are_the_mean_over_draws() {
-        let (h, w) = (10, 9);
+        let h = 10;
+        let w = 9;
         for partition in RANDOM {
             let settings = local(partition, 0.35);
             let expected = expected_taps(&settings, h, w, [3, 3]).unwrap();
             let mut generator = test_generator(3, 0, 0);
-            let (mut same, mut pairs) = ([0u32; 9], [0u32; 9]);
+            let mut same = [0u32; 9];
+            let mut pairs = [0u32; 9];
             for _ in 0..3000 {
                 let regions = draw(&settings, h, w, &mut generator);
                 let at = |r: usize, c: usize| regions.labels()[r * w + c];
@@ -332,7 +338,8 @@ mod tests {
                 {
                     for r in 1..=h {
                         for c in 1..=w {
-                            let (nr, nc) = (r + dr - 1, c + dc - 1);
+                            let nr = r + dr - 1;
+                            let nc = c + dc - 1;
                             if (1..=h).contains(&nr) && (1..=w).contains(&nc) {
                                 pairs[tap] += 1;
                                 same[tap] += u32::from(at(r - 1, c - 1) == at(nr - 1, nc - 1));

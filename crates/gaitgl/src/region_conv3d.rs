@@ -1,14 +1,16 @@
 //! The region-restricted convolution and what is fused with it, as an extension of Burn's backends.
 //!
-//! One primitive (section 3 of the design): `y[q] = sum over taps d of W[d] x[q + d]` where
-//! `label[q + d] == label[q]`. On the CPU (Flex) it runs on the kernels of `gait-kernels`; every
-//! other device uses the default bodies of plain Burn operations in [`plain`], which are also the
-//! oracle of the tests here. Gradients are written by hand in `autodiff`.
+//! There is one primitive: `y[q] = sum over taps d of W[d] x[q + d]` where `label[q + d] ==
+//! label[q]`. Everything that the paper calls local (Eqn. 5 and 6) is this with another label map.
+//!
+//! The CPU (Flex) runs the kernels of `gait-kernels`. Every other device runs the default bodies,
+//! plain Burn operations in `plain`, against which the tests here check the CPU. The gradients are
+//! written by hand in `autodiff`.
 
 mod autodiff;
 pub(crate) mod elementwise;
 mod flex;
-pub mod plain;
+mod plain;
 mod precision;
 #[cfg(test)]
 mod tests;
@@ -21,9 +23,10 @@ pub use gait_kernels::Join;
 use crate::mask::Regions;
 
 /// Slope of the leaky ReLU below zero.
-pub const SLOPE: f32 = 0.01;
+pub(crate) const SLOPE: f32 = 0.01;
 
-/// A bias-free convolution; spatially of stride 1 with same padding (odd kernel sizes).
+/// A convolution without bias; over rows and columns it has stride 1 and same padding (odd kernel
+/// sizes).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionConv {
     /// Stride over frames.
@@ -36,9 +39,9 @@ pub struct RegionConv {
     pub leaky: bool,
 }
 
-/// What the network asks of a backend. The defaults are plain Burn operations.
+/// The operations of the network on a backend. The defaults are plain Burn operations.
 #[backend_extension(Flex, Cube: cfg(any(feature = "vulkan", feature = "cuda")), Autodiff)]
-pub trait RegionOps: Backend {
+pub(crate) trait RegionOps: Backend {
     /// See [`region_conv3d`].
     fn region_conv3d(
         x: FloatTensor<Self>,
@@ -48,7 +51,8 @@ pub trait RegionOps: Backend {
         plain::forward::<Self>(x, weight, &conv)
     }
 
-    /// Gradient by the input `[n, ci, t, h, w]` from the one by the convolution (before the leaky ReLU).
+    /// Gradient with respect to the input `[n, ci, t, h, w]`, given the gradient with respect to the
+    /// output of the convolution (before the leaky ReLU).
     fn region_conv3d_backward_data(
         weight: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -58,7 +62,8 @@ pub trait RegionOps: Backend {
         plain::backward_data::<Self>(&weight, grad, &conv, input)
     }
 
-    /// Gradient by the weight `[co, ci, kt, kh, kw]` from the one by the convolution.
+    /// Gradient with respect to the weight `[co, ci, kt, kh, kw]`, given the gradient with respect to
+    /// the output of the convolution (before the leaky ReLU).
     fn region_conv3d_backward_weight(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
@@ -68,7 +73,8 @@ pub trait RegionOps: Backend {
         plain::backward_weight::<Self>(x, grad, &conv, weight)
     }
 
-    /// Gradient by the input of a leaky ReLU, from its output and the gradient by that.
+    /// Gradient with respect to the input of a leaky ReLU, given its output and the gradient with
+    /// respect to the output.
     fn leaky_backward(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         plain::leaky_backward::<Self>(output, grad)
     }
@@ -84,7 +90,7 @@ pub trait RegionOps: Backend {
         plain::global_local::<Self>(x, global, local, regions, join).0
     }
 
-    /// [`global_local`] and which values of its branches were positive, coded as the backend likes.
+    /// [`global_local`], and which values of its branches were positive, in the backend's own code.
     fn global_local_with_signs(
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
@@ -95,8 +101,8 @@ pub trait RegionOps: Backend {
         plain::global_local::<Self>(x, global, local, regions, join)
     }
 
-    /// Gradients of [`global_local`] by the global weight, the local weight and, if `wants_x`, the
-    /// input, from the signs and the gradient by the output.
+    /// Gradients of [`global_local`] with respect to the global weight, the local weight and, if
+    /// `wants_x`, the input, given the signs and the gradient with respect to the output.
     fn global_local_backward(
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
@@ -114,12 +120,12 @@ pub trait RegionOps: Backend {
         plain::spatial_max_pool::<Self>(x)
     }
 
-    /// [`spatial_max_pool`] and which element of each 2 x 2 block was taken.
+    /// [`spatial_max_pool`], and which element of each 2 x 2 block is the maximum.
     fn spatial_max_pool_with_choice(x: FloatTensor<Self>) -> (FloatTensor<Self>, IntTensor<Self>) {
         plain::spatial_max_pool_with_choice::<Self>(x)
     }
 
-    /// Gradient by the input `[n, c, t, h, w]` of [`spatial_max_pool`].
+    /// Gradient with respect to the input `[n, c, t, h, w]` of [`spatial_max_pool`].
     fn spatial_max_pool_backward(
         grad: FloatTensor<Self>,
         choice: IntTensor<Self>,
@@ -133,12 +139,12 @@ pub trait RegionOps: Backend {
         plain::max_over_time::<Self>(x).0
     }
 
-    /// [`max_over_time`] and the frame that each value was taken from.
+    /// [`max_over_time`], and the frame of each maximum.
     fn max_over_time_with_frames(x: FloatTensor<Self>) -> (FloatTensor<Self>, IntTensor<Self>) {
         plain::max_over_time::<Self>(x)
     }
 
-    /// Gradient by the input `[n, c, t, h, w]` of [`max_over_time`].
+    /// Gradient with respect to the input `[n, c, t, h, w]` of [`max_over_time`].
     fn max_over_time_backward(
         grad: FloatTensor<Self>,
         frames: IntTensor<Self>,
@@ -151,38 +157,46 @@ pub trait RegionOps: Backend {
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
 impl RegionOps for burn::backend::Cube {}
 
-/// The convolution of `x` `[n, ci, t, h, w]` with `weight` `[co, ci, kt, kh, kw]`, restricted to
-/// regions: `[n, co, t', h, w]` with `t' = (t + 2 padding - kt) / stride + 1`.
-///
+/// The convolution of `x` with `weight`, restricted to regions, and its leaky ReLU if it has one.
 /// The caller has checked the shapes.
+///
+/// # Shapes
+/// - x: `[n, ci, t, h, w]`
+/// - weight: `[co, ci, kt, kh, kw]`
+/// - result: `[n, co, t', h, w]`, `t' = (t + 2 padding - kt) / stride + 1`
 pub fn region_conv3d(x: Tensor<5>, weight: Tensor<5>, conv: &RegionConv) -> Tensor<5> {
     let y = Dispatch::region_conv3d(x.into_dispatch(), weight.into_dispatch(), conv.clone());
     Tensor::from_dispatch(y)
 }
 
-/// A global-local layer (Eqn. 2 and 3): `leaky(global(x))` and `leaky(local(x))`, the local branch
-/// restricted to `regions`, both of stride 1 with same padding, joined.
+/// A global-local layer (Eqn. 2 and 3): `leaky(global(x))` and `leaky(local(x))`, joined. Both
+/// convolutions have stride 1 and same padding; the local one is restricted to `regions`. The caller
+/// has checked the shapes.
 ///
-/// `x` is `[n, ci, t, h, w]`, the weights `[co, ci, kt, kh, kw]`, the result `[n, co, t, h, w]` or,
-/// stacked, `[n, co, t, 2 h, w]`. The caller has checked the shapes.
-pub fn global_local(
+/// # Shapes
+/// - x: `[n, ci, t, h, w]`
+/// - global, local: `[co, ci, kt, kh, kw]`
+/// - result: `[n, co, t, h, w]`; stacked `[n, co, t, 2 h, w]`
+pub(crate) fn global_local(
     x: Tensor<5>,
     global: Tensor<5>,
     local: Tensor<5>,
     regions: Option<Regions>,
     join: Join,
 ) -> Tensor<5> {
-    let (global, local) = (global.into_dispatch(), local.into_dispatch());
+    let global = global.into_dispatch();
+    let local = local.into_dispatch();
     Tensor::from_dispatch(Dispatch::global_local(x.into_dispatch(), global, local, regions, join))
 }
 
-/// Max over 1 x 2 x 2 (SP): `[n, c, t, h, w]` to `[n, c, t, h / 2, w / 2]`; a last odd row or column
-/// is dropped. On ties the first of a block, row by row, gets the gradient.
+/// Spatial pooling, max over 1 x 2 x 2: `[n, c, t, h, w]` to `[n, c, t, h / 2, w / 2]`; a last odd
+/// row or column is dropped. Of equal values the first in a block, row by row, gets the gradient.
 pub fn spatial_max_pool(x: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::spatial_max_pool(x.into_dispatch()))
 }
 
-/// Max over frames: `[n, c, t, h, w]` to `[n, c, h, w]`. On ties the first frame gets the gradient.
-pub fn max_over_time(x: Tensor<5>) -> Tensor<4> {
+/// Max over frames (Eqn. 7): `[n, c, t, h, w]` to `[n, c, h, w]`. Of equal values the first frame
+/// gets the gradient.
+pub(crate) fn max_over_time(x: Tensor<5>) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::max_over_time(x.into_dispatch()))
 }

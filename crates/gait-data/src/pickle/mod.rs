@@ -10,7 +10,7 @@
 
 mod machine;
 mod numpy;
-mod opcode;
+pub mod opcode;
 pub(crate) mod write;
 
 pub use numpy::{Array, NUMPY_FUNCTIONS, NUMPY_RULES};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::exchange::{self, Exported, Format};
+use gaitgl::exchange::{self, ExportFormat, Exported};
 use gaitgl::run::RunFolder;
 
 use super::say;
@@ -13,9 +13,9 @@ use crate::Outcome;
 
 /// Write a checkpoint for other programs
 ///
-/// The ending says the form: .safetensors and .pt hold the tensors by the names of the published
-/// code, .onnx the whole network, from silhouettes [n, 1, t, h, w] of 0 to 1 to embeddings
-/// [n, c, p], for any n and t.
+/// The extension selects the format. .safetensors and .pt hold the tensors under the names of the
+/// published code. .onnx holds the whole network, from silhouettes [n, 1, t, h, w] with values from
+/// 0 to 1 to embeddings [n, c, p], for any n and t.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Export {
@@ -29,28 +29,31 @@ pub struct Export {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        let format = Format::of(&self.out)?;
+        let format = ExportFormat::from_path(&self.out)?;
         let checkpoint = match self.checkpoint.is_dir() {
             true => Checkpoint::load(&RunFolder::new(&self.checkpoint).require_latest()?)?,
             false => Checkpoint::load(&self.checkpoint)?,
         };
-        // A file for other programs cannot be resumed from: in the place of a checkpoint it destroys a run.
+        // No training can resume from an exported file, so overwriting a checkpoint destroys a run.
         if Checkpoint::load(&self.out).is_ok() {
-            bail!("{} is a checkpoint of gaitgl; name another file to write", self.out.display());
+            bail!("{} is a checkpoint of gaitgl; write to another file", self.out.display());
         }
         let Exported { published, unlike } = exchange::export(&checkpoint, &self.out)?;
-        let (preset, tensors) = (&checkpoint.settings.preset, checkpoint.weights.len());
+        let preset = &checkpoint.settings.preset;
+        let tensors = checkpoint.weights.len();
         say(format!("{}: {preset}, {tensors} tensors", self.out.display()));
-        if format == Format::Onnx {
+        if format == ExportFormat::Onnx {
             return Ok(Outcome::Done);
         }
         match published {
-            Some(preset) => say(format!("by the names of published code for {preset}")),
-            None => say("by our own names: no published code has this network"),
+            Some(preset) => say(format!("with the names of published code for {preset}")),
+            None => say("with our own names: no published code has this network"),
         }
         if !unlike.is_empty() {
-            let unlike = unlike.join(", ");
-            say(format!("no tensor shows that this network has {unlike}: who loads it must know"));
+            say(format!(
+                "the tensors do not show that this network has {}; whoever loads it must know",
+                unlike.join(", ")
+            ));
         }
         Ok(Outcome::Done)
     }

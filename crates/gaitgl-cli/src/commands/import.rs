@@ -1,50 +1,53 @@
-//! `gaitgl import`: weights of PyTorch.
+//! `gaitgl import`: weights from PyTorch and safetensors files.
 
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 use gait_data::PreparedSet;
-use gaitgl::exchange::{self, ImportOptions};
+use gait_support::full_message;
+use gaitgl::checkpoint::Checkpoint;
+use gaitgl::exchange::{self, ImportOptions, Imported};
 use gaitgl::settings::Neck;
 
 use super::say;
 use crate::Outcome;
 
-/// Turn a file of PyTorch into a checkpoint
+/// Turn a PyTorch or safetensors file into a checkpoint
 ///
-/// Reads what torch.save writes: a state dict, alone or under `model` beside `optimizer`,
-/// `scheduler` and `iteration`. The network is recognised by the names and shapes of its tensors;
-/// one that is missing, unused or of another shape is an error. Nothing in the file is executed.
+/// A PyTorch file holds a state dict, alone or under `model` beside `optimizer`, `scheduler` and
+/// `iteration`. A safetensors file holds named tensors, as `gaitgl export` writes them. The network
+/// is recognised by the names and shapes of its tensors; a tensor that is missing, unused or of
+/// another shape is an error. Nothing in the file is executed.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Import {
-    /// File of PyTorch, .pt or .ptm
+    /// PyTorch file (.pt, .ptm) or exported tensors (.safetensors)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Checkpoint to write
     #[arg(value_name = "OUT.safetensors")]
     out: PathBuf,
-    /// Network that it must be: parts-small, parts-large, parts-large-bnneck or hid-2020
-    /// [default: what the tensors say]
+    /// Expected network, such as parts-small, parts-large, parts-large-bnneck or hid-2020
+    /// [default: the one that fits the tensors]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Rows of a silhouette, which no tensor shows; the columns are 11 for 16 rows
+    /// Rows of a silhouette, which the tensors do not show; there are 11 columns for 16 rows
     /// [default: one row of the final map for each strip, which is 64 for published networks]
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..=4096))]
     height: Option<u16>,
-    /// Say another setting that no tensor shows, by its dotted name; may be given more than once
+    /// Set another setting that the tensors do not show, by its dotted name; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Prepared set that it was trained on, whose training subjects then name the classes;
-    /// without it they are numbers. Needed to go on with the training
+    /// Prepared set that it was trained on, whose training subjects name the classes; without it
+    /// the classes are numbers. Needed to continue the training
     #[arg(long, value_name = "PREPARED")]
     data: Option<PathBuf>,
 }
 
 impl Import {
     pub fn run(self) -> anyhow::Result<Outcome> {
-        if self.out.extension().is_none_or(|ending| ending != "safetensors") {
+        if self.out.extension().is_none_or(|extension| extension != "safetensors") {
             bail!("{}: a checkpoint is a file named .safetensors", self.out.display());
         }
         let options = ImportOptions {
@@ -54,47 +57,60 @@ impl Import {
             subjects: self.data.as_deref().map(training_subjects).transpose()?,
         };
         let imported = exchange::import(&self.file, &options)?;
-        let checkpoint = &imported.checkpoint;
-        checkpoint.save(&self.out)?;
-        let classes = match checkpoint.settings.model.neck {
-            Neck::None => "no classes".into(),
-            _ => format!("{} classes", checkpoint.subjects.len()),
-        };
+        imported.checkpoint.save(&self.out)?;
+        say(format!("{}: {}", self.out.display(), summary(&imported.checkpoint)));
         say(format!(
-            "{}: {} with channels {:?}, {} tensors, {classes}, iteration {}",
-            self.out.display(),
-            checkpoint.settings.preset,
-            checkpoint.settings.model.channels,
-            checkpoint.weights.len(),
-            checkpoint.iteration
-        ));
-        say(format!(
-            "no tensor shows {}: --height and --set say otherwise",
+            "the tensors do not show {}; --height and --set change them",
             imported.assumed.join(", ")
         ));
-        let nobodys = checkpoint.subjects.iter().filter(|name| name.is_empty()).count();
-        if nobodys > 0 {
-            say(format!(
-                "{nobodys} of the classes belong to nobody: the set has {} training subjects",
-                checkpoint.subjects.len() - nobodys
-            ));
-        }
+        say_classes(&imported.checkpoint);
         if !imported.dropped.is_empty() {
             say(format!("not needed: {}", imported.dropped.join(", ")));
         }
-        match (&imported.without_optimizer, &checkpoint.optimizer) {
-            (Some(problem), _) => say(format!("without the optimiser's state: {problem}")),
-            (None, Some(_)) => say("with the optimiser's state: training can go on from it"),
-            (None, None) => {}
-        }
-        if let Some(why) = &imported.constant_rate {
-            let rate = checkpoint.settings.train.learning_rate;
-            say(format!(
-                "the learning rate stays {rate}: {why}; train --resume --set train.milestones=... \
-                 lowers it"
-            ));
-        }
+        say_training(&imported);
         Ok(Outcome::Done)
+    }
+}
+
+fn summary(checkpoint: &Checkpoint) -> String {
+    let Checkpoint { settings, weights, iteration, .. } = checkpoint;
+    let classes = match settings.model.neck {
+        Neck::None => "no classes".into(),
+        _ => format!("{} classes", checkpoint.subjects.len()),
+    };
+    let channels = &settings.model.channels;
+    format!(
+        "{} with channels {channels:?}, {} tensors, {classes}, iteration {iteration}",
+        settings.preset,
+        weights.len()
+    )
+}
+
+/// Reports the classes that no subject has.
+fn say_classes(checkpoint: &Checkpoint) {
+    let unnamed = checkpoint.subjects.iter().filter(|name| name.is_empty()).count();
+    if unnamed > 0 {
+        let named = checkpoint.subjects.len() - unnamed;
+        say(format!(
+            "{unnamed} of the classes belong to no subject: the set has {named} training subjects"
+        ));
+    }
+}
+
+/// Reports what the training can resume from.
+fn say_training(imported: &Imported) {
+    if let Some(fault) = &imported.without_optimizer {
+        let why = full_message(fault);
+        say(format!("the optimiser's state is left out: {why}"));
+    } else if imported.checkpoint.optimizer.is_some() {
+        say("the optimiser's state is included: training can resume from it");
+    }
+    if let Some(why) = &imported.constant_rate {
+        let rate = imported.checkpoint.settings.train.learning_rate;
+        say(format!(
+            "the learning rate stays {rate}: {why}; train --resume --set train.milestones=... \
+             lowers it"
+        ));
     }
 }
 

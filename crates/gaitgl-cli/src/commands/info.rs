@@ -1,4 +1,4 @@
-//! `gaitgl info`: what a file or folder of this program holds.
+//! `gaitgl info`: describes a file or folder of this program.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use gaitgl::settings::Settings;
 use super::say;
 use crate::Outcome;
 
-/// Say what a prepared set, a run, a checkpoint, a preset or a protocol holds
+/// Describe a prepared set, a run, a checkpoint, a preset or a protocol
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Info {
@@ -29,10 +29,10 @@ pub struct Info {
     /// Describe the network of a preset instead
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Change a setting of the preset, as `train` does
+    /// Change a setting of the preset, as in `gaitgl train`
     #[arg(long, value_name = "KEY=VALUE", requires = "preset")]
     set: Vec<String>,
-    /// Print the file of a built-in protocol instead, to start one's own from
+    /// Print the file of a built-in protocol instead, as a start for your own
     #[arg(long, value_name = "NAME", conflicts_with = "preset")]
     protocol: Option<String>,
     /// Classes of the described network
@@ -43,7 +43,7 @@ pub struct Info {
     frames: u32,
 }
 
-/// Names that are listed one by one: enough for the views of a benchmark.
+/// The most names that are listed one by one: enough for the views of a benchmark.
 const MOST_NAMES: usize = 16;
 
 impl Info {
@@ -55,48 +55,49 @@ impl Info {
         match (&self.preset, &self.path) {
             (Some(preset), _) => {
                 let settings = Settings::assemble(Some(preset), None, &self.set)?;
-                say_network(&settings, self.classes as usize, self.frames as usize);
+                print_network(&settings, self.classes as usize, self.frames as usize);
                 say("");
                 say(settings.to_toml()?.trim_end());
             }
-            (None, Some(path)) => self.say_path(path)?,
+            (None, Some(path)) => self.print_path(path)?,
             (None, None) => bail!("give a file, a folder, --preset NAME or --protocol NAME"),
         }
         Ok(Outcome::Done)
     }
 
-    fn say_path(&self, path: &Path) -> anyhow::Result<()> {
+    fn print_path(&self, path: &Path) -> anyhow::Result<()> {
         if !path.exists() {
             bail!("{} does not exist; check the path", path.display());
         }
         if path.is_file() {
-            return say_checkpoint(path, self.frames as usize);
+            return print_checkpoint(path, self.frames as usize);
         }
         if path.join(gait_data::ABOUT_FILE).exists() {
-            return say_set(path);
+            return print_set(path);
         }
         let run = RunFolder::new(path);
         if !run.has_begun() && run.latest()?.is_none() {
-            // What a preparation left says so itself.
-            PreparedSet::open(path)
-                .with_context(|| format!("{} is no run, and no whole set", path.display()))?;
+            // The error of an unfinished preparation says what it is.
+            PreparedSet::open(path).with_context(|| {
+                format!("{} is neither a run nor a complete set", path.display())
+            })?;
         }
         let checkpoint = run.require_latest()?;
         say(format!("run        {}", path.display()));
-        say_checkpoint(&checkpoint, self.frames as usize)
+        print_checkpoint(&checkpoint, self.frames as usize)
     }
 }
 
-fn say_set(path: &Path) -> anyhow::Result<()> {
+fn print_set(path: &Path) -> anyhow::Result<()> {
     let set = PreparedSet::open(path)?;
     let about = set.about();
     let counts = &about.counts;
-    let size = set.entries().first().map_or((0, 0), |entry| (entry.height, entry.width));
+    let [height, width] = set.entries().first().map_or([0, 0], |entry| [entry.height, entry.width]);
     say(format!("set        {}, {:.1} MB", path.display(), about.bytes as f64 / 1e6));
     say(format!("source     {} ({})", about.source.display(), about.settings.layout));
     say(format!(
-        "holds      {} subjects, {} sequences, {} silhouettes of {} x {}",
-        counts.subjects, counts.sequences, counts.frames, size.0, size.1
+        "holds      {} subjects, {} sequences, {} silhouettes of {height} x {width}",
+        counts.subjects, counts.sequences, counts.frames
     ));
     let partition = &about.partition;
     say(format!("trains     {} subjects: {}", partition.train.len(), few(&partition.train)));
@@ -108,16 +109,17 @@ fn say_set(path: &Path) -> anyhow::Result<()> {
     say(format!("conditions {}", few(&names(|key| &key.condition))));
     say(format!("views      {}", few(&names(|key| &key.view))));
     let lengths = set.entries().iter().map(|e| e.frames);
-    let (shortest, longest) = (lengths.clone().min(), lengths.max());
-    say(format!("lengths    {} to {} frames", shortest.unwrap_or(0), longest.unwrap_or(0)));
+    let shortest = lengths.clone().min().unwrap_or(0);
+    let longest = lengths.max().unwrap_or(0);
+    say(format!("lengths    {shortest} to {longest} frames"));
     let skipped = about.dropped.skipped_inputs();
     if skipped > 0 {
-        say(format!("skipped    {skipped} inputs, named in {}", gait_data::ABOUT_FILE));
+        say(format!("skipped    {skipped} inputs, listed in {}", gait_data::ABOUT_FILE));
     }
     Ok(())
 }
 
-fn say_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
+fn print_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
     let checkpoint = Checkpoint::load(path)?;
     let settings = &checkpoint.settings;
     say(format!("checkpoint {}", path.display()));
@@ -131,18 +133,19 @@ fn say_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
     let resumes = if checkpoint.optimizer.is_some() { "yes" } else { "no, for use only" };
     say(format!("resumes    {resumes}"));
     say("");
-    say_network(settings, checkpoint.subjects.len(), frames);
+    print_network(settings, checkpoint.subjects.len(), frames);
     Ok(())
 }
 
 /// Prints a network layer by layer.
-fn say_network(settings: &Settings, classes: usize, frames: usize) {
+fn print_network(settings: &Settings, classes: usize, frames: usize) {
     let layers = describe(&settings.model, classes, frames);
     let title = format!("{} for {frames} frames and {classes} classes", settings.preset);
     say(format!("network    {title}"));
     let header = ["layer", "kind", "output", "parameters", "multiply-adds"].map(String::from);
     let total = |count: fn(&LayerDescription) -> usize| layers.iter().map(count).sum::<usize>();
-    let sums = (total(|l| l.parameters), total(|l| l.multiply_adds));
+    let parameters = grouped(total(|layer| layer.parameters));
+    let multiply_adds = grouped(total(|layer| layer.multiply_adds));
     let rows = layers.iter().map(|layer| {
         let shape: Vec<String> = layer.output.iter().map(ToString::to_string).collect();
         [
@@ -153,7 +156,7 @@ fn say_network(settings: &Settings, classes: usize, frames: usize) {
             grouped(layer.multiply_adds),
         ]
     });
-    let sum = ["sum".to_string(), String::new(), String::new(), grouped(sums.0), grouped(sums.1)];
+    let sum = ["sum".to_string(), String::new(), String::new(), parameters, multiply_adds];
     let rows: Vec<[String; 5]> = std::iter::once(header).chain(rows).chain([sum]).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2), width(3), width(4)];
@@ -163,7 +166,7 @@ fn say_network(settings: &Settings, classes: usize, frames: usize) {
     }
 }
 
-/// A number with its thousands apart: 95,620,449.
+/// A number with separated thousands: 95,620,449.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits
@@ -175,7 +178,7 @@ fn grouped(number: usize) -> String {
     groups.join(",")
 }
 
-/// All names, or the first ones and the last one where they are many.
+/// All names, or the first ones and the last one if they are many.
 fn few(names: &[String]) -> String {
     match names {
         [first @ .., last] if names.len() > MOST_NAMES => {

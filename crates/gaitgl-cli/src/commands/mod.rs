@@ -116,8 +116,9 @@ pub struct OnDevice {
 impl OnDevice {
     /// Opens the device and says which one it is, if it is not the CPU.
     pub fn open(&self) -> anyhow::Result<Device> {
-        let device =
-            self.device.open_or_pass_over(|broken| say(format!("passed over: {broken}")))?;
+        let device = self.device.open_or_pass_over(|broken| {
+            say(format!("passed over: {}", gait_support::full_message(&broken)));
+        })?;
         if device != gaitgl::cpu() {
             say(format!("on {}", device::describe(&device)));
         }

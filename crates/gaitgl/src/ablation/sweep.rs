@@ -155,8 +155,7 @@ impl Sweep {
     /// The line and what is wrong with it, or the row.
     pub fn from_toml(origin: &str, text: &str) -> Result<Self, AblationError> {
         let fail = |problem| AblationError::Sweep { sweep: origin.into(), problem };
-        let mut sweep: Self =
-            toml::from_str(text).map_err(|error| fail(one_line(&error.to_string())))?;
+        let mut sweep: Self = toml::from_str(text).map_err(|error| fail(one_line(&error)))?;
         for row in &mut sweep.rows {
             if row.labels.is_empty() {
                 row.labels = vec![String::new(); sweep.columns.len()];

@@ -72,12 +72,7 @@ fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
         let bands = settings.model.local.partition == Partition::Bands;
         local.remove(if bands { "ratio" } else { "bands" });
     }
-    toml::to_string(&whole).map_err(unwritten)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
-fn unwritten(problem: impl ToString) -> SettingsError {
-    SettingsError::Syntax { place: "training".into(), problem: problem.to_string() }
+    toml::to_string(&whole).map_err(SettingsError::unwritable)
 }
 
 fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
@@ -102,7 +97,7 @@ fn test_key(settings: &Settings) -> Vec<String> {
 fn data_key(set: &PreparedSet) -> Result<String, SettingsError> {
     let about = set.about();
     let parts = (&about.settings, &about.counts, &about.partition, about.bytes);
-    serde_json::to_string(&parts).map_err(unwritten)
+    serde_json::to_string(&parts).map_err(SettingsError::unwritable)
 }
 
 /// `both-strip-v-0.3-gem-lta-sp-seed-1`: what ablations mostly change.

@@ -6,18 +6,20 @@ use std::path::Path;
 use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::ExchangeError;
+use gait_support::FileError;
+use gait_support::files::write_atomic;
+
 use super::onnx;
 use super::recognise::{self, BATCHES, names};
-use super::torch::{self, Entry, Values};
+use super::torch::{self, NamedTensor, Values};
+use super::{ExchangeError, ExportFault};
 use crate::checkpoint::Checkpoint;
 use crate::net::{GaitGl, ModelError};
 use crate::settings::{LocalSettings, ModelSettings, Partition};
-use gait_support::files::write_atomic;
 
-/// What a checkpoint becomes.
+/// The format of an exported checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// Named tensors, with the names that PyTorch code gives them.
     Safetensors,
     /// `{"model": state dict, "iteration": n}` of `torch.save`.
@@ -26,62 +28,59 @@ pub enum Format {
     Onnx,
 }
 
-impl Format {
-    /// The format that the ending of a file asks for.
+impl ExportFormat {
+    /// The format that the extension of a file selects.
     ///
     /// # Errors
-    /// Another ending.
-    pub fn of(path: &Path) -> Result<Self, ExchangeError> {
-        match path.extension().and_then(|ending| ending.to_str()) {
+    /// An extension other than .safetensors, .pt, .ptm, .pth and .onnx.
+    pub fn from_path(path: &Path) -> Result<Self, ExchangeError> {
+        match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => Ok(Self::Safetensors),
             Some("pt" | "ptm" | "pth") => Ok(Self::Torch),
             Some("onnx") => Ok(Self::Onnx),
-            _ => Err(ExchangeError::Export {
-                path: path.into(),
-                problem: "name the file .safetensors, .pt or .onnx".into(),
-            }),
+            _ => Err(ExchangeError::Export { path: path.into(), source: ExportFault::Extension }),
         }
     }
 }
 
-/// What an export wrote.
+/// The result of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exported {
-    /// The preset whose published code names the tensors; `None` for our own names.
+    /// The preset whose published code names the tensors; `None` if they have our own names.
     pub published: Option<&'static str>,
-    /// Settings that no tensor shows and that the published network has otherwise, as TOML.
+    /// Settings that the tensors do not show and that differ from the published network, as TOML.
     pub unlike: Vec<String>,
 }
 
-/// Writes the network of a checkpoint for other programs, whole or not at all. The tensors get the
-/// names of the published network that has the same tensors, ours if there is none.
+/// Writes the network of a checkpoint for other programs, completely or not at all. The tensors get
+/// the names of the published network that has the same tensors, or ours if there is none.
 ///
 /// # Errors
-/// Another ending than those of [`Format`], tensors that are not those of the settings, a network
-/// that has no such form, a folder that cannot be written to, a full disk.
+/// An extension that selects no [`ExportFormat`], tensors that are not those of the settings, a
+/// network that the format cannot hold, a folder that cannot be written to, a full disk.
 pub fn export(checkpoint: &Checkpoint, path: &Path) -> Result<Exported, ExchangeError> {
-    let format = Format::of(path)?;
-    let problem = |problem: String| ExchangeError::Export { path: path.into(), problem };
+    let format = ExportFormat::from_path(path)?;
     check(checkpoint)?;
     let model = &checkpoint.settings.model;
-    let published = recognise::published(model, checkpoint.subjects.len());
-    let unlike = published.as_ref().map(|(_, network)| unlike(model, network));
-    let (published, unlike) = (published.map(|(name, _)| name), unlike.unwrap_or_default());
+    let network = recognise::published(model, checkpoint.subjects.len());
+    let unlike = network.as_ref().map(|(_, network)| differing_settings(model, network));
+    let published = network.map(|(name, _)| name);
+    let tensors = named_tensors(checkpoint, published);
     let bytes = match format {
-        Format::Safetensors => safetensors(&entries(checkpoint, published)),
-        Format::Torch => torch::write(&entries(checkpoint, published), checkpoint.iteration),
-        Format::Onnx => onnx::write(checkpoint),
+        ExportFormat::Safetensors => safetensors(&tensors),
+        ExportFormat::Torch => torch::write(&tensors, checkpoint.iteration),
+        ExportFormat::Onnx => onnx::write(checkpoint),
     };
-    write_atomic(path, &bytes.map_err(problem)?)
-        .map_err(|source| ExchangeError::Write { path: path.into(), source })?;
-    Ok(Exported { published, unlike })
+    let bytes = bytes.map_err(|source| ExchangeError::Export { path: path.into(), source })?;
+    write_atomic(path, &bytes).map_err(|source| FileError::io("write", path, source))?;
+    Ok(Exported { published, unlike: unlike.unwrap_or_default() })
 }
 
 /// The settings of a network that differ from those of a published one with the same tensors.
-fn unlike(model: &ModelSettings, published: &ModelSettings) -> Vec<String> {
+fn differing_settings(model: &ModelSettings, published: &ModelSettings) -> Vec<String> {
     let mut model = ModelSettings { strips: published.strips, ..model.clone() };
     if model.local.partition == Partition::Bands {
-        // Fixed bands have no use for the settings of random masks.
+        // Fixed bands do not use the settings of random masks.
         let LocalSettings { bands, reading, partition, .. } = model.local;
         model.local = LocalSettings { bands, reading, partition, ..published.local.clone() };
     }
@@ -90,30 +89,31 @@ fn unlike(model: &ModelSettings, published: &ModelSettings) -> Vec<String> {
     ours.lines().filter(differs).map(String::from).collect()
 }
 
-/// The tensors are those of the settings.
+/// Checks that the tensors are those of the settings.
 fn check(checkpoint: &Checkpoint) -> Result<(), ModelError> {
-    let (model, classes) = (&checkpoint.settings.model, checkpoint.subjects.len());
-    GaitGl::of_tensors(model, classes, &crate::cpu(), &checkpoint.weights).map(drop)
+    let classes = checkpoint.subjects.len();
+    let model = &checkpoint.settings.model;
+    GaitGl::from_tensors(model, classes, &crate::cpu(), &checkpoint.weights).map(drop)
 }
 
 /// The tensors by their names in PyTorch, which also counts the batches of a batch norm.
-fn entries<'c>(checkpoint: &'c Checkpoint, published: Option<&str>) -> Vec<Entry<'c>> {
-    let (model, classes) = (&checkpoint.settings.model, checkpoint.subjects.len());
+fn named_tensors<'c>(checkpoint: &'c Checkpoint, published: Option<&str>) -> Vec<NamedTensor<'c>> {
+    let classes = checkpoint.subjects.len();
     let mut entries = Vec::new();
-    for (name, ours) in names(published, model, classes) {
+    for (name, ours) in names(published, &checkpoint.settings.model, classes) {
         let Some(weight) = checkpoint.weights.get(&ours) else { continue };
         let values = Values::Floats(&weight.values);
         let counter = name.strip_suffix("running_var").map(|norm| format!("{norm}{BATCHES}"));
-        entries.push(Entry { name, shape: &weight.shape, values });
+        entries.push(NamedTensor { name, shape: &weight.shape, values });
         if let Some(name) = counter {
             let count = i64::try_from(checkpoint.iteration).unwrap_or(i64::MAX);
-            entries.push(Entry { name, shape: &[], values: Values::Count(count) });
+            entries.push(NamedTensor { name, shape: &[], values: Values::Count(count) });
         }
     }
     entries
 }
 
-fn safetensors(entries: &[Entry]) -> Result<Vec<u8>, String> {
+fn safetensors(entries: &[NamedTensor]) -> Result<Vec<u8>, ExportFault> {
     let bytes: Vec<Vec<u8>> = entries.iter().map(|entry| entry.values.bytes()).collect();
     let views = entries.iter().zip(&bytes).map(|(entry, bytes)| {
         let dtype = match entry.values {
@@ -121,10 +121,10 @@ fn safetensors(entries: &[Entry]) -> Result<Vec<u8>, String> {
             Values::Count(_) => Dtype::I64,
         };
         let view = TensorView::new(dtype, entry.shape.to_vec(), bytes);
-        view.map(|view| (entry.name.clone(), view)).map_err(|e| e.to_string())
+        view.map(|view| (entry.name.clone(), view))
     });
     let views: Vec<_> = views.collect::<Result<_, _>>()?;
     // Readers of safetensors for PyTorch look for this entry.
     let about = HashMap::from([("format".to_string(), "pt".to_string())]);
-    serialize(views, Some(about)).map_err(|e| e.to_string())
+    Ok(serialize(views, Some(about))?)
 }

@@ -1,65 +1,50 @@
-//! From a file of PyTorch to a checkpoint.
+//! From a PyTorch or safetensors file to a checkpoint.
 
 use std::path::Path;
 
-use super::optimizer;
-use super::recognise::{Candidate, recognise};
+use gait_support::FileError;
+use safetensors::SafeTensors;
+
+use super::network::{self, ImportedNetwork, Tensors};
 use super::state_dict::StateDict;
 use super::torch::TorchFile;
-use super::{ExchangeError, torch::TensorRef};
+use super::{
+    ConstantRate, ExchangeError, ForeignFormat, ImportFault, ImportOptions, OptimizerFault,
+    optimizer, safetensors_file,
+};
 use crate::checkpoint::Checkpoint;
-use crate::net::plan::Shapes;
-use crate::settings::{Branches, ModelSettings, Neck, Partition};
-use crate::weights::{Weight, Weights};
+use crate::settings::{Branches, ModelSettings, Partition};
 
-/// The most values for each byte of a file. PyTorch packs nothing and stores half a value in each
-/// at most; the rest is for files that were packed afterwards.
-const MOST_VALUES: usize = 16;
-
-/// What an import knows beside the file.
-#[derive(Clone, Debug, Default)]
-pub struct ImportOptions {
-    /// The network that it must be; without it, what the tensors say.
-    pub preset: Option<String>,
-    /// Rows of a silhouette, which no tensor shows; without it, one row of the final map for each
-    /// strip.
-    pub height: Option<usize>,
-    /// Assignments `key=value` to other settings that no tensor shows.
-    pub set: Vec<String>,
-    /// The subjects that name the classes; without them, numbers. Classes in excess of the
-    /// subjects belong to nobody: OpenGait declares 74 for its 73 training subjects of CASIA-B.
-    pub subjects: Option<Vec<String>>,
-}
-
-/// What an import gave.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
     /// The network with its settings.
     pub checkpoint: Checkpoint,
-    /// Tensors of the file that are known and not needed.
+    /// Tensors of the file that are known but not needed.
     pub dropped: Vec<String>,
-    /// Settings that no tensor shows, as `key = value`: the preset's, unless the options gave them.
+    /// Settings that the tensors do not show, as `key = value`: those of the preset, unless the
+    /// options override them.
     pub assumed: Vec<String>,
-    /// Why the state of the optimiser was left out, if there was one that could not be used.
-    pub without_optimizer: Option<String>,
-    /// Why the learning rate stays what it is, if the optimiser's schedule is not known.
-    pub constant_rate: Option<String>,
+    /// Why the state of the optimiser was left out, if the file has one that cannot be used.
+    pub without_optimizer: Option<OptimizerFault>,
+    /// Why the learning rate stays constant, if the optimiser's schedule is not known.
+    pub constant_rate: Option<ConstantRate>,
 }
 
-/// Reads a file of `torch.save`: a state dict, alone or under `model` beside `optimizer`,
-/// `scheduler` and `iteration`. The network is recognised by the names and shapes.
+/// Reads a file of `torch.save` or of safetensors. The former holds a state dict, alone or under
+/// `model` beside `optimizer`, `scheduler` and `iteration`. The network is recognised by the names
+/// and shapes of its tensors.
 ///
 /// # Errors
-/// A file that is damaged, or names what is not a number or tensor; tensors that are missing,
-/// unused or of another shape, each of them listed; settings that make no network; more subjects
-/// than classes.
+/// A file that is damaged, or whose pickle names anything but numbers and tensors; tensors that are
+/// missing, unused or of another shape, each of them listed; values that are NaN, infinite or
+/// beyond float32; settings that describe no network; more subjects than classes.
 pub fn import(path: &Path, options: &ImportOptions) -> Result<Imported, ExchangeError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| ExchangeError::Read { path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| FileError::io("read", path, source))?;
     import_bytes(path, bytes, options)
 }
 
-/// [`import`] of a file's bytes; `path` names it in messages.
+/// [`import`] of a file's bytes; `path` names it in errors.
 ///
 /// # Errors
 /// As [`import`].
@@ -68,55 +53,75 @@ pub fn import_bytes(
     bytes: Vec<u8>,
     options: &ImportOptions,
 ) -> Result<Imported, ExchangeError> {
-    let malformed = |problem: String| {
-        let (path, problem) = (path.into(), printable(&problem));
-        ExchangeError::Malformed { path, problem }
-    };
-    let length = bytes.len();
-    let file = TorchFile::open(bytes).map_err(malformed)?;
-    let pickle = file.pickle().map_err(malformed)?;
-    let state = StateDict::of(pickle.root()).map_err(malformed)?;
-    let candidate = accounted(path, &state.tensors, options)?;
-    let Candidate { settings, classes, names, dropped, .. } = candidate;
-    let classless = settings.model.neck == Neck::None;
-    let subjects = named_classes(options.subjects.as_deref(), classes, classless);
-    let subjects = subjects.map_err(malformed)?;
-    // A storage may serve many tensors, and be packed: what they come to is known before it is read.
-    let used = state.tensors.iter().filter(|(name, _)| names.contains_key(name));
-    let values = used.map(|(_, tensor)| tensor.len()).fold(0, usize::saturating_add);
-    if values > length.saturating_mul(MOST_VALUES) {
-        return Err(malformed("its tensors have more values than a file of its size holds".into()));
-    }
-    let mut weights = Weights::new();
-    for (name, tensor) in &state.tensors {
-        let Some(ours) = names.get(name) else { continue };
-        let values =
-            file.values(tensor).map_err(|problem| malformed(format!("{name} {problem}")))?;
-        weights.insert(ours.clone(), Weight { shape: tensor.shape.clone(), values });
-    }
-    let iteration = state.iteration.unwrap_or_default();
-    let mut checkpoint =
-        Checkpoint { settings, subjects, iteration, score: None, weights, optimizer: None };
-    let (mut without_optimizer, mut constant_rate) = (None, None);
-    if let Some(optimizer) = state.optimizer {
-        let order = state.tensors.iter().filter_map(|(name, _)| names.get(name));
-        let order: Vec<&str> =
-            order.map(String::as_str).filter(|n| !n.contains("running")).collect();
-        let training = optimizer::read(&file, optimizer, state.scheduler, &order, &checkpoint);
-        match training {
-            Ok(training) => {
-                checkpoint.settings.train = training.recipe;
-                checkpoint.optimizer = Some(training.state);
-                constant_rate = training.constant_rate.map(|why| printable(&why));
-            }
-            Err(problem) => without_optimizer = Some(printable(&problem)),
+    let fault = |source| ExchangeError::Import { path: path.into(), source };
+    match ForeignFormat::from_bytes(&bytes) {
+        Some(ForeignFormat::Safetensors) => {
+            let file = SafeTensors::deserialize(&bytes).map_err(|e| fault(e.into()))?;
+            let tensors = safetensors_file::Contents::new(&file);
+            let network = network::read(path, &tensors, bytes.len(), options)?;
+            Ok(without_training(network, tensors.iteration()))
         }
+        Some(foreign) if !foreign.is_importable() => Err(fault(ImportFault::Foreign(foreign))),
+        None if SafeTensors::read_metadata(&bytes).is_ok() => Err(fault(ImportFault::Checkpoint)),
+        _ => import_torch(path, bytes, options),
     }
-    let assumed = assumed(&checkpoint.settings.model);
-    Ok(Imported { checkpoint, dropped, assumed, without_optimizer, constant_rate })
 }
 
-/// The settings that no tensor shows and that matter most.
+fn import_torch(
+    path: &Path,
+    bytes: Vec<u8>,
+    options: &ImportOptions,
+) -> Result<Imported, ExchangeError> {
+    let fault = |source| ExchangeError::Import { path: path.into(), source };
+    let length = bytes.len();
+    let file = TorchFile::open(bytes).map_err(|e| fault(e.into()))?;
+    let pickle = file.pickle().map_err(|e| fault(e.into()))?;
+    let state = StateDict::from_root(pickle.root()).map_err(fault)?;
+    let tensors = TorchTensors { file: &file, state: &state };
+    let network = network::read(path, &tensors, length, options)?;
+    // PyTorch numbers the parameters in the order of the file; running statistics are none.
+    let names = state.tensors.iter().filter_map(|(name, _)| network.names.get(name)).cloned();
+    let parameters: Vec<String> = names.filter(|name| !name.contains("running")).collect();
+    let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
+    let mut imported = without_training(network, state.iteration.unwrap_or_default());
+    let Some(optimizer) = state.optimizer else { return Ok(imported) };
+    let checkpoint = &mut imported.checkpoint;
+    match optimizer::read(&file, optimizer, state.scheduler, &parameters, checkpoint) {
+        Ok(training) => {
+            checkpoint.settings.train = training.recipe;
+            checkpoint.optimizer = Some(training.state);
+            imported.constant_rate = training.constant_rate;
+        }
+        Err(fault) => imported.without_optimizer = Some(fault),
+    }
+    Ok(imported)
+}
+
+/// The tensors of a state dict.
+struct TorchTensors<'f, 'p, 'a> {
+    file: &'f TorchFile,
+    state: &'f StateDict<'p, 'a>,
+}
+
+impl Tensors for TorchTensors<'_, '_, '_> {
+    fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.state.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()))
+    }
+
+    fn values(&self, index: usize) -> Result<Vec<f32>, super::TensorFault> {
+        self.file.values(&self.state.tensors[index].1)
+    }
+}
+
+fn without_training(network: ImportedNetwork, iteration: u64) -> Imported {
+    let ImportedNetwork { settings, subjects, weights, dropped, .. } = network;
+    let assumed = assumed(&settings.model);
+    let checkpoint =
+        Checkpoint { settings, subjects, iteration, score: None, weights, optimizer: None };
+    Imported { checkpoint, dropped, assumed, without_optimizer: None, constant_rate: None }
+}
+
+/// The most important settings that the tensors do not show.
 fn assumed(model: &ModelSettings) -> Vec<String> {
     let keys: &[&str] = match model.local.partition {
         _ if model.branches == Branches::Global => &["height", "width"],
@@ -125,64 +130,10 @@ fn assumed(model: &ModelSettings) -> Vec<String> {
             &["height", "width", "local.partition", "local.ratio", "local.reading", "local.at_test"]
         }
     };
-    let Ok(whole) = toml::Value::try_from(model) else { return Vec::new() };
-    let told = |key: &&str| {
-        let value = key.split('.').try_fold(&whole, |table, part| table.get(part))?;
+    let Ok(table) = toml::Value::try_from(model) else { return Vec::new() };
+    let assignment = |key: &&str| {
+        let value = key.split('.').try_fold(&table, |table, part| table.get(part))?;
         Some(format!("model.{key} = {value}"))
     };
-    keys.iter().filter_map(told).collect()
-}
-
-/// The names of the classes. Without a classifier there are none to name, and the subjects are
-/// only those that training goes on with.
-fn named_classes(
-    subjects: Option<&[String]>,
-    classes: usize,
-    classless: bool,
-) -> Result<Vec<String>, String> {
-    let Some(subjects) = subjects else {
-        return Ok((0..classes).map(|class| class.to_string()).collect());
-    };
-    let (mut subjects, count) = (subjects.to_vec(), subjects.len());
-    if count > classes && !classless {
-        return Err(format!(
-            "it has {classes} classes for the data set's {count} training subjects; give the set \
-             that it was trained on, with its partition, or leave out --data"
-        ));
-    }
-    subjects.resize(count.max(classes), String::new());
-    Ok(subjects)
-}
-
-/// The network that the tensors are.
-fn accounted(
-    path: &Path,
-    tensors: &[(String, TensorRef)],
-    options: &ImportOptions,
-) -> Result<Candidate, ExchangeError> {
-    let shapes: Shapes =
-        tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect();
-    let Some(candidate) = recognise(&shapes, options)? else {
-        let some: Vec<&str> = shapes.keys().take(4).map(String::as_str).collect();
-        let problem = format!(
-            "its tensors are of no network that is known here ({} tensors: {}, ...)",
-            shapes.len(),
-            some.join(", ")
-        );
-        let (path, problem) = (path.into(), printable(&problem));
-        return Err(ExchangeError::Malformed { path, problem });
-    };
-    if candidate.problems.is_empty() {
-        return Ok(candidate);
-    }
-    Err(ExchangeError::Tensors {
-        path: path.into(),
-        preset: candidate.settings.preset,
-        problems: candidate.problems.iter().map(|problem| printable(problem)).collect(),
-    })
-}
-
-/// Names out of the file in a message that stays one line.
-fn printable(problem: &str) -> String {
-    problem.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    keys.iter().filter_map(assignment).collect()
 }

@@ -1,34 +1,36 @@
-//! Which network a set of named shapes is.
+//! Recognises a network by the names and shapes of its tensors.
 
 use std::collections::BTreeMap;
 
-use super::import::ImportOptions;
+use super::ImportOptions;
+use super::error::printable;
 use crate::net::plan::{self, LARGEST, Shapes, shapes};
 use crate::net::published_names;
 use crate::settings::presets;
 use crate::settings::{ModelSettings, Settings, SettingsError};
+use crate::weights::TensorProblem;
 
 /// A network that a file may hold.
 pub struct Candidate {
-    /// Its settings, with the sizes that the shapes tell.
+    /// Its settings, with the sizes that the shapes show.
     pub settings: Settings,
-    /// Classes of the classifier; 1 where there is none.
+    /// Classes of the classifier; 1 if there is none.
     pub classes: usize,
     /// Our name of each of the file's tensors, by its name there.
     pub names: BTreeMap<String, String>,
-    /// Names that are known and not needed.
+    /// Names that are known but not needed.
     pub dropped: Vec<String>,
     /// Every tensor that is missing, unused or of another shape.
-    pub problems: Vec<String>,
-    /// Tensors that are where they should be.
+    pub problems: Vec<TensorProblem>,
+    /// Tensors whose name and shape fit.
     matching: usize,
 }
 
-/// The network that the shapes are, or the most similar one with what is wrong. `None` if no name
+/// The network that has these shapes, or the most similar one with its problems. `None` if no name
 /// is known.
 ///
 /// # Errors
-/// An unknown preset or setting; sizes that make no network.
+/// An unknown preset or setting; sizes that describe no network.
 pub fn recognise(
     found: &Shapes,
     options: &ImportOptions,
@@ -52,7 +54,7 @@ pub fn recognise(
     Ok(Some(candidate))
 }
 
-/// The preset with the most tensors where they should be, `None` if no name is known.
+/// The preset with the most fitting tensors; `None` if no name is known.
 fn most_similar(found: &Shapes) -> Result<Option<&'static str>, SettingsError> {
     let mut best = None;
     for preset in presets::NAMES {
@@ -66,7 +68,7 @@ fn most_similar(found: &Shapes) -> Result<Option<&'static str>, SettingsError> {
     Ok(best.map(|(_, preset)| preset))
 }
 
-/// The published network that has the tensors of this one. Settings that no tensor shows may
+/// The published network that has the same tensors. Settings that the tensors do not show may
 /// differ.
 pub fn published(model: &ModelSettings, classes: usize) -> Option<(&'static str, ModelSettings)> {
     let ours = shapes(model, classes);
@@ -82,8 +84,8 @@ pub fn published(model: &ModelSettings, classes: usize) -> Option<(&'static str,
     networks.next()
 }
 
-/// The names of a network's tensors in files of PyTorch, beside ours: those of a published
-/// network, or ours where there are none.
+/// The names of a network's tensors in PyTorch files, each with ours: the names of the published
+/// network, or ours if none was published.
 pub fn names(preset: Option<&str>, model: &ModelSettings, classes: usize) -> Vec<(String, String)> {
     let published = preset.map(published_names).unwrap_or_default();
     if published.is_empty() {
@@ -107,10 +109,14 @@ fn compare(found: &Shapes, settings: Settings, classes: usize) -> Candidate {
     for (theirs, ours) in names {
         let Some(shape) = wanted.get(&ours) else { continue };
         match found.get(&theirs) {
-            None => candidate.problems.push(format!("{theirs} ({}) is missing", axes(shape))),
+            None => {
+                let shape = shape.clone();
+                candidate.problems.push(TensorProblem::Missing { name: theirs, shape });
+            }
             Some(other) if other != shape => {
-                let (other, shape) = (axes(other), axes(shape));
-                candidate.problems.push(format!("{theirs} is {other}, the network has {shape}"));
+                let name = theirs.clone();
+                let (found, expected) = (other.clone(), shape.clone());
+                candidate.problems.push(TensorProblem::Shape { name, found, expected });
                 candidate.names.insert(theirs, ours);
             }
             Some(_) => {
@@ -128,18 +134,19 @@ fn compare(found: &Shapes, settings: Settings, classes: usize) -> Candidate {
         {
             candidate.dropped.push(name.clone());
         } else {
-            candidate.problems.push(format!("{name} ({}) is unused", axes(shape)));
+            let name = printable(name);
+            candidate.problems.push(TensorProblem::Unused { name, shape: shape.clone() });
         }
     }
     candidate
 }
 
-/// What PyTorch's batch norms count and nothing here needs.
+/// The counter of PyTorch's batch norms, which this network does not have.
 pub const BATCHES: &str = "num_batches_tracked";
 
-/// The settings of a preset with the sizes that the shapes tell (those above [`LARGEST`] are left
-/// to the preset, and so reported as wrong): channels, strips, and the classes. No tensor shows the
-/// rows of a silhouette: without `height` there is one row of the final map for each strip.
+/// The settings of a preset with the channels, strips and classes that the shapes show. Sizes above
+/// [`LARGEST`] stay those of the preset, so that they are reported as wrong. No tensor shows the
+/// rows of a silhouette: without `height` the final map has one row for each strip.
 fn fitted(
     found: &Shapes,
     preset: &str,
@@ -167,13 +174,6 @@ fn fitted(
     }
     let classes = size("head.classifier.weight", 2).unwrap_or(1);
     Ok((settings, classes))
-}
-
-fn axes(shape: &[usize]) -> String {
-    if shape.is_empty() {
-        return "one number".into();
-    }
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
 #[cfg(test)]
@@ -212,7 +212,7 @@ mod tests {
             let found = theirs(preset, 6, channels);
             let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
             assert_eq!(candidate.settings.preset, preset);
-            assert_eq!(candidate.problems, Vec::<String>::new());
+            assert_eq!(candidate.problems, []);
             let model = candidate.settings.model;
             assert_eq!((model.channels.as_slice(), model.height, model.width), (channels, 32, 22));
             assert_eq!(candidate.classes, if preset == "hid-2020" { 1 } else { 6 });
@@ -230,8 +230,10 @@ mod tests {
         let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
         assert_eq!(candidate.settings.preset, "parts-small");
         assert_eq!(candidate.dropped, ["Bn.num_batches_tracked"]);
+        let problems: Vec<String> =
+            candidate.problems.iter().map(TensorProblem::to_string).collect();
         assert_eq!(
-            candidate.problems,
+            problems,
             [
                 "LTA.0.conv3d.weight (3x3x3x1x1) is missing",
                 "GLConvA1.local_conv3d.conv3d.weight is 7x6x3x3x3, the network has 7x5x3x3x3",

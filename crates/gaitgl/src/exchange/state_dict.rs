@@ -1,13 +1,17 @@
 //! A checkpoint of PyTorch as training code writes it: a state dict, alone or beside the state of
 //! the optimiser, the scheduler and the number of iterations.
 
+use std::collections::BTreeSet;
+
 use gait_data::pickle::Value;
 
-use super::torch::{Budget, TensorRef, holds_tensors};
+use super::ImportFault;
+use super::error::printable;
+use super::torch::{TensorRef, VisitBudget, holds_tensors};
 
-/// What a file holds.
+/// The contents of a file.
 pub struct StateDict<'p, 'a> {
-    /// The tensors by name, in the order of the file; what wrappers put before is cut off.
+    /// The tensors by name, in the order of the file, without the prefixes of wrappers.
     pub tensors: Vec<(String, TensorRef<'a>)>,
     /// State of the optimiser.
     pub optimizer: Option<Value<'p, 'a>>,
@@ -17,17 +21,17 @@ pub struct StateDict<'p, 'a> {
     pub iteration: Option<u64>,
 }
 
-/// Keys under which the state dict stands.
+/// Keys of the state dict in a file that holds more.
 const MODEL: [&str; 2] = ["model", "state_dict"];
-/// What `DataParallel` and `torch.compile` put before every name.
+/// Prefixes that `DataParallel` and `torch.compile` give every name.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 
 impl<'p, 'a> StateDict<'p, 'a> {
-    /// What `root` holds.
+    /// The contents of the root of a pickle.
     ///
     /// # Errors
-    /// What is wrong: a value that is no tensor where one should be, an unknown entry.
-    pub fn of(root: Value<'p, 'a>) -> Result<Self, String> {
+    /// A value other than a tensor where a tensor should be, an entry with tensors that nothing uses.
+    pub fn from_root(root: Value<'p, 'a>) -> Result<Self, ImportFault> {
         let mut found =
             Self { tensors: Vec::new(), optimizer: None, scheduler: None, iteration: None };
         let entries = named(root)?;
@@ -36,7 +40,7 @@ impl<'p, 'a> StateDict<'p, 'a> {
             return Ok(found);
         };
         found.tensors = tensors(&named(*model)?)?;
-        let mut budget = Budget::default();
+        let mut budget = VisitBudget::default();
         for (name, value) in &entries {
             match *name {
                 _ if MODEL.contains(name) => {}
@@ -44,13 +48,11 @@ impl<'p, 'a> StateDict<'p, 'a> {
                 "scheduler" => found.scheduler = Some(*value).filter(|value| !value.is_none()),
                 "iteration" => {
                     let count = value.integer().and_then(|count| u64::try_from(count).ok());
-                    let count = count.ok_or_else(|| {
-                        format!("its entry iteration is {}, not a count", value.describe())
-                    })?;
-                    found.iteration = Some(count);
+                    let not_a_count = || ImportFault::NotACount { found: value.describe() };
+                    found.iteration = Some(count.ok_or_else(not_a_count)?);
                 }
                 _ if holds_tensors(*value, &mut budget)? => {
-                    return Err(format!("its entry {name} holds tensors that nothing here uses"));
+                    return Err(ImportFault::UnusedEntry { name: printable(name) });
                 }
                 _ => {}
             }
@@ -60,41 +62,44 @@ impl<'p, 'a> StateDict<'p, 'a> {
 }
 
 /// The pairs of a dictionary whose keys are text.
-fn named<'p, 'a>(value: Value<'p, 'a>) -> Result<Vec<(&'a str, Value<'p, 'a>)>, String> {
-    let pairs = value.pairs().ok_or_else(|| {
-        format!("it holds {}, not a state dict; save model.state_dict()", value.describe())
-    })?;
+fn named<'p, 'a>(value: Value<'p, 'a>) -> Result<Vec<(&'a str, Value<'p, 'a>)>, ImportFault> {
+    let not_a_dict = || ImportFault::NotAStateDict { found: printable(&value.describe()) };
+    let pairs = value.pairs().ok_or_else(not_a_dict)?;
     pairs
         .map(|[key, value]| match key.text() {
             Some(name) => Ok((name, value)),
-            None => Err(format!("its state dict has {} as a name", key.describe())),
+            None => Err(ImportFault::NameNotText { found: printable(&key.describe()) }),
         })
         .collect()
 }
 
 fn tensors<'a>(
     entries: &[(&'a str, Value<'_, 'a>)],
-) -> Result<Vec<(String, TensorRef<'a>)>, String> {
+) -> Result<Vec<(String, TensorRef<'a>)>, ImportFault> {
     if entries.is_empty() {
-        return Err("its state dict is empty".into());
+        return Err(ImportFault::Empty);
     }
-    let wrapped = wrapped(entries);
+    let prefix = prefix_length(entries);
     let mut tensors: Vec<(String, TensorRef)> = Vec::new();
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for (name, value) in entries {
-        let tensor = TensorRef::of(*value).map_err(|problem| format!("{name} {problem}"))?;
-        let tensor =
-            tensor.ok_or_else(|| format!("{name} is {}, not a tensor", value.describe()))?;
+        let tensor = TensorRef::from_value(*value)
+            .map_err(|source| ImportFault::Tensor { name: printable(name), source })?;
+        let not_a_tensor = || ImportFault::NotATensor {
+            name: printable(name),
+            found: printable(&value.describe()),
+        };
+        let tensor = tensor.ok_or_else(not_a_tensor)?;
         if !names.insert(name) {
-            return Err(format!("{name} occurs twice"));
+            return Err(ImportFault::Twice { name: printable(name) });
         }
-        tensors.push((name[wrapped..].to_string(), tensor));
+        tensors.push((name[prefix..].to_string(), tensor));
     }
     Ok(tensors)
 }
 
-/// How much of every name the wrappers of the network have put before it.
-fn wrapped(entries: &[(&str, Value)]) -> usize {
+/// The length of the prefixes that wrappers of the network gave every name.
+fn prefix_length(entries: &[(&str, Value)]) -> usize {
     let mut cut = 0;
     let all = |cut: usize, prefix: &&&str| {
         entries.iter().all(|(name, _)| name[cut..].starts_with(**prefix))
@@ -107,23 +112,24 @@ fn wrapped(entries: &[(&str, Value)]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::torch::{Entry, TorchFile, Values, read_pickle, write};
+    use super::super::torch::{NamedTensor, TorchFile, Values, read_pickle, write};
     use super::*;
 
     /// A file whose state dict has one tensor of one value with this name.
     fn named(name: &str) -> TorchFile {
-        let (name, shape, values) = (name.to_string(), &[1][..], Values::Floats(&[0.5]));
-        TorchFile::open(write(&[Entry { name, shape, values }], 3).unwrap()).unwrap()
+        let values = Values::Floats(&[0.5]);
+        let tensor = NamedTensor { name: name.to_string(), shape: &[1], values };
+        TorchFile::open(write(&[tensor], 3).unwrap()).unwrap()
     }
 
     #[test]
-    fn what_wrappers_put_before_the_names_is_cut_off() {
+    fn prefixes_of_wrappers_are_removed() {
         for name in
             ["a.b", "module.a.b", "_orig_mod.a.b", "module._orig_mod.a.b", "_orig_mod.module.a.b"]
         {
             let file = named(name);
             let pickle = file.pickle().unwrap();
-            assert_eq!(StateDict::of(pickle.root()).unwrap().tensors[0].0, "a.b");
+            assert_eq!(StateDict::from_root(pickle.root()).unwrap().tensors[0].0, "a.b");
         }
     }
 
@@ -148,9 +154,10 @@ mod tests {
         let read = |entries| {
             let bytes = file(entries);
             let pickle = read_pickle(&bytes).unwrap();
-            StateDict::of(pickle.root()).map(|found| found.tensors.len())
+            StateDict::from_root(pickle.root()).map(|found| found.tensors.len())
         };
-        assert_eq!(read(5), Ok(1));
-        assert_eq!(read(20), Err("it nests more values than any checkpoint".into()));
+        assert_eq!(read(5).unwrap(), 1);
+        let fault = read(20).unwrap_err().to_string();
+        assert_eq!(fault, "it nests more values than any checkpoint");
     }
 }

@@ -1,14 +1,17 @@
-//! Cross-entropy per strip (Eqn. 14), with the scale and the label smoothing of published code.
+//! Cross-entropy per strip (the second term of Eqn. 12), with the scale and the label smoothing of
+//! published code.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::{LossError, check_count};
 
-/// Mean over sequences and strips of the cross-entropy of `scale * logits`, `[1]`.
+/// Mean over sequences and strips of the cross-entropy of `scale * logits`. `smoothing` is the share
+/// of the target that is spread evenly over all classes.
 ///
-/// `logits` is `[n, classes, p]`. `smoothing` is the share of the target that is spread evenly over
-/// all classes.
+/// # Shapes
+/// - logits: `[n, classes, p]`
+/// - result: `[1]`
 ///
 /// # Errors
 /// Another number of labels than of sequences, or a label beyond the classes.
@@ -31,7 +34,8 @@ pub fn cross_entropy(
     Ok(target * (1.0 - smoothing) - log_shares.mean() * smoothing)
 }
 
-/// Share of sequences and strips, 0 to 1, whose highest logit is their label's.
+/// Share, 0 to 1, of sequences and strips whose highest logit is that of their label. `logits` is
+/// `[n, classes, p]`.
 ///
 /// # Errors
 /// Another number of labels than of sequences, or a label beyond the classes.
@@ -56,7 +60,7 @@ fn targets(logits: &Tensor<3>, labels: &[usize]) -> Result<Tensor<1, Int>, LossE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
 
     /// Two sequences, three classes, two strips, with a different value everywhere.
     fn logits() -> Tensor<3> {

@@ -1,12 +1,10 @@
-//! The losses (section 3.4 of the paper): batch-all triplet loss and cross-entropy, per strip.
+//! The losses (section 3.5 of the paper): batch-all triplet loss and cross-entropy, per strip.
 
 mod cross_entropy;
 mod triplet;
 
 pub use cross_entropy::{accuracy, cross_entropy};
-pub use triplet::{
-    StripTriplets, Triplet, active_triplets, non_zero_mean, strip_distances, triplet_batch_all,
-};
+pub use triplet::{Triplet, strip_distances, triplet_batch_all};
 
 /// A loss that cannot be computed.
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +17,12 @@ pub enum LossError {
         /// Sequences.
         sequences: usize,
     },
-    /// The distances did not come from the device as numbers.
-    #[error("the distances of a batch cannot be read from the device; try another --device")]
+    /// The device did not return the distances of a batch as numbers.
+    #[error("the distances of a batch cannot be read from the device")]
     Distances,
-    /// A class that the classifier does not have.
-    #[error(
-        "class {class} is beyond the classifier's {classes} classes; the network was made for other training subjects"
-    )]
+    /// A class that the classifier does not have: the network was built for other training
+    /// subjects.
+    #[error("class {class} is beyond the classifier's {classes} classes")]
     Class {
         /// The class.
         class: usize,

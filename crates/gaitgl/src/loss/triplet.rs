@@ -25,23 +25,26 @@ impl Triplet {
 
 /// The triplets of one strip.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StripTriplets {
+struct StripTriplets {
     /// Sum over triplets of `max(0, d(a, p) - d(a, n) + margin)`.
-    pub sum: f64,
+    sum: f64,
     /// Triplets for which that is not zero.
-    pub active: u64,
+    active: u64,
     /// All triplets.
-    pub total: u64,
-    /// Derivative of `sum` by the distances, row-major `[n, n]` (anchor, other): whole numbers.
-    pub by_distance: Vec<f32>,
+    total: u64,
+    /// Gradient of `sum` with respect to the distances, row-major `[n, n]` (anchor, other): whole
+    /// numbers.
+    grad_distances: Vec<f32>,
 }
 
-/// Batch-all triplet loss of embeddings `[n, c, p]`: per strip the mean over its active triplets,
-/// then the mean over strips. An anchor's pair with itself counts as a positive, as published code
-/// has it.
+/// Batch-all triplet loss: for each strip the mean over its active triplets, then the mean over
+/// strips. The pair of an anchor with itself counts as a positive, as in published code.
 ///
 /// The mean over active triplets is piecewise linear in the distances, so the triplets never become
-/// tensors: they are counted in plain loops, and the loss is the distances times their counts.
+/// tensors: plain loops count them, and the loss is the distances times their counts.
+///
+/// # Shapes
+/// - embedding: `[n, c, p]`
 ///
 /// # Errors
 /// Another number of labels than of embeddings.
@@ -60,7 +63,7 @@ pub fn triplet_batch_all(
         .map(|distances| active_triplets(distances, labels, margin as f32))
         .collect();
     let share = 1.0 / strips as f64;
-    // Not a number stays not a number, also on a GPU that takes `x - x` below for 0.
+    // NaN stays NaN, also on a GPU whose compiler replaces `x - x` below by 0.
     let loss: f64 = if values.iter().any(|distance| distance.is_nan()) {
         f64::NAN
     } else {
@@ -70,12 +73,12 @@ pub fn triplet_batch_all(
         .iter()
         .flat_map(|t| {
             let factor = (share / t.active.max(1) as f64) as f32;
-            t.by_distance.iter().map(move |count| factor * count)
+            t.grad_distances.iter().map(move |count| factor * count)
         })
         .collect();
     let weights = TensorData::new(weights, [strips, n, n]);
     let linear = (distances.clone() * Tensor::from_data(weights, &distances.device())).sum();
-    // Linear part for the gradient, counted value for the loss.
+    // The linear part gives the gradient, the counted value the loss.
     let loss = linear.clone() - linear.detach() + loss;
     let active = triplets.iter().map(|t| t.active).sum();
     Ok(Triplet { loss, active, total: triplets.iter().map(|t| t.total).sum() })
@@ -91,25 +94,27 @@ pub fn strip_distances(embedding: Tensor<3>) -> Tensor<3> {
     let squared = squares.clone() + squares.transpose() - products * 2.0;
     let own: Vec<bool> = (0..n * n).map(|pair| pair / n == pair % n).collect();
     let own = Tensor::<3, Bool>::from_data(TensorData::new(own, [1, n, n]), &squared.device());
-    // Rounding leaves small values of either sign where two embeddings are equal.
+    // Where two embeddings are equal, rounding leaves small values of either sign. The root has no
+    // finite gradient at 0, so those distances become constants.
     let zero = squared.clone().lower_equal_scalar(0.0).bool_or(own.expand([strips, n, n]));
     squared.mask_fill(zero.clone(), 1.0).sqrt().mask_fill(zero, 0.0)
 }
 
 /// The triplets of one strip that violate the margin, from its distances `[n, n]`.
-pub fn active_triplets(distances: &[f32], labels: &[usize], margin: f32) -> StripTriplets {
+fn active_triplets(distances: &[f32], labels: &[usize], margin: f32) -> StripTriplets {
     let n = labels.len();
     let mut triplets =
-        StripTriplets { sum: 0.0, active: 0, total: 0, by_distance: vec![0.0; n * n] };
+        StripTriplets { sum: 0.0, active: 0, total: 0, grad_distances: vec![0.0; n * n] };
     for anchor in 0..n {
         let row = &distances[anchor * n..(anchor + 1) * n];
         let (positives, negatives): (Vec<usize>, Vec<usize>) =
             (0..n).partition(|&other| labels[other] == labels[anchor]);
         let far: Vec<f32> = negatives.iter().map(|&negative| row[negative]).collect();
         let mut hits = vec![0.0f32; far.len()];
-        let counts = &mut triplets.by_distance[anchor * n..(anchor + 1) * n];
+        let counts = &mut triplets.grad_distances[anchor * n..(anchor + 1) * n];
         for &positive in &positives {
-            let (mut sum, mut active) = (0.0f32, 0.0f32);
+            let mut sum = 0.0f32;
+            let mut active = 0.0f32;
             for (&far, hits) in far.iter().zip(&mut hits) {
                 let loss = row[positive] - far + margin;
                 let violated = f32::from(u8::from(loss > 0.0));
@@ -130,14 +135,14 @@ pub fn active_triplets(distances: &[f32], labels: &[usize], margin: f32) -> Stri
 }
 
 /// The mean over the active triplets; 0 if there are none.
-pub fn non_zero_mean(triplets: &StripTriplets) -> f64 {
+fn non_zero_mean(triplets: &StripTriplets) -> f64 {
     if triplets.active == 0 { 0.0 } else { triplets.sum / triplets.active as f64 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::Distribution;
 
     fn embedding(values: &[f32], shape: [usize; 3]) -> Tensor<3> {

@@ -1,8 +1,8 @@
 //! Batch norm with its running statistics held as plain tensors.
 //!
 //! Burn's own layer keeps the biased running variance, chooses its mode from the device, and
-//! updates its statistics out of step with recording; here the mode is the method, the statistics
-//! are PyTorch's, and a checkpoint holds exactly what the last step left.
+//! updates its statistics at another time than it records them. Here the mode is the method, the
+//! statistics are PyTorch's, and a checkpoint holds exactly what the last step left.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -24,7 +24,8 @@ pub struct BatchNormConfig {
 }
 
 impl BatchNormConfig {
-    /// The layer with scale N(1, 0.02), shift 0, running mean 0 and running variance 1.
+    /// The layer with scale N(1, 0.02) as in published code, shift 0, running mean 0 and running
+    /// variance 1.
     pub fn init(&self, init: &mut Init) -> BatchNorm {
         BatchNorm {
             scale: init.normal(1.0, 0.02, self.features),
@@ -49,7 +50,7 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Normalises by the batch and takes its statistics into the running ones.
+    /// Normalises with the statistics of the batch and updates the running ones.
     ///
     /// # Shapes
     /// - x: `[n, features, ..]`
@@ -70,7 +71,7 @@ impl BatchNorm {
         Ok(normed.output)
     }
 
-    /// Normalises by the running statistics, which stay as they are.
+    /// Normalises with the running statistics, which stay as they are.
     ///
     /// # Shapes
     /// - x: `[n, features, ..]`
@@ -80,7 +81,8 @@ impl BatchNorm {
     /// Other features.
     pub fn forward_test<const D: usize>(&self, x: Tensor<D>) -> Result<Tensor<D>, ModelError> {
         self.check(&x)?;
-        let (mean, variance) = (self.running_mean.val(), self.running_variance.val());
+        let mean = self.running_mean.val();
+        let variance = self.running_variance.val();
         Ok(batch_norm(x, self.scale.val(), self.shift.val(), mean, variance, EPSILON))
     }
 
@@ -99,7 +101,7 @@ fn blend(running: &mut Param<Tensor<1>>, batch: Tensor<1>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::{Device, TensorData};
 
     fn values(param: &Param<Tensor<1>>) -> Vec<f32> {

@@ -1,11 +1,13 @@
-//! Settings that make no network are refused before anything is built, each by its key.
+//! Checks that settings describe a network, before anything is built.
 
-use super::plan::{self, LayerKind};
+use super::plan::{self, LayerKind, LayerPlan};
 use crate::mask::mask_size;
-use crate::settings::{AtTest, Branches, ModelSettings, Partition, SettingsError, Stem, invalid};
+use crate::settings::{
+    AtTest, Branches, MaskUnit, ModelSettings, Partition, Requirement, SettingsError, Stem,
+};
 
-/// The largest sizes that are taken, far beyond any published network: a wrong digit in a file
-/// should end in a message, not in all the memory.
+/// The largest sizes that are allowed, far beyond any published network: a wrong digit in a file
+/// should give an error instead of taking all the memory.
 const MOST_STAGES: usize = 32;
 const MOST_LAYERS: usize = 1024;
 const MOST_CHANNELS: usize = plan::LARGEST;
@@ -17,13 +19,14 @@ const MOST_DRAWS: usize = 1024;
 const MOST_PARAMETERS: f64 = 1e9;
 
 impl ModelSettings {
-    /// Checks that the settings make a network.
+    /// Checks that the settings describe a network.
     ///
     /// # Errors
-    /// Names the first key whose value cannot be used, and what to write instead.
+    /// Names the first key whose value cannot be used, and the values that are allowed.
     pub fn check(&self) -> Result<(), SettingsError> {
         self.check_lists()?;
         self.check_numbers()?;
+        self.check_kernel()?;
         self.check_maps()?;
         if self.branches != Branches::Global {
             self.check_local()?;
@@ -31,7 +34,7 @@ impl ModelSettings {
         self.check_size(1)
     }
 
-    /// Checks that the network is no larger than memories are.
+    /// Checks that the network with a classifier of `classes` classes fits into memory.
     ///
     /// # Errors
     /// Names the channels.
@@ -41,26 +44,23 @@ impl ModelSettings {
         if parameters <= MOST_PARAMETERS {
             return Ok(());
         }
-        let mend =
-            format!("the network would have {parameters:.1e} parameters; give fewer channels");
-        Err(invalid("model.channels", format!("{:?}", self.channels), &mend))
+        let requirement = Requirement::FewerParameters { parameters, most: MOST_PARAMETERS };
+        Err(self.invalid_channels(requirement))
     }
 
     fn check_lists(&self) -> Result<(), SettingsError> {
-        if self.channels.is_empty() {
-            return Err(invalid("model.channels", "[]", "give the channels of at least one stage"));
-        }
         let stages = self.channels.len();
-        if stages > MOST_STAGES {
-            let mend = format!("give at most {MOST_STAGES}");
-            return Err(invalid("model.channels", format!("a list of {stages}"), &mend));
+        if stages == 0 {
+            return Err(self.invalid_channels(Requirement::OneStage));
         }
-        let mend = format!("give one per stage; model.channels has {stages}");
-        for (key, length) in
-            [("model.layers", self.layers.len()), ("model.pools", self.pools.len())]
-        {
+        if stages > MOST_STAGES {
+            let requirement = Requirement::AtMostEntries(MOST_STAGES);
+            return Err(invalid_length("model.channels", stages, requirement));
+        }
+        let lengths = [("model.layers", self.layers.len()), ("model.pools", self.pools.len())];
+        for (key, length) in lengths {
             if length != stages {
-                return Err(invalid(key, format!("a list of {length}"), &mend));
+                return Err(invalid_length(key, length, Requirement::OnePerStage { stages }));
             }
         }
         let lists = [
@@ -69,13 +69,12 @@ impl ModelSettings {
         ];
         for (key, list, most) in lists {
             if !list.iter().all(|size| (1..=most).contains(size)) {
-                let mend = format!("give 1 to {most} for every stage");
-                return Err(invalid(key, format!("{list:?}"), &mend));
+                let requirement = Requirement::UpToForEveryStage { most };
+                return Err(SettingsError::invalid(key, format!("{list:?}"), requirement));
             }
         }
         if self.stem == Stem::Conv && stages < 2 {
-            let mend = "give two stages or more; the first one is the stem";
-            return Err(invalid("model.channels", format!("{:?}", self.channels), mend));
+            return Err(self.invalid_channels(Requirement::StageAfterStem));
         }
         Ok(())
     }
@@ -87,51 +86,50 @@ impl ModelSettings {
             ("model.lta_stride", self.lta_stride, LONGEST_KERNEL),
         ] {
             if !(1..=most).contains(&value) {
-                return Err(invalid(key, value, &format!("give 1 to {most}")));
+                return Err(SettingsError::invalid(key, value, one_to(most)));
             }
         }
-        let [_, rows, columns] = self.lta_kernel;
-        let whole = self.lta_kernel.iter().all(|size| (1..=LONGEST_KERNEL).contains(size));
-        if !whole || rows % 2 == 0 || columns % 2 == 0 {
-            let mend =
-                format!("give 1 to {LONGEST_KERNEL} frames, and odd numbers of rows and columns");
-            return Err(invalid("model.lta_kernel", format!("{:?}", self.lta_kernel), &mend));
-        }
-        let fewest = plan::fewest_frames(self);
-        if fewest > MOST_FRAMES {
-            let mend = format!("the network would need {fewest} frames; give a smaller stride");
-            return Err(invalid("model.lta_stride", self.lta_stride, &mend));
-        }
         if !(self.gem_start.is_finite() && self.gem_start > 0.0) {
-            return Err(invalid("model.gem_start", self.gem_start, "give a number above 0"));
+            let requirement = Requirement::Positive;
+            return Err(SettingsError::invalid("model.gem_start", self.gem_start, requirement));
+        }
+        Ok(())
+    }
+
+    fn check_kernel(&self) -> Result<(), SettingsError> {
+        let [_, rows, columns] = self.lta_kernel;
+        let bounded = self.lta_kernel.iter().all(|size| (1..=LONGEST_KERNEL).contains(size));
+        if !bounded || rows % 2 == 0 || columns % 2 == 0 {
+            let requirement = Requirement::OddKernel { most: LONGEST_KERNEL };
+            let kernel = format!("{:?}", self.lta_kernel);
+            return Err(SettingsError::invalid("model.lta_kernel", kernel, requirement));
+        }
+        let needed = plan::fewest_frames(self);
+        if needed > MOST_FRAMES {
+            let requirement = Requirement::FewerFrames { needed, most: MOST_FRAMES };
+            return Err(SettingsError::invalid("model.lta_stride", self.lta_stride, requirement));
         }
         Ok(())
     }
 
     fn check_maps(&self) -> Result<(), SettingsError> {
-        for plan in plan::layers(self) {
-            if plan.kind == LayerKind::SpatialPool {
-                if plan.height % 2 != 0 || plan.height == 0 {
-                    let mend = format!(
-                        "{} halves {} rows; give a height that every `sp` halves evenly",
-                        plan.name, plan.height
-                    );
-                    return Err(invalid("model.height", self.height, &mend));
-                }
-                if plan.width < 2 {
-                    let mend = format!("{} has no two columns left; give more", plan.name);
-                    return Err(invalid("model.width", self.width, &mend));
-                }
+        let layers = plan::layers(self);
+        for pool in layers.iter().filter(|layer| layer.kind == LayerKind::SpatialPool) {
+            let layer = pool.name.clone();
+            if pool.height % 2 != 0 || pool.height == 0 {
+                let requirement = Requirement::EvenRows { layer, rows: pool.height };
+                return Err(SettingsError::invalid("model.height", self.height, requirement));
+            }
+            if pool.width < 2 {
+                let requirement = Requirement::TwoColumns { layer };
+                return Err(SettingsError::invalid("model.width", self.width, requirement));
             }
         }
         let [_, rows, _] = plan::final_map(self);
         let [_, strips] = plan::strips(self);
         if !rows.is_multiple_of(strips) {
-            let mend = format!(
-                "the final map has {rows} rows; give a number that divides them, or 0 for one \
-                 strip per row"
-            );
-            return Err(invalid("model.strips", strips, &mend));
+            let requirement = Requirement::DividesRows { rows };
+            return Err(SettingsError::invalid("model.strips", strips, requirement));
         }
         Ok(())
     }
@@ -139,34 +137,51 @@ impl ModelSettings {
     fn check_local(&self) -> Result<(), SettingsError> {
         let local = &self.local;
         if !(local.ratio > 0.0 && local.ratio < 1.0) {
-            return Err(invalid("model.local.ratio", local.ratio, "give more than 0, less than 1"));
+            let requirement = Requirement::InsideUnitInterval;
+            return Err(SettingsError::invalid("model.local.ratio", local.ratio, requirement));
         }
         if local.at_test == AtTest::MeanOfK && !(1..=MOST_DRAWS).contains(&local.draws) {
-            let mend = format!("give 1 to {MOST_DRAWS}");
-            return Err(invalid("model.local.draws", local.draws, &mend));
+            let requirement = one_to(MOST_DRAWS);
+            return Err(SettingsError::invalid("model.local.draws", local.draws, requirement));
         }
-        for plan in plan::global_local_layers(self) {
-            let (height, width) = (plan.height, plan.width);
-            let (length, what) = match local.partition {
-                Partition::Bands => {
-                    if local.bands == 0 || local.bands > height {
-                        let mend = format!("{} has {height} rows; give 1 to {height}", plan.name);
-                        return Err(invalid("model.local.bands", local.bands, &mend));
-                    }
-                    continue;
+        plan::global_local_layers(self).iter().try_for_each(|layer| self.check_regions(layer))
+    }
+
+    /// Checks that the map of a layer can be cut into regions.
+    fn check_regions(&self, plan: &LayerPlan) -> Result<(), SettingsError> {
+        let local = &self.local;
+        let &LayerPlan { height, width, .. } = plan;
+        let layer = plan.name.clone();
+        let (length, unit) = match local.partition {
+            Partition::Bands => {
+                if (1..=height).contains(&local.bands) {
+                    return Ok(());
                 }
-                Partition::PartH | Partition::StripH => (height, "rows"),
-                Partition::PartV | Partition::StripV => (width, "columns"),
-                Partition::Pixel => (height * width, "pixels"),
-            };
-            if mask_size(local.ratio, length) == 0 {
-                let mend =
-                    format!("it takes none of the {length} {what} of {}; give more", plan.name);
-                return Err(invalid("model.local.ratio", local.ratio, &mend));
+                let requirement = Requirement::UpToRows { layer, rows: height };
+                return Err(SettingsError::invalid("model.local.bands", local.bands, requirement));
             }
+            Partition::PartH | Partition::StripH => (height, MaskUnit::Rows),
+            Partition::PartV | Partition::StripV => (width, MaskUnit::Columns),
+            Partition::Pixel => (height * width, MaskUnit::Pixels),
+        };
+        if mask_size(local.ratio, length) == 0 {
+            let requirement = Requirement::TakesSome { layer, length, unit };
+            return Err(SettingsError::invalid("model.local.ratio", local.ratio, requirement));
         }
         Ok(())
     }
+
+    fn invalid_channels(&self, requirement: Requirement) -> SettingsError {
+        SettingsError::invalid("model.channels", format!("{:?}", self.channels), requirement)
+    }
+}
+
+fn one_to(most: usize) -> Requirement {
+    Requirement::Between { least: 1, most: most as u64 }
+}
+
+fn invalid_length(key: &'static str, length: usize, requirement: Requirement) -> SettingsError {
+    SettingsError::invalid(key, format!("a list of {length}"), requirement)
 }
 
 #[cfg(test)]
@@ -175,11 +190,11 @@ mod tests {
     use crate::settings::Pool;
     use crate::settings::presets;
 
-    fn refused(change: impl Fn(&mut ModelSettings), key: &str, mend: &str) {
+    fn refused(change: impl Fn(&mut ModelSettings), key: &str, requirement: &str) {
         let mut settings = presets::model("paper-small").unwrap();
         change(&mut settings);
         let message = settings.check().unwrap_err().to_string();
-        assert!(message.starts_with(key) && message.contains(mend), "{message}");
+        assert!(message.starts_with(key) && message.contains(requirement), "{message}");
     }
 
     #[test]
@@ -187,7 +202,7 @@ mod tests {
         refused(|s| s.layers = vec![1, 1], "model.layers", "has 3");
         refused(|s| s.pools.push(Pool::None), "model.pools", "has 3");
         refused(|s| s.channels.clear(), "model.channels", "at least one");
-        refused(|s| s.channels[1] = 0, "model.channels", "give 1 to 65536");
+        refused(|s| s.channels[1] = 0, "model.channels", "expected 1 to 65536");
         refused(
             |s| {
                 s.stem = Stem::Conv;
@@ -200,12 +215,16 @@ mod tests {
 
     #[test]
     fn sizes_that_make_no_map_are_refused() {
-        refused(|s| s.height = 0, "model.height", "give 1 to 4096");
+        refused(|s| s.height = 0, "model.height", "expected 1 to 4096");
         refused(|s| s.height = 33, "model.height", "stages.1.pool halves 33 rows");
         refused(|s| s.width = 1, "model.width", "stages.1.pool");
         refused(|s| s.lta_kernel = [3, 2, 3], "model.lta_kernel", "odd");
-        refused(|s| s.lta_stride = 0, "model.lta_stride", "give 1 to 255");
-        refused(|s| s.strips = 48, "model.strips", "has 64 rows; give a number that divides them");
+        refused(|s| s.lta_stride = 0, "model.lta_stride", "expected 1 to 255");
+        refused(
+            |s| s.strips = 48,
+            "model.strips",
+            "has 64 rows; expected a number that divides them",
+        );
         refused(|s| s.strips = 128, "model.strips", "or 0 for one strip per row");
         refused(|s| s.gem_start = f64::NAN, "model.gem_start", "above 0");
     }
@@ -228,18 +247,18 @@ mod tests {
                 s.local.draws = 0;
             },
             "model.local.draws",
-            "give 1 to 1024",
+            "expected 1 to 1024",
         );
     }
 
     #[test]
     fn sizes_that_would_take_all_memory_are_refused_before_they_do() {
         let huge = 1_000_000_000_000;
-        refused(|s| s.channels[0] = huge, "model.channels", "give 1 to 65536");
+        refused(|s| s.channels[0] = huge, "model.channels", "expected 1 to 65536");
         refused(|s| s.channels = vec![60_000; 3], "model.channels", "would have 9.1e11 parameters");
-        refused(|s| s.channels = vec![8; 1000], "model.channels", "give at most 32");
-        refused(|s| s.layers[0] = huge, "model.layers", "give 1 to 32");
-        refused(|s| s.height = huge, "model.height", "give 1 to 4096");
+        refused(|s| s.channels = vec![8; 1000], "model.channels", "expected at most 32");
+        refused(|s| s.layers[0] = huge, "model.layers", "expected 1 to 32");
+        refused(|s| s.height = huge, "model.height", "expected 1 to 4096");
         refused(|s| s.lta_kernel = [huge, 3, 3], "model.lta_kernel", "1 to 255 frames");
         refused(|s| s.lta_kernel = [3, 3, huge + 1], "model.lta_kernel", "1 to 255 frames");
         refused(
@@ -248,12 +267,12 @@ mod tests {
                 (s.pools, s.lta_stride) = (vec![Pool::Lta; 20], 200);
             },
             "model.lta_stride",
-            "give a smaller stride",
+            "would need",
         );
         refused(
             |s| (s.local.at_test, s.local.draws) = (AtTest::MeanOfK, huge),
             "model.local.draws",
-            "give 1 to 1024",
+            "expected 1 to 1024",
         );
     }
 

@@ -34,7 +34,8 @@ impl ConvConfig {
 
     /// The layer with a Xavier-uniform weight.
     pub fn init(&self, name: &str, init: &mut Init) -> Conv {
-        let ([ci, co], [kt, kh, kw]) = (self.channels, self.kernel);
+        let [ci, co] = self.channels;
+        let [kt, kh, kw] = self.kernel;
         Conv {
             weight: init.xavier_uniform([co, ci, kt, kh, kw]),
             name: name.into(),
@@ -58,7 +59,7 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Computes in `precision`.
+    /// The convolution, computed in `precision`, and the leaky ReLU.
     ///
     /// # Shapes
     /// - x: `[n, ci, t, h, w]`
@@ -69,13 +70,13 @@ impl Conv {
     pub fn forward(&self, x: Tensor<5>, precision: Precision) -> Result<Tensor<5>, ModelError> {
         let [_, ci, kt, ..] = self.weight.dims();
         check_shape(&self.name, "n c t h w", [None, Some(ci), None, None, None], x.dims())?;
-        if x.dims()[2] + 2 * self.padding < kt {
-            let expected = format!("{} frames or more", kt - 2 * self.padding);
-            let found = x.dims().to_vec();
-            return Err(ModelError::Shape { layer: self.name.clone(), expected, found });
+        let found = x.dims()[2];
+        if found + 2 * self.padding < kt {
+            let least = kt - 2 * self.padding;
+            return Err(ModelError::TooFewFrames { layer: self.name.clone(), least, found });
         }
-        let (stride, padding) = (self.stride, self.padding);
-        let conv = RegionConv { stride, padding, regions: None, leaky: true };
+        let conv =
+            RegionConv { stride: self.stride, padding: self.padding, regions: None, leaky: true };
         Ok(precision.around([x, self.weight.val()], |[x, weight]| region_conv3d(x, weight, &conv)))
     }
 }
@@ -83,7 +84,7 @@ impl Conv {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::TensorData;
 
     #[test]

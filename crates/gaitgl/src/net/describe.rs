@@ -11,12 +11,12 @@ pub struct LayerDescription {
     pub name: String,
     /// What it does.
     pub kind: String,
-    /// Shape that leaves it, without the batch: `[c, t, h, w]`, `[c, h, w]` or `[c, p]`.
+    /// Shape of its output, without the batch: `[c, t, h, w]`, `[c, h, w]` or `[c, p]`.
     pub output: Vec<usize>,
-    /// Learnt numbers.
+    /// How many learnt parameters it has.
     pub parameters: usize,
-    /// Multiplications with an addition, for one sequence. Restricting a convolution to regions
-    /// saves some of them, which is not counted.
+    /// Multiply-adds for one sequence, including those that the regions of a restricted convolution
+    /// save.
     pub multiply_adds: usize,
 }
 
@@ -27,7 +27,8 @@ pub fn describe(settings: &ModelSettings, classes: usize, frames: usize) -> Vec<
     let map = plan::final_map(settings);
     let [channels, strips] = plan::strips(settings);
     let mut push = |name: &str, kind: &str, output: Vec<usize>, parameters, multiply_adds| {
-        let (name, kind) = (name.into(), kind.into());
+        let name = name.into();
+        let kind = kind.into();
         table.push(LayerDescription { name, kind, output, parameters, multiply_adds });
     };
     push("time", "max over frames", map.to_vec(), 0, 0);
@@ -80,7 +81,7 @@ fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::GaitGl;
     use crate::settings::presets;
     use burn::module::Module;

@@ -1,58 +1,99 @@
 //! What the network refuses.
 
+use std::fmt;
+
 use crate::settings::SettingsError;
+use crate::weights::{TensorProblem, axes, listed};
 
 /// An input that the network cannot take, or tensors that do not fit it.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The settings make no network.
+    /// The settings describe no network.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A tensor of the wrong shape.
     #[error("{layer}: expected {expected}, got {}", axes(.found))]
     Shape {
-        /// The layer, named as its tensors are.
+        /// The layer, named as its tensors are, or the input.
         layer: String,
-        /// What it takes.
-        expected: String,
-        /// What came.
+        /// The shape that it takes.
+        expected: ExpectedShape,
+        /// The shape that it was given.
         found: Vec<usize>,
     },
+    /// Fewer frames than the kernel of a convolution without padding spans.
+    #[error("{layer}: expected {least} frames or more, got {found}")]
+    TooFewFrames {
+        /// The layer, named as its tensors are.
+        layer: String,
+        /// The fewest frames that it takes.
+        least: usize,
+        /// The frames that it was given.
+        found: usize,
+    },
+    /// Another number of masks than of global-local layers.
+    #[error("expected {layers} masks, one for each global-local layer, got {masks}")]
+    MaskCount {
+        /// Global-local layers of the network.
+        layers: usize,
+        /// Masks that it was given.
+        masks: usize,
+    },
+    /// Another number of layers than the settings describe.
+    #[error("the settings describe {planned} layers, the network has {found}")]
+    LayerCount {
+        /// Layers that the settings describe.
+        planned: usize,
+        /// Layers of the network.
+        found: usize,
+    },
     /// A training batch whose batch norm would divide by zero.
-    #[error(
-        "{layer}: training needs at least two values per feature, got one; raise train.batch.subjects or train.batch.sequences"
-    )]
+    #[error("{layer}: training needs at least two values per feature, got one")]
     SingleValue {
-        /// The layer.
+        /// The layer, named as its tensors are.
         layer: String,
     },
     /// Tensors of another network.
-    #[error("the tensors are of another network: {}", .0.join("; "))]
-    Tensors(Vec<String>),
+    #[error("the tensors are those of another network: {}", listed(.0))]
+    Tensors(Vec<TensorProblem>),
 }
 
-/// `found` unless it is as long as `expected` and equal wherever `expected` names a size.
-pub(crate) fn check_shape<const D: usize>(
+/// A shape of which some sizes are fixed, each axis with its letter: `[n, c=1, t, h=64, w=44]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedShape(Vec<(&'static str, Option<usize>)>);
+
+impl fmt::Display for ExpectedShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let axes: Vec<String> = self
+            .0
+            .iter()
+            .map(|(letter, size)| match size {
+                Some(size) => format!("{letter}={size}"),
+                None => (*letter).to_owned(),
+            })
+            .collect();
+        write!(f, "[{}]", axes.join(", "))
+    }
+}
+
+/// Checks the axes that have an expected size; the others must not be empty. `letters` names the
+/// first `D` axes.
+pub(super) fn check_shape<const D: usize>(
     layer: &str,
-    names: &str,
+    letters: &'static str,
     expected: [Option<usize>; D],
     found: [usize; D],
 ) -> Result<(), ModelError> {
-    let fits = |(size, &found): (&Option<usize>, &usize)| size.map_or(found > 0, |s| s == found);
-    if expected.iter().zip(&found).all(fits) {
+    let fits = |axis: usize| match expected[axis] {
+        Some(size) => found[axis] == size,
+        None => found[axis] > 0,
+    };
+    if (0..D).all(fits) {
         return Ok(());
     }
-    let sizes = names.split(' ').zip(expected).map(|(name, size)| match size {
-        Some(size) => format!("{name}={size}"),
-        None => name.to_string(),
-    });
-    let expected = format!("[{}]", sizes.collect::<Vec<_>>().join(", "));
+    let mut letters = letters.split(' ');
+    let expected = ExpectedShape(expected.map(|size| (letters.next().unwrap_or("_"), size)).into());
     Err(ModelError::Shape { layer: layer.into(), expected, found: found.to_vec() })
-}
-
-/// A shape as `2x3x4`.
-pub(crate) fn axes(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A network for use: plain tensors, frozen statistics, masks at test, bounded memory.
+//! A network for inference: no gradients, frozen statistics, masks at test, bounded memory.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use burn::tensor::{Tensor, TensorData};
 use super::error::ModelError;
 use super::prepared::PreparedBody;
 use super::windows::{BUDGET, Window, windows};
-use super::{GaitGl, Layer, plan};
+use super::{GaitGl, StageLayer, plan};
 use crate::mask::{self, Regions};
 use crate::region_conv3d::max_over_time;
 use crate::settings::{AtTest, Precision, Reading};
 
-/// See [`GaitGl::evaluator`].
+/// A network for inference; [`GaitGl::evaluator`] makes it.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     net: GaitGl,
@@ -28,7 +28,7 @@ pub struct Evaluator {
 struct Draw {
     /// The regions of all global-local layers.
     masks: Vec<Option<Regions>>,
-    /// The body as the CPU runs it, where it can.
+    /// The body as the CPU runs it, if it can.
     body: Option<Arc<PreparedBody>>,
 }
 
@@ -39,7 +39,7 @@ impl Evaluator {
         let seeded = |draw| net.masks(|layer| mask::test_generator(local.seed, draw, layer));
         let one_region = vec![None; plan::global_local_layers(&net.settings).len()];
         let draws = match local.at_test {
-            _ if !net.random_masks() => vec![seeded(0)],
+            _ if !net.has_random_masks() => vec![seeded(0)],
             AtTest::Expected | AtTest::Plain => vec![one_region],
             AtTest::Seeded => vec![seeded(0)],
             AtTest::MeanOfK => (0..local.draws as u64).map(seeded).collect(),
@@ -50,14 +50,15 @@ impl Evaluator {
             net.weigh_taps();
         }
         let draw = |masks: Vec<Option<Regions>>| {
-            let body = PreparedBody::new(&net, &masks).map(Arc::new);
+            // If the counts do not match, there is no such body and `GaitGl::body` gives the error.
+            let body = PreparedBody::new(&net, &masks).ok().flatten().map(Arc::new);
             Draw { masks, body }
         };
         let draws = draws.into_iter().map(draw).collect();
         Self { net, draws, budget: BUDGET }
     }
 
-    /// Embeddings of clips. A long sequence passes in windows over time; the result is the same.
+    /// Embeddings of clips. A long sequence passes in windows over time, with the same result.
     ///
     /// # Shapes
     /// - clips: `[n, 1, t, h, w]`
@@ -139,13 +140,17 @@ impl Evaluator {
 impl GaitGl {
     /// Weighs each tap of the local branches by the probability that a random mask lets it pass.
     fn weigh_taps(&mut self) {
-        let mut plans = plan::global_local_layers(&self.settings).into_iter();
-        for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
-            let Layer::GlobalLocal(layer) = layer else { continue };
-            let (Some(plan), Some(local)) = (plans.next(), &mut layer.local) else { continue };
+        let layers = self.stages.iter_mut().flat_map(|stage| &mut stage.layers);
+        let global_local = layers.filter_map(|layer| match layer {
+            StageLayer::GlobalLocal(layer) => Some(layer),
+            StageLayer::Conv(_) => None,
+        });
+        // A network whose layers are not those of its plan embeds nothing: see `GaitGl::steps`.
+        for (layer, plan) in global_local.zip(plan::global_local_layers(&self.settings)) {
+            let Some(local) = &mut layer.local else { continue };
             let [.., kh, kw] = local.dims();
-            let map = [plan.height, plan.width];
-            let taps = mask::expected_taps(&self.settings.local, map[0], map[1], [kh, kw]);
+            let settings = &self.settings.local;
+            let taps = mask::expected_taps(settings, plan.height, plan.width, [kh, kw]);
             if let Some(taps) = taps {
                 let taps = TensorData::new(taps, [1, 1, 1, kh, kw]);
                 let weighed = local.val() * Tensor::from_data(taps, &local.val().device());

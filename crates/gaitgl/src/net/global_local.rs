@@ -27,7 +27,8 @@ pub struct GlobalLocalConfig {
 impl GlobalLocalConfig {
     /// The layer with Xavier-uniform weights.
     pub fn init(&self, name: &str, init: &mut Init) -> GlobalLocal {
-        let ([ci, co], [kt, kh, kw]) = (self.channels, KERNEL);
+        let [ci, co] = self.channels;
+        let [kt, kh, kw] = KERNEL;
         let mut weight =
             |absent| (self.branches != absent).then(|| init.xavier_uniform([co, ci, kt, kh, kw]));
         GlobalLocal {
@@ -59,7 +60,8 @@ pub struct GlobalLocal {
 }
 
 impl GlobalLocal {
-    /// `regions` restricts the local branch; `None` is one region. Computes in `precision`.
+    /// Both branches, computed in `precision`, and their join. `regions` restricts the local branch;
+    /// `None` is one region.
     ///
     /// # Shapes
     /// - x: `[n, ci, t, h, w]`
@@ -73,8 +75,9 @@ impl GlobalLocal {
         regions: Option<&Regions>,
         precision: Precision,
     ) -> Result<Tensor<5>, ModelError> {
-        let map = [regions.map(Regions::height), regions.map(Regions::width)];
-        let expected = [None, Some(self.channels), None, map[0], map[1]];
+        let height = regions.map(Regions::height);
+        let width = regions.map(Regions::width);
+        let expected = [None, Some(self.channels), None, height, width];
         check_shape(&self.name, "n c t h w", expected, x.dims())?;
         let regions = regions.filter(|_| self.reading != Reading::Literal).cloned();
         let weight = |param: &Option<Param<Tensor<5>>>| param.as_ref().map(Param::val);
@@ -131,7 +134,7 @@ fn activated(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::Tolerance;
 
     const SHAPE: [usize; 5] = [2, 3, 4, 6, 5];

@@ -9,10 +9,11 @@ use super::init::Init;
 use super::separate_fc::{SeparateFc, SeparateFcConfig};
 use crate::settings::Neck;
 
-/// What a training pass gives.
+/// The result of a training pass.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// `[n, c, p]`, for the triplet loss: what [`super::Evaluator::embed`] gives at test.
+    /// `[n, c, p]`, for the triplet loss: the embedding that [`super::Evaluator::embed`] returns at
+    /// test.
     pub embedding: Tensor<3>,
     /// `[n, classes, p]`, for the cross-entropy; `None` without a classifier.
     pub logits: Option<Tensor<3>>,
@@ -63,7 +64,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Embedding and logits of strips `[n, c, p]`; the batch norm takes up the batch.
+    /// Embedding and logits of strips `[n, c, p]`; the batch norm updates its running statistics.
     ///
     /// # Errors
     /// Another shape, or a batch too small for the batch norm.
@@ -87,7 +88,7 @@ impl Head {
         })
     }
 
-    /// Embedding of strips `[n, c, p]`, by the running statistics.
+    /// Embedding of strips `[n, c, p]`, with the running statistics.
     ///
     /// # Errors
     /// Another shape.
@@ -99,7 +100,7 @@ impl Head {
         }
     }
 
-    /// Logits `[n, classes, p]` of strips `[n, c, p]` by the running statistics, if there is a
+    /// Logits `[n, classes, p]` of strips `[n, c, p]` with the running statistics, if there is a
     /// classifier.
     ///
     /// # Errors
@@ -124,7 +125,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use burn::tensor::Distribution;
 
     fn shapes(neck: Neck) -> (Vec<usize>, Option<Vec<usize>>) {

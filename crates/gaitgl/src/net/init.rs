@@ -1,12 +1,12 @@
-//! The start of the parameters: seeded, and numbered in the order of their making, so that the
-//! optimiser's state (kept by parameter number) finds them again after a reload.
+//! Initial parameters: seeded, and numbered in the order in which they are created, so that the
+//! optimiser's state, which is kept by parameter id, still fits after a reload.
 
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// Makes parameters one after the other on one device.
+/// Creates parameters, one after the other, on one device.
 pub struct Init {
     generator: ChaCha8Rng,
     next_id: u64,
@@ -14,12 +14,12 @@ pub struct Init {
 }
 
 impl Init {
-    /// A maker whose values depend on `seed` alone.
+    /// Values depend on `seed` and the order of the calls alone.
     pub fn new(seed: u64, device: &Device) -> Self {
         Self { generator: ChaCha8Rng::seed_from_u64(seed), next_id: 1, device: device.clone() }
     }
 
-    /// Xavier-uniform values (Glorot and Bengio 2010) as `torch.nn.init.xavier_uniform_` has them:
+    /// Xavier-uniform values (Glorot and Bengio 2010) as `torch.nn.init.xavier_uniform_` draws them:
     /// axis 1 counts as inputs, axis 0 as outputs, the others as receptive field.
     pub fn xavier_uniform<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
         let field: usize = shape.iter().skip(2).product();
@@ -41,7 +41,7 @@ impl Init {
         self.parameter(vec![value; count], [count])
     }
 
-    /// Equal values that no optimiser touches.
+    /// Equal values that no optimiser changes.
     pub fn buffer(&mut self, value: f32, count: usize) -> Param<Tensor<1>> {
         let id = self.id();
         let data = TensorData::new(vec![value; count], [count]);
@@ -71,7 +71,8 @@ impl Init {
 
     /// Box and Muller's transform of two uniform draws.
     fn standard_normal(&mut self) -> f64 {
-        let (radius, angle) = (1.0 - self.uniform(), self.uniform());
+        let radius = 1.0 - self.uniform();
+        let angle = self.uniform();
         (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
     }
 }
@@ -79,7 +80,7 @@ impl Init {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
 
     fn values<const D: usize>(param: &Param<Tensor<D>>) -> Vec<f32> {
         param.val().into_data().try_to_vec().unwrap()

@@ -1,9 +1,10 @@
 //! The GaitGL network: silhouettes `[n, 1, t, h, w]` to embeddings `[n, c, p]`.
 //!
-//! Read `GaitGl::body` and [`Head::forward_train`]: that is the network. `layout` says which
-//! layers there are, the other files hold one layer each.
+//! Read `GaitGl::body` (in `body`) and `Head::forward_train`: that is the network. `plan` lists its
+//! layers and their sizes; the other files hold one layer each.
 
 pub(crate) mod batch_norm;
+mod body;
 mod check;
 mod conv;
 mod describe;
@@ -23,10 +24,11 @@ mod windows;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv::{Conv, ConvConfig};
 pub use describe::{LayerDescription, describe};
-pub use error::ModelError;
+pub use error::{ExpectedShape, ModelError};
 pub use evaluator::Evaluator;
 pub use global_local::{GlobalLocal, GlobalLocalConfig};
-pub use head::{Head, HeadConfig, Output};
+pub use head::Output;
+use head::{Head, HeadConfig};
 pub use init::Init;
 pub use published::published_names;
 pub use separate_fc::{SeparateFc, SeparateFcConfig};
@@ -37,50 +39,53 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::mask::{self, Regions};
-use crate::region_conv3d::{max_over_time, spatial_max_pool};
-use crate::settings::{Branches, ModelSettings, Partition, Precision, Reading, invalid};
+use crate::region_conv3d::max_over_time;
+use crate::settings::{
+    Branches, ModelSettings, Partition, Precision, Reading, Requirement, SettingsError,
+};
 use error::check_shape;
 use plan::{LayerKind, LayerPlan};
 
 /// The network. Train it with [`GaitGl::forward_train`]; use it through [`GaitGl::evaluator`].
 #[derive(Module, Debug)]
 pub struct GaitGl {
+    // The names of the tensors follow these fields.
     /// Layers, each stage with the pooling that ends it.
-    pub stages: Vec<Stage>,
+    pub(crate) stages: Vec<Stage>,
     /// From rows to strips.
-    pub pooling: StripPooling,
+    pub(crate) pooling: StripPooling,
     /// From strips to embedding and logits.
-    pub head: Head,
+    pub(crate) head: Head,
     #[module(skip)]
     settings: ModelSettings,
 }
 
 /// One stage.
 #[derive(Module, Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// Its layers.
-    pub layers: Vec<Layer>,
+    layers: Vec<StageLayer>,
     /// The temporal pooling that ends it.
-    pub lta: Option<Conv>,
+    lta: Option<Conv>,
     #[module(skip)]
     spatial_pool: bool,
 }
 
 /// A layer of a stage.
 #[derive(Module, Debug)]
-pub enum Layer {
-    /// Of the stem.
+pub(crate) enum StageLayer {
+    /// In the stem of published networks.
     Conv(Conv),
     /// Everywhere else.
     GlobalLocal(GlobalLocal),
 }
 
 impl GaitGl {
-    /// A network at its start, which depends on the settings, `classes` and `seed` alone. On a
-    /// device with autodiff its parameters ask for gradients.
+    /// An untrained network. Its weights depend on the settings, `classes` and `seed` alone. On a
+    /// device with autodiff its parameters require gradients.
     ///
     /// # Errors
-    /// Settings that make no network, or a classifier without classes.
+    /// Settings that describe no network, or a classifier without classes.
     pub fn new(
         settings: &ModelSettings,
         classes: usize,
@@ -89,7 +94,7 @@ impl GaitGl {
     ) -> Result<Self, ModelError> {
         settings.check()?;
         if classes == 0 {
-            return Err(invalid("classes", 0, "give the number of training subjects").into());
+            return Err(SettingsError::invalid("classes", 0, Requirement::AtLeast(1)).into());
         }
         settings.check_size(classes)?;
         let mut init = Init::new(seed, device);
@@ -101,8 +106,12 @@ impl GaitGl {
             })
             .collect();
         let [channels, strips] = plan::strips(settings);
-        let (kind, gem_start) = (settings.spatial_pooling, settings.gem_start);
-        let pooling = StripPoolingConfig { strips, kind, gem_start }.init(&mut init);
+        let pooling = StripPoolingConfig {
+            strips,
+            kind: settings.spatial_pooling,
+            gem_start: settings.gem_start,
+        };
+        let pooling = pooling.init(&mut init);
         let head = HeadConfig { channels, strips, classes, neck: settings.neck }.init(&mut init);
         Ok(Self { stages, pooling, head, settings: settings.clone() })
     }
@@ -117,21 +126,24 @@ impl GaitGl {
         plan::strips(&self.settings)
     }
 
-    /// The regions of every global-local layer, in forward order, for one training iteration.
+    /// The regions of every global-local layer, in forward order, for one training iteration. They
+    /// depend on the settings, `seed` and `iteration` alone.
     pub fn draw_masks(&self, seed: u64, iteration: u64) -> Vec<Option<Regions>> {
         self.masks(|layer| mask::training_generator(seed, iteration, layer))
     }
 
-    /// One training pass: embedding and logits, both with gradients. The batch norm takes up the
-    /// batch. `masks` holds the regions of each global-local layer, as [`GaitGl::draw_masks`] gives;
-    /// the convolutions compute in `precision`.
+    /// One training pass: embedding and logits, both with gradients. The batch norm updates its
+    /// running statistics. `masks` holds the regions of each global-local layer, as
+    /// [`GaitGl::draw_masks`] returns them; `None` is one region. The convolutions compute in
+    /// `precision`.
     ///
     /// # Shapes
     /// - clips: `[n, 1, t, h, w]`
     /// - result: `[n, c, p]` and `[n, classes, p]`
     ///
     /// # Errors
-    /// Clips or masks that do not fit the settings, or a batch of one value for the batch norm.
+    /// Clips or masks that do not fit the settings, another number of masks than of global-local
+    /// layers, or a batch of one value for the batch norm.
     pub fn forward_train(
         &mut self,
         clips: Tensor<5>,
@@ -143,7 +155,7 @@ impl GaitGl {
         self.head.forward_train(strips)
     }
 
-    /// The network as it is now, for use: plain tensors, frozen statistics, masks at test.
+    /// The network as it is now, for inference: no gradients, frozen statistics, masks at test.
     pub fn evaluator(&self) -> Evaluator {
         Evaluator::new(self)
     }
@@ -157,35 +169,7 @@ impl GaitGl {
         self.evaluator().embed(clips)
     }
 
-    /// The stages in turn: `[n, 1, t, h, w]` to the final map.
-    fn body(
-        &self,
-        clips: Tensor<5>,
-        masks: &[Option<Regions>],
-        precision: Precision,
-    ) -> Result<Tensor<5>, ModelError> {
-        let mut masks = masks.iter();
-        let mut x = clips;
-        for stage in &self.stages {
-            for layer in &stage.layers {
-                x = match layer {
-                    Layer::Conv(conv) => conv.forward(x, precision)?,
-                    Layer::GlobalLocal(layer) => {
-                        layer.forward(x, masks.next().and_then(Option::as_ref), precision)?
-                    }
-                };
-            }
-            if let Some(lta) = &stage.lta {
-                x = lta.forward(x, precision)?;
-            }
-            if stage.spatial_pool {
-                x = spatial_max_pool(x);
-            }
-        }
-        Ok(x)
-    }
-
-    /// Clips of the right shape, lengthened where they are too short.
+    /// Checks the shape of clips and lengthens them where they are too short.
     fn entering(&self, clips: Tensor<5>) -> Result<Tensor<5>, ModelError> {
         let map = [Some(self.settings.height), Some(self.settings.width)];
         check_shape("clips", "n c t h w", [None, Some(1), None, map[0], map[1]], clips.dims())?;
@@ -199,20 +183,20 @@ impl GaitGl {
         Ok(clips.select(2, order))
     }
 
-    /// One label map per global-local layer, where its local branch is cut at all.
+    /// One label map per global-local layer; `None` where the settings restrict no local branch.
     fn masks(&self, generator: impl Fn(usize) -> rand_chacha::ChaCha8Rng) -> Vec<Option<Regions>> {
         let settings = &self.settings;
         let plain =
             settings.branches == Branches::Global || settings.local.reading == Reading::Literal;
         let draw = |(layer, plan): (usize, LayerPlan)| {
-            let (height, width) = (plan.height, plan.width);
-            (!plain).then(|| mask::draw(&settings.local, height, width, &mut generator(layer)))
+            let mut generator = generator(layer);
+            (!plain).then(|| mask::draw(&settings.local, plan.height, plan.width, &mut generator))
         };
         plan::global_local_layers(settings).into_iter().enumerate().map(draw).collect()
     }
 
     /// Whether masks are drawn at random.
-    fn random_masks(&self) -> bool {
+    fn has_random_masks(&self) -> bool {
         self.settings.local.partition != Partition::Bands
     }
 }
@@ -229,12 +213,13 @@ impl Stage {
             match plan.kind {
                 LayerKind::Conv => {
                     let conv = ConvConfig::same(channels, plan::KERNEL);
-                    stage.layers.push(Layer::Conv(conv.init(&plan.name, init)));
+                    stage.layers.push(StageLayer::Conv(conv.init(&plan.name, init)));
                 }
                 LayerKind::GlobalLocal(join) => {
-                    let (branches, reading) = (settings.branches, settings.local.reading);
+                    let branches = settings.branches;
+                    let reading = settings.local.reading;
                     let config = GlobalLocalConfig { channels, join, branches, reading };
-                    stage.layers.push(Layer::GlobalLocal(config.init(&plan.name, init)));
+                    stage.layers.push(StageLayer::GlobalLocal(config.init(&plan.name, init)));
                 }
                 LayerKind::Lta(kernel, stride) => {
                     let lta = ConvConfig::lta(channels, kernel, stride);

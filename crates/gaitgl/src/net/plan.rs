@@ -1,25 +1,25 @@
-//! The body of the network as a list of layers with their shapes: what [`super::GaitGl`] is built
-//! from, what `info` prints, and what the time windows of long sequences are computed from.
+//! The body of the network as a list of layers with their shapes. [`super::GaitGl`] is built from it;
+//! descriptions and the windows of long sequences are computed from it.
 
 use std::collections::BTreeMap;
 
 use crate::region_conv3d::Join;
 use crate::settings::{Branches, ModelSettings, Neck, Pool, ShortSequences, SpatialPooling, Stem};
 
-/// The largest number of channels: no network has more.
+/// The largest number of channels or classes that is allowed.
 pub const LARGEST: usize = 1 << 16;
 
-/// Kernel of every convolution but local temporal aggregation.
+/// Kernel of every convolution except local temporal aggregation.
 pub const KERNEL: [usize; 3] = [3, 3, 3];
 
 /// One layer of the body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerPlan {
-    /// Its name, which its tensors carry too.
+    /// Its name, the prefix of the names of its tensors.
     pub name: String,
     /// The stage that it belongs to.
     pub stage: usize,
-    /// What it is.
+    /// Its kind.
     pub kind: LayerKind,
     /// Channels that enter.
     pub channels_in: usize,
@@ -31,7 +31,7 @@ pub struct LayerPlan {
     pub width: usize,
 }
 
-/// What a layer is.
+/// The kind of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerKind {
     /// A convolution and a leaky ReLU.
@@ -84,10 +84,12 @@ impl LayerPlan {
     }
 }
 
-/// The layers in forward order. The settings need not be checked; sizes may come out as 0 then.
+/// The layers in forward order. Of unchecked settings sizes may come out as 0, and stages without an
+/// entry in every list are left out.
 pub fn layers(settings: &ModelSettings) -> Vec<LayerPlan> {
     let mut plans = Vec::new();
-    let (mut channels, mut map) = (1, [settings.height, settings.width]);
+    let mut channels = 1;
+    let mut map = [settings.height, settings.width];
     let stages = settings.channels.iter().zip(&settings.layers).zip(&settings.pools);
     let last = settings.channels.len().saturating_sub(1);
     for (stage, ((&channels_out, &count), &pool)) in stages.enumerate() {
@@ -120,7 +122,7 @@ pub fn layers(settings: &ModelSettings) -> Vec<LayerPlan> {
     plans
 }
 
-/// The names and map sizes of the global-local layers, in forward order: masks are drawn for these.
+/// The global-local layers in forward order, each of which takes one mask.
 pub fn global_local_layers(settings: &ModelSettings) -> Vec<LayerPlan> {
     let global_local = |plan: &LayerPlan| matches!(plan.kind, LayerKind::GlobalLocal(_));
     layers(settings).into_iter().filter(global_local).collect()
@@ -181,7 +183,7 @@ pub fn shapes(settings: &ModelSettings, classes: usize) -> Shapes {
     shapes
 }
 
-/// The fewest frames that leave at least one frame at the end.
+/// The fewest frames of which at least one remains after all layers.
 pub fn fewest_frames(settings: &ModelSettings) -> usize {
     layers(settings).iter().rev().fold(1, |frames, plan| match plan.kind {
         LayerKind::Lta([kernel, ..], stride) => {
@@ -191,8 +193,8 @@ pub fn fewest_frames(settings: &ModelSettings) -> usize {
     })
 }
 
-/// Which frame of a sequence of `frames` stands at each place of the sequence that enters the body:
-/// one too short is repeated, and what is still too short for the temporal kernels is tiled.
+/// The frame at each place of the sequence that enters the body. A sequence that is too short is
+/// repeated as published, and further if it is still too short for the temporal kernels.
 pub fn lengthened(settings: &ModelSettings, frames: usize) -> Vec<usize> {
     let published = match (frames, settings.short_sequences) {
         (1, _) => 3,

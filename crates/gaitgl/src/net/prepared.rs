@@ -1,5 +1,5 @@
-//! The body of a network for use on the CPU: weights transformed once, activation and junction of
-//! the branches applied where they are computed, no tensor in between.
+//! The body of a network for inference on the CPU: weights are transformed once, activation and join
+//! of the branches happen where they are computed, and no tensor lies in between.
 
 use std::fmt;
 
@@ -7,21 +7,28 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_kernels::{GlobalLocal, PreparedLayer, RegionConv3d};
 
+use super::GaitGl;
+use super::body::{BodyLayer, BodyStep};
+use super::error::ModelError;
 use super::plan::{LayerKind, LayerPlan};
 use super::tensors::values;
-use super::{GaitGl, Layer, plan};
 use crate::mask::Regions;
 use crate::region_conv3d::{Join, SLOPE, elementwise};
 use crate::settings::Reading;
 
-/// See the module.
+/// The layers of [`GaitGl::steps`] with transformed weights.
 pub(super) struct PreparedBody {
-    steps: Vec<(LayerPlan, Step)>,
-    /// Rows that leave each step.
-    rows: Vec<usize>,
+    steps: Vec<PreparedStep>,
 }
 
-enum Step {
+struct PreparedStep {
+    plan: LayerPlan,
+    /// Rows and columns that leave it.
+    map_out: [usize; 2],
+    operation: Operation,
+}
+
+enum Operation {
     Layer(PreparedLayer),
     SpatialPool,
 }
@@ -33,44 +40,24 @@ impl fmt::Debug for PreparedBody {
 }
 
 impl PreparedBody {
-    /// The body of `net` with these regions. `None` on other devices than the CPU, and where a
+    /// The body of `net` with these regions. `None` on a device other than the CPU, and where a
     /// layer is more than two convolutions (the reading `activate` with masks).
-    pub fn new(net: &GaitGl, masks: &[Option<Regions>]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Too few or too many masks or layers.
+    pub fn new(net: &GaitGl, masks: &[Option<Regions>]) -> Result<Option<Self>, ModelError> {
+        let steps = net.steps(masks)?;
         let activated = net.settings.local.reading == Reading::Activate;
         let on_cpu = net.head.fc.weight.val().device() == Device::flex();
         if !on_cpu || (activated && masks.iter().any(Option::is_some)) {
-            return None;
+            return Ok(None);
         }
-        let mut masks = masks.iter();
-        let mut plans = plan::layers(&net.settings).into_iter();
-        let mut steps = Vec::new();
-        for stage in &net.stages {
-            for layer in &stage.layers {
-                let plan = plans.next()?;
-                let prepared = match layer {
-                    Layer::Conv(conv) => one(&plan, &conv.weight, None)?,
-                    Layer::GlobalLocal(layer) => {
-                        let regions = masks.next().and_then(Option::as_ref);
-                        match (&layer.global, &layer.local) {
-                            (Some(global), Some(local)) => two(&plan, [global, local], regions)?,
-                            (Some(global), None) => one(&plan, global, None)?,
-                            (None, local) => one(&plan, local.as_ref()?, regions)?,
-                        }
-                    }
-                };
-                steps.push((plan, Step::Layer(prepared)));
-            }
-            if let Some(lta) = &stage.lta {
-                let plan = plans.next()?;
-                let prepared = one(&plan, &lta.weight, None)?;
-                steps.push((plan, Step::Layer(prepared)));
-            }
-            if stage.spatial_pool {
-                steps.push((plans.next()?, Step::SpatialPool));
-            }
-        }
-        let rows = steps.iter().map(|(plan, _)| plan.map_out(&net.settings)[0]).collect();
-        Some(Self { steps, rows })
+        let prepared = steps.into_iter().map(|BodyStep { plan, layer }| {
+            let operation = operation(&plan, &layer)?;
+            let map_out = plan.map_out(&net.settings);
+            Some(PreparedStep { plan, map_out, operation })
+        });
+        Ok(prepared.collect::<Option<_>>().map(|steps| Self { steps }))
     }
 
     /// `[n, 1, t, h, w]` to the final map. The caller has checked the shape.
@@ -78,20 +65,32 @@ impl PreparedBody {
         let device = clips.device();
         let [n, mut channels, mut frames, mut height, mut width] = clips.dims();
         let mut map = values(clips);
-        for ((plan, step), &rows) in self.steps.iter().zip(&self.rows) {
-            map = match step {
-                Step::Layer(layer) => layer.forward(n, frames, &map),
-                Step::SpatialPool => {
-                    width /= 2;
-                    elementwise::pool(&map, plan.height, plan.width)
-                }
+        for PreparedStep { plan, map_out, operation } in &self.steps {
+            map = match operation {
+                Operation::Layer(layer) => layer.forward(n, frames, &map),
+                Operation::SpatialPool => elementwise::pool(&map, plan.height, plan.width),
             };
-            (channels, height) = (plan.channels_out, rows);
+            channels = plan.channels_out;
             frames = plan.frames_out(frames);
+            [height, width] = *map_out;
         }
         let data = TensorData::new(map, [n, channels, frames, height, width]);
         Tensor::from_data(data, &device)
     }
+}
+
+fn operation(plan: &LayerPlan, layer: &BodyLayer) -> Option<Operation> {
+    let prepared = match layer {
+        BodyLayer::SpatialPool => return Some(Operation::SpatialPool),
+        BodyLayer::Conv(conv) => one(plan, &conv.weight, None)?,
+        BodyLayer::GlobalLocal { layer, regions } => match (&layer.global, &layer.local) {
+            (Some(global), Some(local)) => two(plan, [global, local], *regions)?,
+            (Some(global), None) => one(plan, global, None)?,
+            (None, Some(local)) => one(plan, local, *regions)?,
+            (None, None) => return None,
+        },
+    };
+    Some(Operation::Layer(prepared))
 }
 
 fn one(
@@ -125,7 +124,7 @@ pub(super) fn problem<'a>(
     let kernel = plan.kernel()?;
     let (before, _, temporal_stride) = plan.reach();
     Some(RegionConv3d {
-        // Sequences and frames do not matter here.
+        // A prepared layer takes any number of sequences and frames.
         sequences: 1,
         in_channels: plan.channels_in,
         out_channels: plan.channels_out,
@@ -143,6 +142,7 @@ pub(super) fn problem<'a>(
 mod tests {
     use super::*;
     use crate::mask;
+    use crate::net::plan;
     use crate::settings::ModelSettings;
     use crate::settings::presets;
     use gait_kernels::Algorithm;

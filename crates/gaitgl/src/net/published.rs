@@ -1,10 +1,10 @@
-//! The tensor names of published checkpoints beside ours, one per line.
+//! The tensor names of published checkpoints, each with ours.
 
 /// Theirs, ours.
-type Name = (&'static str, &'static str);
+type NamePair = (&'static str, &'static str);
 
 /// The body of `parts-small`.
-const PARTS_SMALL: [Name; 8] = [
+const PARTS_SMALL: [NamePair; 8] = [
     ("conv3d.0.conv3d.weight", "stages.0.layers.0.weight"),
     ("LTA.0.conv3d.weight", "stages.0.lta.weight"),
     ("GLConvA0.global_conv3d.conv3d.weight", "stages.1.layers.0.global"),
@@ -16,7 +16,7 @@ const PARTS_SMALL: [Name; 8] = [
 ];
 
 /// The body of `parts-large` and `parts-large-bnneck`.
-const PARTS_LARGE: [Name; 15] = [
+const PARTS_LARGE: [NamePair; 15] = [
     ("conv3d.0.conv3d.weight", "stages.0.layers.0.weight"),
     ("conv3d.2.conv3d.weight", "stages.0.layers.1.weight"),
     ("LTA.0.conv3d.weight", "stages.0.lta.weight"),
@@ -35,10 +35,11 @@ const PARTS_LARGE: [Name; 15] = [
 ];
 
 /// What all checkpoints with a classifier share.
-const PARTS_HEAD: [Name; 2] = [("HPP.p", "pooling.exponent"), ("Head0.fc_bin", "head.fc.weight")];
+const PARTS_HEAD: [NamePair; 2] =
+    [("HPP.p", "pooling.exponent"), ("Head0.fc_bin", "head.fc.weight")];
 
 /// Batch norm over channels.
-const BATCH_NORM: [Name; 5] = [
+const BATCH_NORM: [NamePair; 5] = [
     ("Bn.weight", "head.norm.scale"),
     ("Bn.bias", "head.norm.shift"),
     ("Bn.running_mean", "head.norm.running_mean"),
@@ -47,7 +48,7 @@ const BATCH_NORM: [Name; 5] = [
 ];
 
 /// Batch norm over channels x strips.
-const BNNECK: [Name; 5] = [
+const BNNECK: [NamePair; 5] = [
     ("BNNecks.bn1d.weight", "head.norm.scale"),
     ("BNNecks.bn1d.bias", "head.norm.shift"),
     ("BNNecks.bn1d.running_mean", "head.norm.running_mean"),
@@ -56,7 +57,7 @@ const BNNECK: [Name; 5] = [
 ];
 
 /// The authors' own code. Its `convdg` is the global branch, `convdl` the local one.
-const HID_2020: [Name; 14] = [
+const HID_2020: [NamePair; 14] = [
     ("conv2dlayer1a.conv1.weight", "stages.0.layers.0.weight"),
     ("pool2d1.conv1.weight", "stages.0.lta.weight"),
     ("conv2dlayer2a.convdg.weight", "stages.1.layers.0.global"),
@@ -73,9 +74,9 @@ const HID_2020: [Name; 14] = [
     ("fc_bin.0", "head.fc.weight"),
 ];
 
-/// The names in the checkpoints that exist for a preset (theirs, ours); empty for the paper's own
-/// networks, of which none was published.
-pub fn published_names(preset: &str) -> Vec<Name> {
+/// The names in the published checkpoints of a preset (theirs, ours); empty for the paper's own
+/// networks, whose checkpoints were not published.
+pub fn published_names(preset: &str) -> Vec<NamePair> {
     match preset {
         "parts-small" => [&PARTS_SMALL[..], &PARTS_HEAD, &BATCH_NORM].concat(),
         "parts-large" => [&PARTS_LARGE[..], &PARTS_HEAD, &BATCH_NORM].concat(),
@@ -88,7 +89,7 @@ pub fn published_names(preset: &str) -> Vec<Name> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::{GaitGl, tests::small};
 
     #[test]

@@ -67,7 +67,7 @@ fn unit_length(x: Tensor<3>) -> Tensor<3> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::{TensorData, Tolerance};
 
     fn tensor(values: &[f32], shape: [usize; 3]) -> Tensor<3> {

@@ -1,4 +1,4 @@
-//! From the pixels of a strip to one number (Eqn. 8 to 10 and Table 6 of the paper).
+//! Pools the pixels of a strip to one number (Eqn. 8 to 10 and Table 6 of the paper).
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -7,7 +7,7 @@ use super::error::{ModelError, check_shape};
 use super::init::Init;
 use crate::settings::SpatialPooling;
 
-/// Smallest value that GeM raises to its power.
+/// Lower bound of the values that GeM raises to its power.
 pub(crate) const FLOOR: f32 = 1e-6;
 
 /// What a [`StripPooling`] is made of.
@@ -17,7 +17,7 @@ pub struct StripPoolingConfig {
     pub strips: usize,
     /// The pooling.
     pub kind: SpatialPooling,
-    /// Where GeM's exponent starts.
+    /// The initial value of GeM's exponent.
     pub gem_start: f64,
 }
 
@@ -80,7 +80,7 @@ fn gem(x: Tensor<4>, exponent: Tensor<1>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{test_device, test_tolerance};
+    use crate::device::testing::{test_device, test_tolerance};
     use burn::tensor::{Device, TensorData, Tolerance};
 
     fn pooling(
@@ -144,13 +144,16 @@ mod tests {
             let layer = pooling(2, SpatialPooling::Gem, exponent, &device);
             let x = rows(&device).require_grad();
             let grads = layer.forward(x.clone()).unwrap().sum().backward();
-            let by_x: Vec<f32> = x.grad(&grads).unwrap().into_data().try_to_vec().unwrap();
-            let by_p = layer.exponent.unwrap().val().grad(&grads).unwrap().into_scalar::<f32>();
-            assert!(by_p.is_finite() && by_x.iter().all(|g| g.is_finite()), "{exponent}: {by_x:?}");
+            let grad_x: Vec<f32> = x.grad(&grads).unwrap().into_data().try_to_vec().unwrap();
+            let grad_p = layer.exponent.unwrap().val().grad(&grads).unwrap().into_scalar::<f32>();
+            assert!(
+                grad_p.is_finite() && grad_x.iter().all(|g| g.is_finite()),
+                "{exponent}: {grad_x:?}"
+            );
             // A row of equal values passes its gradient on in equal parts.
             assert!(
-                by_x[9..].iter().all(|g| (g - 1.0 / 3.0).abs() < test_tolerance(1e-5)),
-                "{exponent}: {by_x:?}"
+                grad_x[9..].iter().all(|g| (g - 1.0 / 3.0).abs() < test_tolerance(1e-5)),
+                "{exponent}: {grad_x:?}"
             );
         }
     }

@@ -6,43 +6,42 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::GaitGl;
-use super::error::{ModelError, axes};
+use super::error::ModelError;
 use super::plan::{self, Shapes};
 use crate::settings::ModelSettings;
-use crate::weights::{Weight, Weights};
+use crate::weights::{TensorProblem, Weight, Weights};
 
 impl GaitGl {
     /// All tensors, running statistics included. Names follow the fields: `stages.1.layers.0.global`,
     /// `head.norm.running_mean`.
     pub fn tensors(&self) -> Weights {
-        self.read(true).0
+        self.read(true).into_iter().map(|(name, tensor)| (name, tensor.weight)).collect()
     }
 
-    /// The number of each tensor, by which Burn keeps gradients and the optimiser's state.
+    /// The id of each tensor, under which Burn keeps its gradient and its optimiser state.
     pub fn parameter_ids(&self) -> BTreeMap<String, ParamId> {
-        self.read(false).1
+        self.read(false).into_iter().map(|(name, tensor)| (name, tensor.id)).collect()
     }
 
-    /// The shape of each tensor by its number.
+    /// The shape of each tensor by its id.
     pub(crate) fn parameter_shapes(&self) -> BTreeMap<u64, Vec<usize>> {
-        let (tensors, ids) = self.read(false);
-        let shapes = tensors.into_iter().zip(ids.into_values());
-        shapes.map(|((_, weight), id)| (id.val(), weight.shape)).collect()
+        let tensors = self.read(false).into_values();
+        tensors.map(|Named { id, weight }| (id.val(), weight.shape)).collect()
     }
 
-    /// Tensors (their values only if asked for) and numbers by name.
-    fn read(&self, values: bool) -> (Weights, BTreeMap<String, ParamId>) {
-        let mut reader = Reader { values, ..Reader::default() };
+    /// Tensors by name; `values` says whether with their values.
+    fn read(&self, values: bool) -> BTreeMap<String, Named> {
+        let mut reader = Reader { path: ModulePath::default(), read: BTreeMap::new(), values };
         self.visit(&mut reader);
-        (reader.read, reader.ids)
+        reader.read
     }
 
-    /// The network of some settings with these tensors. Nothing of the size that the settings say
-    /// is made before the tensors are known to be of that size.
+    /// The network of some settings with these tensors. It allocates nothing of the size that the
+    /// settings claim before the tensors are known to have that size.
     ///
     /// # Errors
-    /// Settings that make no network; every tensor that is missing, unused, or of another shape.
-    pub fn of_tensors(
+    /// Settings that describe no network; every tensor that is missing, unused, or of another shape.
+    pub fn from_tensors(
         settings: &ModelSettings,
         classes: usize,
         device: &Device,
@@ -61,12 +60,12 @@ impl GaitGl {
     /// # Errors
     /// Lists every tensor that is missing, unused, or of another shape.
     pub fn with_tensors(self, tensors: &Weights) -> Result<Self, ModelError> {
-        let own = self.read(false).0.into_iter().map(|(name, weight)| (name, weight.shape));
+        let own = self.read(false).into_iter().map(|(name, tensor)| (name, tensor.weight.shape));
         let problems = differences(&own.collect(), tensors);
         if !problems.is_empty() {
             return Err(ModelError::Tensors(problems));
         }
-        Ok(self.map(&mut Writer { path: Path::default(), tensors }))
+        Ok(self.map(&mut Writer { path: ModulePath::default(), tensors }))
     }
 }
 
@@ -76,31 +75,33 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     values.unwrap_or_else(|_| unreachable!("they have just been made f32"))
 }
 
-fn differences(own: &Shapes, given: &Weights) -> Vec<String> {
-    let mut problems = Vec::new();
-    for (name, shape) in own {
-        match given.get(name) {
-            None => problems.push(format!("{name} ({}) is missing", axes(shape))),
-            Some(other) if other.shape != *shape => {
-                let (found, wanted) = (axes(&other.shape), axes(shape));
-                problems.push(format!("{name} is {found}, this network has {wanted}"));
-            }
-            Some(other) if other.values.len() != shape.iter().product::<usize>() => {
-                problems.push(format!("{name} holds {} values", other.values.len()));
-            }
-            Some(_) => {}
+fn differences(own: &Shapes, given: &Weights) -> Vec<TensorProblem> {
+    let problem = |(name, shape): (&String, &Vec<usize>)| {
+        let name = name.clone();
+        let expected = shape.clone();
+        let Some(weight) = given.get(&name) else {
+            return Some(TensorProblem::Missing { name, shape: expected });
+        };
+        let found = weight.shape.clone();
+        let values = weight.values.len();
+        if found != expected {
+            return Some(TensorProblem::Shape { name, found, expected });
         }
-    }
-    let unused = given.iter().filter(|(name, _)| !own.contains_key(*name));
-    problems.extend(unused.map(|(name, w)| format!("{name} ({}) is unused", axes(&w.shape))));
-    problems
+        let wrong_length = values != expected.iter().product::<usize>();
+        wrong_length.then_some(TensorProblem::Length { name, shape: found, values })
+    };
+    let unused = given.iter().filter(|(name, _)| !own.contains_key(*name)).map(|(name, weight)| {
+        TensorProblem::Unused { name: name.clone(), shape: weight.shape.clone() }
+    });
+    own.iter().filter_map(problem).chain(unused).collect()
 }
 
-/// Where a traversal is. Enum variants leave no trace: a layer's name does not say its kind.
+/// The field that a traversal has reached. Enum variants leave no trace, so a layer's name does not
+/// depend on its kind.
 #[derive(Default)]
-struct Path(Vec<String>);
+struct ModulePath(Vec<String>);
 
-impl Path {
+impl ModulePath {
     fn enter(&mut self, name: &str, container: &str) {
         if !container.starts_with("Enum:") {
             self.0.push(name.into());
@@ -118,11 +119,15 @@ impl Path {
     }
 }
 
-#[derive(Default)]
+/// A tensor as a traversal finds it.
+struct Named {
+    id: ParamId,
+    weight: Weight,
+}
+
 struct Reader {
-    path: Path,
-    read: Weights,
-    ids: BTreeMap<String, ParamId>,
+    path: ModulePath,
+    read: BTreeMap<String, Named>,
     /// Whether to read values or only shapes.
     values: bool,
 }
@@ -140,13 +145,13 @@ impl ModuleVisitor for Reader {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
         let values = if self.values { values(tensor) } else { Vec::new() };
-        self.read.insert(self.path.name(), Weight { shape, values });
-        self.ids.insert(self.path.name(), param.id);
+        let weight = Weight { shape, values };
+        self.read.insert(self.path.name(), Named { id: param.id, weight });
     }
 }
 
 struct Writer<'a> {
-    path: Path,
+    path: ModulePath,
     tensors: &'a Weights,
 }
 
@@ -174,7 +179,7 @@ impl ModuleMapper for Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::tests::small;
 
     fn net(seed: u64) -> GaitGl {
@@ -229,7 +234,7 @@ mod tests {
         for part in [
             "stages.0.lta.weight (4x4x3x1x1) is missing",
             "extra (2) is unused",
-            "head.classifier.weight is 16x8x6, this network has 16x8x5",
+            "head.classifier.weight is 16x8x6, the network has 16x8x5",
         ] {
             assert!(message.contains(part), "{message}");
         }

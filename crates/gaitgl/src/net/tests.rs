@@ -3,7 +3,8 @@ use burn::tensor::{Device, TensorData, Tolerance};
 
 use super::plan;
 use super::*;
-use crate::device::{cpu, test_device, test_tolerance};
+use crate::device::cpu;
+use crate::device::testing::{test_device, test_tolerance};
 use crate::settings::presets;
 use crate::settings::{AtTest, Neck, Pool, SpatialPooling};
 
@@ -142,7 +143,7 @@ fn prepared_bodies_equal_the_layers() {
     for settings in [small("parts-small"), small("paper-large"), small("hid-2020"), stripped] {
         let net = net(&settings).valid();
         let masks = net.draw_masks(4, 2);
-        let body = prepared::PreparedBody::new(&net, &masks);
+        let body = prepared::PreparedBody::new(&net, &masks).unwrap();
         assert_eq!(body.is_some(), test_device() == cpu());
         let Some(body) = body else { continue };
         let x = clips(2, 9, &test_device());
@@ -152,7 +153,30 @@ fn prepared_bodies_equal_the_layers() {
     let mut activated = small("paper-small");
     activated.local.reading = Reading::Activate;
     let net = net(&activated).valid();
-    assert!(prepared::PreparedBody::new(&net, &net.draw_masks(1, 1)).is_none());
+    assert!(prepared::PreparedBody::new(&net, &net.draw_masks(1, 1)).unwrap().is_none());
+}
+
+#[test]
+fn another_number_of_masks_or_layers_is_an_error() {
+    let mut net = net(&small("paper-small"));
+    let device = test_device().autodiff();
+    let whole = net.draw_masks(1, 0);
+    let too_many: Vec<Option<Regions>> = whole.iter().cloned().chain([None]).collect();
+    for masks in [&whole[..whole.len() - 1], &[], &too_many] {
+        let wanted =
+            format!("expected 4 masks, one for each global-local layer, got {}", masks.len());
+        let trained = net.forward_train(clips(2, 5, &device), masks, Precision::F32);
+        assert_eq!(trained.unwrap_err().to_string(), wanted);
+        let prepared = prepared::PreparedBody::new(&net.valid(), masks);
+        assert_eq!(prepared.unwrap_err().to_string(), wanted);
+    }
+    net.stages[2].layers.pop();
+    let wanted = "the settings describe 6 layers, the network has 5";
+    let trained = net.forward_train(clips(2, 5, &device), &whole, Precision::F32);
+    assert_eq!(trained.unwrap_err().to_string(), wanted);
+    let prepared = prepared::PreparedBody::new(&net.valid(), &whole);
+    assert_eq!(prepared.unwrap_err().to_string(), wanted);
+    assert_eq!(net.embed(clips(2, 5, &test_device())).unwrap_err().to_string(), wanted);
 }
 
 fn at_test(partition: Partition, reading: Reading, at_test: AtTest) -> Tensor<3> {

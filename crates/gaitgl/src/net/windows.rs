@@ -1,42 +1,42 @@
-//! Long sequences in pieces: windows over time whose inner frames come out exactly as if the whole
-//! sequence had passed at once.
+//! Windows over time for long sequences. The inner frames of a window come out exactly as if the
+//! whole sequence had passed at once.
 
 use std::ops::Range;
 
 use super::plan::LayerPlan;
 
-/// Bytes that the maps of one window may take, unless told otherwise.
+/// Bytes that the maps of one window may take.
 pub const BUDGET: usize = 512 << 20;
 
-/// One piece.
+/// A piece of a sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Frames that enter the body.
     pub frames: Range<usize>,
-    /// Which of the frames that leave are exact and belong to this window.
+    /// The frames of the output that are exact and belong to this window.
     pub keep: Range<usize>,
 }
 
-/// Pieces of `frames` frames for `sequences` sequences at once, as few as `budget` bytes allow.
+/// Divides `sequences` sequences of `frames` frames into as few windows as `budget` bytes allow.
 pub fn windows(plans: &[LayerPlan], sequences: usize, frames: usize, budget: usize) -> Vec<Window> {
     let limit = (budget / (sequences * bytes_per_frame(plans)).max(1)).max(1);
     let total = plans.iter().fold(frames, |frames, plan| plan.frames_out(frames));
     if frames <= limit {
         return vec![Window { frames: 0..frames, keep: 0..total }];
     }
-    // The frames around a single output cannot be saved; what is left of the limit is outputs.
+    // Every window reads the frames around its outputs; the rest of the limit is for outputs.
     let halo = reach(plans, frames, total / 2..total / 2 + 1).len();
     let each = (limit.saturating_sub(halo) / stride(plans)).max(1);
     split(plans, frames, each)
 }
 
-/// Pieces of at most `each` output frames.
+/// Windows of at most `each` output frames.
 pub(super) fn split(plans: &[LayerPlan], frames: usize, each: usize) -> Vec<Window> {
     let total = plans.iter().fold(frames, |frames, plan| plan.frames_out(frames));
     let piece = |start: usize| {
         let wanted = start..(start + each).min(total);
         let needed = reach(plans, frames, wanted.clone());
-        // Starting at a multiple of the stride keeps every temporal pooling on its own grid.
+        // A start at a multiple of the stride keeps every temporal pooling on its own grid.
         let first = needed.start / stride(plans);
         let keep = wanted.start - first..wanted.end - first;
         Window { frames: first * stride(plans)..needed.end, keep }
@@ -63,7 +63,7 @@ pub(super) fn stride(plans: &[LayerPlan]) -> usize {
     plans.iter().map(|plan| plan.reach().2).product()
 }
 
-/// The most memory that a layer takes at once, per input frame: its input, two branches.
+/// The most memory that a layer takes for each input frame: its input and two branches.
 fn bytes_per_frame(plans: &[LayerPlan]) -> usize {
     let mut stride = 1;
     let layer = |plan: &LayerPlan| {

@@ -22,7 +22,8 @@ impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
             OpsKind::Tracked(mut prep) => {
                 let saved = [prep.checkpoint(&x), prep.checkpoint(&weight)];
                 let y = B::region_conv3d(x.into_primitive(), weight.into_primitive(), conv.clone());
-                // The sign of the output tells the slope; the next layer keeps it anyway.
+                // The sign of the output determines the slope, and the next layer keeps the output
+                // anyway.
                 let output = conv.leaky.then(|| y.clone());
                 prep.finish((saved, conv, output), y)
             }
@@ -44,14 +45,16 @@ impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
             OpsKind::Tracked(mut prep) => {
                 let saved =
                     [prep.checkpoint(&x), prep.checkpoint(&global), prep.checkpoint(&local)];
-                let (x, global) = (x.into_primitive(), global.into_primitive());
+                let x = x.into_primitive();
+                let global = global.into_primitive();
                 let local = local.into_primitive();
                 let (y, signs) =
                     B::global_local_with_signs(x, global, local, regions.clone(), join);
                 prep.finish((saved, signs, regions, join), y)
             }
             OpsKind::UnTracked(prep) => {
-                let (x, global) = (x.into_primitive(), global.into_primitive());
+                let x = x.into_primitive();
+                let global = global.into_primitive();
                 let local = local.into_primitive();
                 prep.finish(B::global_local(x, global, local, regions, join))
             }
@@ -103,14 +106,16 @@ impl<B: RegionOps> Backward<B, 2> for ConvBackward {
             Some(output) => B::leaky_backward(output, grad),
             None => grad,
         };
-        let (input, kernel) = (x.shape().dims(), weight.shape().dims());
+        let input = x.shape().dims();
+        let kernel = weight.shape().dims();
         if let Some(node) = weight_node {
-            let by_weight = B::region_conv3d_backward_weight(x, grad.clone(), conv.clone(), kernel);
-            grads.register::<B>(node.id, by_weight);
+            let grad_weight =
+                B::region_conv3d_backward_weight(x, grad.clone(), conv.clone(), kernel);
+            grads.register::<B>(node.id, grad_weight);
         }
         if let Some(node) = x_node {
-            let by_data = B::region_conv3d_backward_data(weight, grad, conv, input);
-            grads.register::<B>(node.id, by_data);
+            let grad_x = B::region_conv3d_backward_data(weight, grad, conv, input);
+            grads.register::<B>(node.id, grad_x);
         }
     }
 }
@@ -133,16 +138,17 @@ impl<B: RegionOps> Backward<B, 3> for GlobalLocalBackward {
             saved.map(|node| checkpointer.retrieve_node_output(node));
         let [x_node, global_node, local_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
-        let (layer, wants_x) = ((regions, join), x_node.is_some());
-        let (by_global, by_local, by_x) =
+        let layer = (regions, join);
+        let wants_x = x_node.is_some();
+        let (grad_global, grad_local, grad_x) =
             B::global_local_backward(x, global, local, layer, signs, grad, wants_x);
-        for (node, by) in [(global_node, by_global), (local_node, by_local)] {
+        for (node, grad) in [(global_node, grad_global), (local_node, grad_local)] {
             if let Some(node) = node {
-                grads.register::<B>(node.id, by);
+                grads.register::<B>(node.id, grad);
             }
         }
-        if let (Some(node), Some(by_x)) = (x_node, by_x) {
-            grads.register::<B>(node.id, by_x);
+        if let (Some(node), Some(grad_x)) = (x_node, grad_x) {
+            grads.register::<B>(node.id, grad_x);
         }
     }
 }
@@ -151,7 +157,7 @@ impl<B: RegionOps> Backward<B, 3> for GlobalLocalBackward {
 struct PoolBackward;
 
 impl<B: RegionOps> Backward<B, 1> for PoolBackward {
-    /// What was taken of each block, and the shape of the input.
+    /// Which element of each block is the maximum, and the shape of the input.
     type State = (IntTensor<B>, [usize; 5]);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -168,7 +174,7 @@ impl<B: RegionOps> Backward<B, 1> for PoolBackward {
 struct TimeBackward;
 
 impl<B: RegionOps> Backward<B, 1> for TimeBackward {
-    /// The frames that were taken, and the shape of the input.
+    /// The frame of each maximum, and the shape of the input.
     type State = (IntTensor<B>, [usize; 5]);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {

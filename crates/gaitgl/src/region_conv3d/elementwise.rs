@@ -1,14 +1,15 @@
-//! What surrounds the convolutions on the CPU, as plain loops over f32 slices on all cores.
+//! Activation and pooling on the CPU, as plain loops over f32 slices on all cores.
 //!
-//! Every loop is elementwise or owns its block of the output, so results do not depend on the
-//! number of threads.
+//! Every loop is elementwise or writes its own block of the output, so results do not depend on the
+//! number of threads. Loops run over several slices at once; the lengths are asserted, because a
+//! shorter slice would end a loop early.
 
 use gait_kernels::zeros;
 use rayon::prelude::*;
 
 use super::SLOPE;
 
-/// Elements that one task takes: small enough for the caches, large enough to be worth a task.
+/// Elements of one task: few enough for the caches, enough to be worth a task.
 const CHUNK: usize = 1 << 14;
 
 fn leaky(value: f32) -> f32 {
@@ -28,16 +29,20 @@ pub fn leaky_in_place(values: &mut [f32]) {
     });
 }
 
-/// `grad` times the slope that the output tells.
+/// `grad` times the slope at each element, which the sign of `output` determines.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn leaky_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
-    let mut by_input = zeros(grad.len());
-    let chunks = by_input.par_chunks_mut(CHUNK).zip(output.par_chunks(CHUNK));
+    assert_eq!(output.len(), grad.len(), "output and gradient of a leaky ReLU");
+    let mut grad_input = zeros(grad.len());
+    let chunks = grad_input.par_chunks_mut(CHUNK).zip(output.par_chunks(CHUNK));
     chunks.zip(grad.par_chunks(CHUNK)).for_each(|((out, output), grad)| {
         for ((out, &output), &grad) in out.iter_mut().zip(output).zip(grad) {
             *out = grad * slope(output > 0.0);
         }
     });
-    by_input
+    grad_input
 }
 
 /// The second of two values where it is higher or NaN, else the first.
@@ -45,15 +50,16 @@ fn higher(first: f32, second: f32) -> f32 {
     if second > first || second.is_nan() { second } else { first }
 }
 
-/// The 2 x 2 blocks of two lines of `width` values: the two values above and the two below.
+/// The 2 x 2 blocks of two rows of `width` values: the two upper values and the two lower ones.
 fn blocks(pair: &[f32], width: usize) -> impl Iterator<Item = (&[f32], &[f32])> {
     let (above, below) = pair.split_at(width);
     above.chunks_exact(2).zip(below.chunks_exact(2))
 }
 
-/// Max over 2 x 2 blocks of planes `[h, w]` (NaN wins).
+/// Max over the 2 x 2 blocks of planes `[height, width]`. A block with a NaN gives NaN.
 pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
-    let (rows, columns) = (height / 2, width / 2);
+    let rows = height / 2;
+    let columns = width / 2;
     let mut pooled = zeros(x.len() / (height * width).max(1) * rows * columns);
     let outputs = pooled.par_chunks_mut((rows * columns).max(1));
     outputs.zip(x.par_chunks(height * width)).for_each(|(pooled, plane)| {
@@ -66,9 +72,11 @@ pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     pooled
 }
 
-/// As [`pool`], and which element of its block each one was (0 to 3, row by row, the first on ties).
+/// As [`pool`], and which element of its block each maximum is: 0 to 3, row by row, the first of
+/// equal values.
 pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
-    let (rows, columns) = (height / 2, width / 2);
+    let rows = height / 2;
+    let columns = width / 2;
     let planes = x.len() / (height * width).max(1);
     let mut pooled = zeros(planes * rows * columns);
     let mut choice = zeros(pooled.len());
@@ -79,26 +87,33 @@ pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Ve
         for ((pooled, choice), pair) in out.zip(plane.chunks(2 * width)) {
             let out = pooled.iter_mut().zip(choice);
             for ((value, index), (a, b)) in out.zip(blocks(pair, width)) {
-                let (mut best, mut at) = (a[0], 0);
-                // Selected, not branched to: which of four it is cannot be predicted.
+                let mut best = a[0];
+                let mut at = 0;
+                // Selects instead of branches: which of the four it is cannot be predicted.
                 for (other, place) in [(a[1], 1), (b[0], 2), (b[1], 3)] {
                     at = if other > best || other.is_nan() { place } else { at };
                     best = higher(best, other);
                 }
-                (*value, *index) = (best, at);
+                *value = best;
+                *index = at;
             }
         }
     });
     (pooled, choice)
 }
 
-/// The gradient by the input of [`pool_with_choice`], of planes `[h, w]`.
+/// Gradient with respect to the input of [`pool_with_choice`], planes of `[height, width]`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -> Vec<f32> {
-    let (rows, columns) = (height / 2, width / 2);
+    assert_eq!(grad.len(), choice.len(), "gradient and choice of a pooling");
+    let rows = height / 2;
+    let columns = width / 2;
     let size = (rows * columns).max(1);
-    let mut by_input = zeros(grad.len() / size * height * width);
+    let mut grad_input = zeros(grad.len() / size * height * width);
     let inputs = grad.par_chunks(size).zip(choice.par_chunks(size));
-    by_input.par_chunks_mut(height * width).zip(inputs).for_each(|(plane, (grad, choice))| {
+    grad_input.par_chunks_mut(height * width).zip(inputs).for_each(|(plane, (grad, choice))| {
         let lines = grad.chunks(columns).zip(choice.chunks(columns));
         for (pair, (grad, choice)) in plane.chunks_mut(2 * width).zip(lines) {
             for (column, (&grad, &index)) in grad.iter().zip(choice).enumerate() {
@@ -106,10 +121,11 @@ pub fn pool_backward(grad: &[f32], choice: &[u8], height: usize, width: usize) -
             }
         }
     });
-    by_input
+    grad_input
 }
 
-/// Max over `frames` frames of planes, and the frame of each value (the first on ties; NaN wins).
+/// Max over `frames` frames of planes, and the frame of each maximum, the first of equal values. A
+/// NaN in any frame gives NaN.
 pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<u32>) {
     let mut highest = zeros(x.len() / frames.max(1));
     let mut taken = zeros(highest.len());
@@ -126,21 +142,27 @@ pub fn max_over_time(x: &[f32], frames: usize, plane: usize) -> (Vec<f32>, Vec<u
     (highest, taken)
 }
 
-/// The gradient by the input of [`max_over_time`].
+/// Gradient with respect to the input of [`max_over_time`].
+///
+/// # Panics
+/// If the lengths differ.
 pub fn max_over_time_backward(
     grad: &[f32],
     taken: &[u32],
     frames: usize,
     plane: usize,
 ) -> Vec<f32> {
-    let mut by_input = zeros(grad.len() * frames);
+    assert_eq!(grad.len(), taken.len(), "gradient and frames of a maximum");
+    let mut grad_input = zeros(grad.len() * frames);
     let inputs = grad.par_chunks(plane).zip(taken.par_chunks(plane));
-    by_input.par_chunks_mut(frames * plane).zip(inputs).for_each(|(by_input, (grad, taken))| {
-        for (frame, values) in by_input.chunks_mut(plane).enumerate() {
-            for ((value, &grad), &taken) in values.iter_mut().zip(grad).zip(taken) {
-                *value = if taken == frame as u32 { grad } else { 0.0 };
+    grad_input.par_chunks_mut(frames * plane).zip(inputs).for_each(
+        |(grad_input, (grad, taken))| {
+            for (frame, values) in grad_input.chunks_mut(plane).enumerate() {
+                for ((value, &grad), &taken) in values.iter_mut().zip(grad).zip(taken) {
+                    *value = if taken == frame as u32 { grad } else { 0.0 };
+                }
             }
-        }
-    });
-    by_input
+        },
+    );
+    grad_input
 }

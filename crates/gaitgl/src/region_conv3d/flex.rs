@@ -16,7 +16,8 @@ impl RegionOps for Flex {
             return plain::forward::<Self>(x, weight, &conv);
         }
         let problem = problem(x.shape().dims(), weight.shape().dims(), &conv);
-        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let x = x.to_contiguous();
+        let weight = weight.to_contiguous();
         let mut y = problem.forward(x.storage(), weight.storage());
         if conv.leaky {
             elementwise::leaky_in_place(&mut y);
@@ -34,7 +35,8 @@ impl RegionOps for Flex {
             return plain::backward_data::<Self>(&weight, grad, &conv, input);
         }
         let problem = problem(input, weight.shape().dims(), &conv);
-        let (weight, grad) = (weight.to_contiguous(), grad.to_contiguous());
+        let weight = weight.to_contiguous();
+        let grad = grad.to_contiguous();
         tensor(problem.backward_data(weight.storage(), grad.storage()), input)
     }
 
@@ -48,7 +50,8 @@ impl RegionOps for Flex {
             return plain::backward_weight::<Self>(x, grad, &conv, weight);
         }
         let problem = problem(x.shape().dims(), weight, &conv);
-        let (x, grad) = (x.to_contiguous(), grad.to_contiguous());
+        let x = x.to_contiguous();
+        let grad = grad.to_contiguous();
         tensor(problem.backward_weight(x.storage(), grad.storage()), weight)
     }
 
@@ -57,7 +60,8 @@ impl RegionOps for Flex {
             return plain::leaky_backward::<Self>(output, grad);
         }
         let shape: [usize; 5] = grad.shape().dims();
-        let (output, grad) = (output.to_contiguous(), grad.to_contiguous());
+        let output = output.to_contiguous();
+        let grad = grad.to_contiguous();
         tensor(elementwise::leaky_backward(output.storage(), grad.storage()), shape)
     }
 
@@ -182,9 +186,10 @@ impl RegionOps for Flex {
         if !all_f32(&[&grad]) || frames.dtype() != DType::U32 {
             return plain::max_over_time_backward::<Self>(grad, frames, input);
         }
-        let (grad, [.., t, h, w]) = (grad.to_contiguous(), input);
-        let (grad, frames) = (grad.storage(), frames.storage());
-        tensor(elementwise::max_over_time_backward(grad, frames, t, h * w), input)
+        let [.., t, h, w] = input;
+        let grad = grad.to_contiguous();
+        let grad = elementwise::max_over_time_backward(grad.storage(), frames.storage(), t, h * w);
+        tensor(grad, input)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The operations of [`RegionOps`](super::RegionOps) as plain Burn operations, for any backend:
-//! what runs on GPUs, and the definition that the CPU kernels are tested against.
+//! The operations of [`RegionOps`](super::RegionOps) as plain Burn operations, for any backend. GPUs
+//! run them, and the tests compare the CPU kernels with them.
 
 use burn::backend::tensor::{BoolTensor, Device, FloatTensor, IntTensor};
 use burn::backend::{Backend, Scalar, Slice, TensorMetadata, get_device_settings};
@@ -12,6 +12,11 @@ use crate::mask::Regions;
 /// Axis of the rows.
 const ROWS: usize = 3;
 
+/// Kernel and stride of spatial pooling.
+const BLOCK: [usize; 2] = [2, 2];
+const NO_PADDING: [usize; 2] = [0, 0];
+const NO_DILATION: [usize; 2] = [1, 1];
+
 /// The convolution; with regions, each is convolved by itself.
 pub fn forward<B: Backend>(
     x: FloatTensor<B>,
@@ -23,13 +28,13 @@ pub fn forward<B: Backend>(
         None => B::conv3d(x, weight, None, options),
         Some(regions) => {
             let each = |part| B::conv3d(part, weight.clone(), None, options.clone());
-            by_region::<B>(&x, regions, each)
+            for_each_region::<B>(&x, regions, each)
         }
     };
     if conv.leaky { leaky::<B>(y) } else { y }
 }
 
-/// The gradient by the input of shape `input`.
+/// Gradient with respect to the input, which has the shape `input`.
 pub fn backward_data<B: Backend>(
     weight: &FloatTensor<B>,
     grad: FloatTensor<B>,
@@ -38,7 +43,7 @@ pub fn backward_data<B: Backend>(
 ) -> FloatTensor<B> {
     let options = options(&weight.shape(), conv);
     let each = |grad: FloatTensor<B>| {
-        // Burn asks for the input, of which only the shape matters.
+        // Burn takes the input, but uses only its shape.
         let mut shape = input;
         shape[ROWS] = grad.shape()[ROWS];
         let x = B::float_empty(Shape::from(shape), &grad.device(), grad.dtype().into());
@@ -46,11 +51,11 @@ pub fn backward_data<B: Backend>(
     };
     match &conv.regions {
         None => each(grad),
-        Some(regions) => by_region::<B>(&grad, regions, each),
+        Some(regions) => for_each_region::<B>(&grad, regions, each),
     }
 }
 
-/// The gradient by the weight of shape `weight`.
+/// Gradient with respect to the weight, which has the shape `weight`.
 pub fn backward_weight<B: Backend>(
     x: FloatTensor<B>,
     grad: FloatTensor<B>,
@@ -91,8 +96,8 @@ pub fn leaky_backward<B: Backend>(output: FloatTensor<B>, grad: FloatTensor<B>) 
     leaky_gradient::<B>(positive, grad)
 }
 
-/// The two branches joined, and their signs: for each output element, 1 where the (only or global)
-/// branch is positive plus 2 where the local branch of a sum is.
+/// The joined branches, and their signs for each output element: of a sum 1 where the global branch
+/// is positive plus 2 where the local one is, of a stack 1 where the element is positive.
 pub fn global_local<B: Backend>(
     x: FloatTensor<B>,
     global: FloatTensor<B>,
@@ -120,8 +125,7 @@ pub fn global_local<B: Backend>(
     }
 }
 
-/// The gradients by both weights and, if `wants_x`, by the input, of input and weights `[x, global,
-/// local]`.
+/// Gradients with respect to both weights and, if `wants_x`, the input.
 pub fn global_local_backward<B: Backend>(
     [x, global, local]: [FloatTensor<B>; 3],
     (regions, join): (Option<Regions>, Join),
@@ -129,20 +133,25 @@ pub fn global_local_backward<B: Backend>(
     grad: FloatTensor<B>,
     wants_x: bool,
 ) -> (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>) {
-    let (input, kernel): ([usize; 5], [usize; 5]) = (x.shape().dims(), global.shape().dims());
+    let input: [usize; 5] = x.shape().dims();
+    let kernel: [usize; 5] = global.shape().dims();
     let conv = |regions| RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: false };
-    let (everywhere, within) = (conv(None), conv(regions));
-    let (by_g, by_l) = by_branches::<B>(grad, signs, join);
-    let by_x = wants_x.then(|| {
-        let g = backward_data::<B>(&global, by_g.clone(), &everywhere, input);
-        B::float_add(g, backward_data::<B>(&local, by_l.clone(), &within, input))
+    let unrestricted = conv(None);
+    let restricted = conv(regions);
+    let (branch_global, branch_local) = branch_gradients::<B>(grad, signs, join);
+    let grad_x = wants_x.then(|| {
+        let through_global =
+            backward_data::<B>(&global, branch_global.clone(), &unrestricted, input);
+        let through_local = backward_data::<B>(&local, branch_local.clone(), &restricted, input);
+        B::float_add(through_global, through_local)
     });
-    let by_global = backward_weight::<B>(x.clone(), by_g, &everywhere, kernel);
-    (by_global, backward_weight::<B>(x, by_l, &within, kernel), by_x)
+    let grad_global = backward_weight::<B>(x.clone(), branch_global, &unrestricted, kernel);
+    let grad_local = backward_weight::<B>(x, branch_local, &restricted, kernel);
+    (grad_global, grad_local, grad_x)
 }
 
-/// The gradients by the two convolutions.
-fn by_branches<B: Backend>(
+/// Gradients with respect to the outputs of the two convolutions, before their activation.
+fn branch_gradients<B: Backend>(
     grad: FloatTensor<B>,
     signs: IntTensor<B>,
     join: Join,
@@ -171,7 +180,7 @@ fn by_branches<B: Backend>(
 pub fn spatial_max_pool<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     let [n, c, t, h, w] = x.shape().dims();
     let flat = B::float_reshape(x, Shape::from([n, c * t, h, w]));
-    let y = B::max_pool2d(flat, [2, 2], [2, 2], [0, 0], [1, 1], false);
+    let y = B::max_pool2d(flat, BLOCK, BLOCK, NO_PADDING, NO_DILATION, false);
     B::float_reshape(y, Shape::from([n, c, t, h / 2, w / 2]))
 }
 
@@ -182,27 +191,35 @@ pub fn spatial_max_pool_with_choice<B: Backend>(
     let [n, c, t, h, w] = x.shape().dims();
     let flat = B::float_reshape(x, Shape::from([n, c * t, h, w]));
     let int_dtype = get_device_settings::<B>(&flat.device()).int_dtype;
-    let (k, none, one) = ([2, 2], [0, 0], [1, 1]);
-    let pooled = B::max_pool2d_with_indices(flat, k, k, none, one, false, int_dtype);
+    let pooled =
+        B::max_pool2d_with_indices(flat, BLOCK, BLOCK, NO_PADDING, NO_DILATION, false, int_dtype);
     (B::float_reshape(pooled.output, Shape::from([n, c, t, h / 2, w / 2])), pooled.indices)
 }
 
-/// The gradient by the input of shape `input`.
+/// Gradient with respect to the input, which has the shape `input`.
 pub fn spatial_max_pool_backward<B: Backend>(
     grad: FloatTensor<B>,
     choice: IntTensor<B>,
     input: [usize; 5],
 ) -> FloatTensor<B> {
     let [n, c, t, h, w] = input;
-    // Burn asks for the input, of which only the shape matters.
+    // Burn takes the input, but uses only its shape.
     let x = B::float_empty(Shape::from([n, c * t, h, w]), &grad.device(), grad.dtype().into());
     let grad = B::float_reshape(grad, Shape::from([n, c * t, h / 2, w / 2]));
-    let (k, none, one) = ([2, 2], [0, 0], [1, 1]);
-    let back = B::max_pool2d_with_indices_backward(x, k, k, none, one, false, grad, choice);
+    let back = B::max_pool2d_with_indices_backward(
+        x,
+        BLOCK,
+        BLOCK,
+        NO_PADDING,
+        NO_DILATION,
+        false,
+        grad,
+        choice,
+    );
     B::float_reshape(back.x_grad, Shape::from(input))
 }
 
-/// Max over frames `[n, c, h, w]` and the frames `[n, c, 1, h, w]` that were taken.
+/// Max over frames `[n, c, h, w]` and the frame of each maximum `[n, c, 1, h, w]`.
 pub fn max_over_time<B: Backend>(x: FloatTensor<B>) -> (FloatTensor<B>, IntTensor<B>) {
     let [n, c, _, h, w] = x.shape().dims();
     let int_dtype = get_device_settings::<B>(&x.device()).int_dtype;
@@ -210,7 +227,7 @@ pub fn max_over_time<B: Backend>(x: FloatTensor<B>) -> (FloatTensor<B>, IntTenso
     (B::float_reshape(y, Shape::from([n, c, h, w])), frames)
 }
 
-/// The gradient by the input of shape `input`.
+/// Gradient with respect to the input, which has the shape `input`.
 pub fn max_over_time_backward<B: Backend>(
     grad: FloatTensor<B>,
     frames: IntTensor<B>,
@@ -227,9 +244,9 @@ fn options(weight: &Shape, conv: &RegionConv) -> ConvOptions<3> {
     ConvOptions::new([conv.stride, 1, 1], padding, [1, 1, 1], 1)
 }
 
-/// A map that acts on each region as if it were alone: bands are cut and joined, other regions
-/// masked and summed.
-fn by_region<B: Backend>(
+/// Applies `each` to every region as if it were alone. Bands of rows are cut and joined, other
+/// regions masked and summed.
+fn for_each_region<B: Backend>(
     x: &FloatTensor<B>,
     regions: &Regions,
     each: impl Fn(FloatTensor<B>) -> FloatTensor<B>,

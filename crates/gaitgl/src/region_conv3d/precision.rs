@@ -1,12 +1,12 @@
-//! Half precision: casts around the convolutions and nowhere else.
+//! Half precision: only the convolutions run in it, between two casts.
 
 use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::settings::Precision;
 
 impl Precision {
-    /// Runs `convolve` on the tensors cast to this precision and casts its result back to f32.
-    /// Gradients take the same way back, so that f32 tensors get f32 gradients.
+    /// Runs `convolve` on the tensors cast to this precision and casts its result back to f32. The
+    /// gradients pass the same casts in reverse, so that f32 tensors get f32 gradients.
     pub(crate) fn around<const N: usize>(
         self,
         tensors: [Tensor<5>; N],

@@ -1,7 +1,8 @@
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 
 use super::*;
-use crate::device::{cpu, test_device, test_tolerance};
+use crate::device::cpu;
+use crate::device::testing::{test_device, test_tolerance};
 use crate::mask::Regions;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
@@ -57,9 +58,9 @@ fn kernels_equal_plain_operations_forward_and_backward() {
         let weight = random(kernel, &device).require_grad();
         let y = region_conv3d(x.clone(), weight.clone(), &conv);
         same(y.clone(), plain::forward::<Flex>(plain(&x), plain(&weight), &conv));
-        let by_y = random(y.dims(), &device);
-        let grads = (y.clone() * by_y.clone()).sum().backward();
-        let mut grad = plain(&by_y);
+        let grad_y = random(y.dims(), &device);
+        let grads = (y.clone() * grad_y.clone()).sum().backward();
+        let mut grad = plain(&grad_y);
         if conv.leaky {
             grad = plain::leaky_backward::<Flex>(plain(&y), grad);
         }
@@ -90,9 +91,9 @@ fn global_local_equals_its_parts_forward_and_backward() {
             Join::Stack => Tensor::cat(vec![parts.0, parts.1], 3),
         };
         let y = global_local(x.clone(), global, local, regions, join);
-        let by_y = random(y.dims(), &device);
-        let grads = (y.clone() * by_y.clone()).sum().backward();
-        let wanted_grads = (wanted.clone() * by_y).sum().backward();
+        let grad_y = random(y.dims(), &device);
+        let grads = (y.clone() * grad_y.clone()).sum().backward();
+        let wanted_grads = (wanted.clone() * grad_y).sum().backward();
         same(y, plain(&wanted));
         for tensor in [x, weights[0].clone(), weights[1].clone()] {
             let (got, want) = (tensor.grad(&grads).unwrap(), tensor.grad(&wanted_grads).unwrap());
@@ -116,16 +117,16 @@ fn default_bodies_equal_the_fused_ones() {
         let (a, b, c) = tensors();
         let (wanted, wanted_signs) = plain::global_local::<Flex>(a, b, c, regions.clone(), join);
         let y = Tensor::<5>::from_primitive::<Flex>(y);
-        let by_y = random(y.dims(), &device);
+        let grad_y = random(y.dims(), &device);
         same(y, wanted);
         let ((a, b, c), layer) = (tensors(), (regions, join));
-        let got = Flex::global_local_backward(a, b, c, layer.clone(), signs, plain(&by_y), true);
+        let got = Flex::global_local_backward(a, b, c, layer.clone(), signs, plain(&grad_y), true);
         let (a, b, c) = tensors();
         let wanted = plain::global_local_backward::<Flex>(
             [a, b, c],
             layer,
             wanted_signs,
-            plain(&by_y),
+            plain(&grad_y),
             true,
         );
         for (got, want) in
@@ -136,14 +137,14 @@ fn default_bodies_equal_the_fused_ones() {
         }
     }
     let x = random([2, 3, 4, 7, 5], &device);
-    let by_y = random([2, 3, 4, 3, 2], &device);
+    let grad_y = random([2, 3, 4, 3, 2], &device);
     let (y, choice) = Flex::spatial_max_pool_with_choice(plain(&x));
     let (wanted, wanted_choice) = plain::spatial_max_pool_with_choice::<Flex>(plain(&x));
     same(Tensor::from_primitive::<Flex>(y), wanted.clone());
     same(Tensor::from_primitive::<Flex>(Flex::spatial_max_pool(plain(&x))), wanted);
     let shape = [2, 3, 4, 7, 5];
-    let got = Flex::spatial_max_pool_backward(plain(&by_y), choice, shape);
-    let wanted = plain::spatial_max_pool_backward::<Flex>(plain(&by_y), wanted_choice, shape);
+    let got = Flex::spatial_max_pool_backward(plain(&grad_y), choice, shape);
+    let wanted = plain::spatial_max_pool_backward::<Flex>(plain(&grad_y), wanted_choice, shape);
     same(Tensor::from_primitive::<Flex>(got), wanted);
 }
 
@@ -173,18 +174,18 @@ fn max_over_time_equals_the_plain_operation_and_gives_ties_to_the_first_frame() 
     let x = (random([2, 3, 9, 4, 5], &device) * 2.0).round().require_grad();
     let y = max_over_time(x.clone());
     let wanted = x.clone().max_dim(2);
-    let by_y = random([2, 3, 1, 4, 5], &device);
-    let grads = (y.clone() * by_y.clone().squeeze_dim(2)).sum().backward();
-    let wanted_grads = (wanted.clone() * by_y).sum().backward();
+    let grad_y = random([2, 3, 1, 4, 5], &device);
+    let grads = (y.clone() * grad_y.clone().squeeze_dim(2)).sum().backward();
+    let wanted_grads = (wanted.clone() * grad_y).sum().backward();
     same(y.unsqueeze_dim(2), plain(&wanted));
     let (got, want) = (x.grad(&grads).unwrap(), x.grad(&wanted_grads).unwrap());
     assert_eq!(got.to_data(), want.to_data());
 
     let shape = [2, 3, 9, 4, 5];
-    let by_y = plain(&random([2, 3, 1, 4, 5], &test_device()));
+    let grad_y = plain(&random([2, 3, 1, 4, 5], &test_device()));
     let (_, frames) = plain::max_over_time::<Flex>(plain(&x));
-    let defaults = plain::max_over_time_backward::<Flex>(by_y.clone(), frames, shape);
+    let defaults = plain::max_over_time_backward::<Flex>(grad_y.clone(), frames, shape);
     let (_, frames) = Flex::max_over_time_with_frames(plain(&x));
-    let fused = Flex::max_over_time_backward(by_y, frames, shape);
+    let fused = Flex::max_over_time_backward(grad_y, frames, shape);
     same(Tensor::from_primitive::<Flex>(fused), defaults);
 }

@@ -1,9 +1,11 @@
-//! Settings of a run: a preset, then a configuration file, then `--set`, each over the one before.
+//! Settings of a run: a preset, then a configuration file, then assignments; each one overrides the
+//! ones before it.
 
 mod error;
 mod model;
 pub mod presets;
 mod recipes;
+mod requirement;
 mod train;
 
 use std::path::Path;
@@ -12,16 +14,16 @@ use gait_support::nearest;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub use error::SettingsError;
-pub(crate) use error::invalid;
-use error::syntax;
+pub(crate) use error::one_line;
+pub use error::{SettingsError, SyntaxError};
 pub use model::*;
+pub use requirement::{MaskUnit, Requirement};
 pub use train::*;
 
 /// The largest seed: TOML has no larger integers.
 pub const LARGEST_SEED: u64 = i64::MAX as u64;
 
-/// Everything that a run is made of.
+/// Everything that defines a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -33,7 +35,7 @@ pub struct Settings {
     pub train: TrainSettings,
 }
 
-/// What a configuration starts from that names no preset.
+/// The preset of a configuration that names none.
 const DEFAULT_PRESET: &str = "paper-small";
 
 impl Settings {
@@ -44,10 +46,10 @@ impl Settings {
     pub fn preset(name: &str) -> Result<Self, SettingsError> {
         let model = presets::model(name)?;
         let base = Self { preset: name.into(), model, train: TrainSettings::default() };
-        base.overlay(&recipes::of_preset(name)?, name)
+        base.overlay(&recipes::for_preset(name)?, name)
     }
 
-    /// A recipe that comes with the program: a file of `configs/` by its name without the ending.
+    /// A built-in recipe: a file of `configs/`, by its name without the extension.
     ///
     /// # Errors
     /// An unknown name; the message gives the nearest one.
@@ -58,7 +60,7 @@ impl Settings {
     /// A preset, then a configuration, then assignments `key=value`.
     ///
     /// The configuration is a file or the name of a [`Settings::recipe`]. It may name its preset
-    /// itself (`preset = "..."`); without any, `paper-small`.
+    /// itself (`preset = "..."`). The default preset is `paper-small`.
     ///
     /// # Errors
     /// An unknown preset or key, a value of the wrong type or out of range, an unreadable file.
@@ -76,7 +78,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// What the text of a configuration file says, over its preset.
+    /// The text of a configuration file over its preset; `place` names it in errors.
     ///
     /// # Errors
     /// As [`Settings::assemble`].
@@ -86,7 +88,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A table over the named preset, else over the one that it names itself.
+    /// A table over `preset`, or else over the preset that the table names.
     fn over_preset(
         preset: Option<&str>,
         mut table: Table,
@@ -95,8 +97,8 @@ impl Settings {
         let named = match table.remove("preset") {
             Some(Value::String(name)) => Some(name),
             Some(other) => {
-                let mend = format!("write the name of a preset, as \"{DEFAULT_PRESET}\"");
-                return Err(syntax(place, &format!("preset = {other} is no name; {mend}")));
+                let source = SyntaxError::PresetIsNotAName(other.to_string());
+                return Err(SettingsError::syntax(place, source));
             }
             None => None,
         };
@@ -110,17 +112,17 @@ impl Settings {
     /// An unknown key or a value of the wrong type.
     pub fn assign(self, assignments: &[String]) -> Result<Self, SettingsError> {
         assignments.iter().try_fold(self, |settings, assignment| {
-            let place = format!("--set {assignment}");
-            settings.overlay(&parse_assignment(assignment)?, &place)
+            settings.overlay(&parse_assignment(assignment)?, assignment)
         })
     }
 
-    /// Reads settings that [`Settings::to_toml`] wrote.
+    /// Reads settings that [`Settings::to_toml`] wrote; `place` names the text in errors.
     ///
     /// # Errors
     /// Text that is not TOML, an unknown key, a value that cannot be used.
     pub fn from_toml(text: &str, place: &str) -> Result<Self, SettingsError> {
-        let settings: Self = toml::from_str(text).map_err(|e| syntax(place, &e.to_string()))?;
+        let settings: Self =
+            toml::from_str(text).map_err(|error| SettingsError::toml(place, error))?;
         settings.check()?;
         Ok(settings)
     }
@@ -131,7 +133,7 @@ impl Settings {
     /// A seed beyond [`LARGEST_SEED`].
     pub fn to_toml(&self) -> Result<String, SettingsError> {
         self.check_seeds()?;
-        toml::to_string(self).map_err(|e| syntax("settings", &e.to_string()))
+        toml::to_string(self).map_err(SettingsError::unwritable)
     }
 
     /// Checks every value.
@@ -147,7 +149,10 @@ impl Settings {
     fn check_seeds(&self) -> Result<(), SettingsError> {
         let seeds = [("train.seed", self.train.seed), ("model.local.seed", self.model.local.seed)];
         match seeds.into_iter().find(|(_, seed)| *seed > LARGEST_SEED) {
-            Some((key, seed)) => Err(invalid(key, seed, &format!("give 0 to {LARGEST_SEED}"))),
+            Some((key, seed)) => {
+                let allowed = Requirement::Between { least: 0, most: LARGEST_SEED };
+                Err(SettingsError::invalid(key, seed, allowed))
+            }
             None => Ok(()),
         }
     }
@@ -158,50 +163,54 @@ impl Settings {
     /// A seed beyond [`LARGEST_SEED`].
     pub(crate) fn to_table(&self) -> Result<Table, SettingsError> {
         self.check_seeds()?;
-        Table::try_from(self).map_err(|e| syntax("settings", &e.to_string()))
+        Table::try_from(self).map_err(SettingsError::unwritable)
     }
 
-    /// These settings with those of a table over them, unchecked; `place` names it in messages.
+    /// These settings overridden by those of a table, unchecked; `place` names it in errors.
     pub(crate) fn overlay(&self, table: &Table, place: &str) -> Result<Self, SettingsError> {
         if let Some(preset) = table.get("preset") {
-            let mend = "a network is not renamed; give --preset, or the key in a file of --config";
-            return Err(invalid("preset", preset, mend));
+            return Err(SettingsError::FixedPreset { preset: preset.to_string() });
         }
         let mut whole = self.to_table()?;
         let known = dotted_keys(&whole, "");
         merge(&mut whole, table, "", &known)?;
-        Value::Table(whole).try_into().map_err(|e: toml::de::Error| syntax(place, &e.to_string()))
+        Value::Table(whole).try_into().map_err(|error| SettingsError::toml(place, error))
     }
 }
 
 fn parse_table(text: &str, place: &str) -> Result<Table, SettingsError> {
-    text.parse().map_err(|e: toml::de::Error| syntax(place, &e.to_string()))
+    text.parse().map_err(|error| SettingsError::toml(place, error))
 }
 
-/// Parts of a key; ours have at most three, and what nests without end overflows the stack.
+/// The most parts of a key. Ours have at most three; unbounded nesting would overflow the stack.
 const DEEPEST_KEY: usize = 16;
 
-/// `a.b=value` as a nested table. What is not a TOML value is taken as a string, so that names
-/// need no quotes.
+/// `a.b=value` as a nested table.
 fn parse_assignment(assignment: &str) -> Result<Table, SettingsError> {
-    let place = format!("--set {assignment}");
     let Some((key, value)) = assignment.split_once('=') else {
-        return Err(syntax(&place, "write it as key=value, for instance train.iterations=500"));
+        return Err(SettingsError::syntax(assignment, SyntaxError::NotAnAssignment));
     };
-    let (key, value) = (key.trim(), value.trim());
+    let key = key.trim();
     if key.matches('.').count() >= DEEPEST_KEY {
         return Err(SettingsError::UnknownKey { key: key.into(), nearest: None });
     }
-    let parsed = format!("value = {value}").parse::<Table>().ok();
-    let parsed = parsed.filter(|table| table.len() == 1).and_then(|mut t| t.remove("value"));
-    let mut nested = parsed.unwrap_or_else(|| Value::String(value.into()));
+    let mut nested = parse_value(value.trim());
     for part in key.rsplit('.') {
         nested = Value::Table(Table::from_iter([(part.to_string(), nested)]));
     }
     match nested {
         Value::Table(table) => Ok(table),
-        _ => Err(syntax(&place, "the key is empty")),
+        _ => Err(SettingsError::syntax(assignment, SyntaxError::EmptyKey)),
     }
+}
+
+/// A TOML value. Other text is a string, so that names need no quotes.
+fn parse_value(text: &str) -> Value {
+    let table = format!("value = {text}").parse::<Table>().ok();
+    // More than one entry means that the text itself holds a line break and another key.
+    let single = table.filter(|table| table.len() == 1);
+    let value = single.and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| Value::String(text.into()))
 }
 
 fn merge(
@@ -234,16 +243,10 @@ fn dotted_keys(table: &Table, prefix: &str) -> Vec<String> {
     keys.collect()
 }
 
-/// A message of the TOML library on one line: it draws the source below.
-pub(crate) fn one_line(message: &str) -> String {
-    let lines = message.lines().map(str::trim);
-    let told: Vec<&str> =
-        lines.filter(|l| !l.is_empty() && !l.starts_with('|') && !l.contains(" | ")).collect();
-    told.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
+    use gait_support::full_message;
+
     use super::*;
 
     fn set(assignments: &[&str]) -> Result<Settings, SettingsError> {
@@ -298,7 +301,7 @@ mod tests {
             ("model.channels=64", "model.channels"),
             ("train=5", "train"),
         ] {
-            let message = set(&[typed]).unwrap_err().to_string();
+            let message = full_message(&set(&[typed]).unwrap_err());
             assert!(!message.contains('\n') && message.contains(named), "{message}");
         }
     }
@@ -311,9 +314,10 @@ mod tests {
 
     #[test]
     fn a_preset_is_named_where_settings_start_and_nowhere_else() {
-        let message = set(&["preset=parts-small"]).unwrap_err().to_string();
-        assert!(message.contains("--preset"), "{message}");
-        let message = Settings::from_partial("preset = 5", "a.toml").unwrap_err().to_string();
+        let error = set(&["preset=parts-small"]).unwrap_err();
+        assert!(matches!(error, SettingsError::FixedPreset { .. }), "{error}");
+        assert!(error.to_string().contains("parts-small"), "{error}");
+        let message = full_message(&Settings::from_partial("preset = 5", "a.toml").unwrap_err());
         assert!(message.contains("a.toml") && message.contains("preset = 5"), "{message}");
     }
 
@@ -326,7 +330,7 @@ mod tests {
         settings.train.seed += 1;
         assert!(settings.check().unwrap_err().to_string().contains("train.seed"));
         assert!(settings.to_toml().is_err() && settings.to_table().is_err());
-        let typed = set(&["train.seed=9223372036854775808"]).unwrap_err().to_string();
+        let typed = full_message(&set(&["train.seed=9223372036854775808"]).unwrap_err());
         assert!(typed.contains("train.seed"), "{typed}");
     }
 
@@ -356,5 +360,26 @@ mod tests {
             Settings::assemble(None, Some(&path), &["train.seed=3".to_string()]).unwrap();
         assert_eq!(settings.model, Settings::preset("parts-small").unwrap().model);
         assert_eq!((settings.train.iterations, settings.train.seed), (7, 3));
+    }
+
+    #[test]
+    fn a_file_may_start_with_a_byte_order_mark_but_not_be_utf_16() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        let text = "preset = \"parts-small\"\n[train]\niterations = 7\n";
+        std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        let settings = Settings::assemble(None, Some(&path), &[]).unwrap();
+        assert_eq!(settings.train.iterations, 7);
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for (bytes, named) in [
+            ([&b"\xff\xfe"[..], &little].concat(), "UTF-16"),
+            ([&b"\xfe\xff"[..], &big].concat(), "UTF-16"),
+            (b"seed = \"\xe9\"".to_vec(), "not UTF-8"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let message = full_message(&Settings::assemble(None, Some(&path), &[]).unwrap_err());
+            assert!(message.contains("run.toml") && message.contains(named), "{message}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The network as configuration: every preset and every ablation is a value of [`ModelSettings`].
+//! The network as configuration. Every preset and every ablation is a value of [`ModelSettings`].
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,8 @@ pub struct ModelSettings {
     pub height: usize,
     /// Columns of a silhouette that enters the network.
     pub width: usize,
-    /// What the first stage is made of: global-local layers (paper) or plain convolutions
-    /// (published checkpoints).
+    /// The layers of the first stage: global-local layers (paper) or plain convolutions (published
+    /// checkpoints).
     pub stem: Stem,
     /// Output channels of each stage.
     pub channels: Vec<usize>,
@@ -32,9 +32,9 @@ pub struct ModelSettings {
     /// Strips that the rows of the final map are pooled to, evenly; 0 for one per row.
     #[serde(default)]
     pub strips: usize,
-    /// How the pixels of a strip become one number (Eqn. 8 to 10, Table 6).
+    /// How the pixels of a strip are pooled to one number (Eqn. 8 to 10, Table 6).
     pub spatial_pooling: SpatialPooling,
-    /// Where GeM's exponent `p` starts.
+    /// The initial value of GeM's exponent `p`.
     pub gem_start: f64,
     /// What follows the separate FC layers.
     pub neck: Neck,
@@ -42,7 +42,7 @@ pub struct ModelSettings {
     pub short_sequences: ShortSequences,
 }
 
-/// What the first stage is made of.
+/// The layers of the first stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stem {
@@ -76,7 +76,7 @@ pub enum Branches {
     Local,
 }
 
-/// The local branch: how the map is cut, how the mask is read, and what happens at test.
+/// The local branch: how the map is cut, how masks apply, and what happens at test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalSettings {
@@ -86,9 +86,9 @@ pub struct LocalSettings {
     pub bands: usize,
     /// Share of rows, columns or pixels that a random mask takes; more than 0, less than 1.
     pub ratio: f64,
-    /// How Eqn. 6 is read.
+    /// How Eqn. 6 is interpreted.
     pub reading: Reading,
-    /// What random masks become at test.
+    /// What replaces random masks at test.
     pub at_test: AtTest,
     /// Draws of `at_test = "mean-of-k"`.
     pub draws: usize,
@@ -114,19 +114,20 @@ pub enum Partition {
     Pixel,
 }
 
-/// How Eqn. 6 is read.
+/// How Eqn. 6 is interpreted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reading {
     /// Input and output are restricted to the same region.
     Restrict,
-    /// A leaky ReLU on the convolution of each masked input, then the sum.
+    /// The leaky ReLU of the convolution of each masked input, then the sum.
     Activate,
-    /// Eqn. 6 to the letter, which equals the plain convolution.
+    /// Eqn. 6 literally, which equals the plain convolution: it has no bias, and the masked inputs
+    /// add up to the input.
     Literal,
 }
 
-/// What random masks become at test.
+/// What replaces random masks at test, on which the paper is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AtTest {
@@ -140,7 +141,7 @@ pub enum AtTest {
     Plain,
 }
 
-/// How the pixels of a strip become one number.
+/// How the pixels of a strip are pooled to one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpatialPooling {

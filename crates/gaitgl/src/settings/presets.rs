@@ -1,10 +1,12 @@
-//! The published networks by name (section 4 of docs; tables 1 to 4 of the paper).
+//! The published networks by name: the paper's own (section 4.2), those of the published checkpoints
+//! in OpenGait, and the authors' network for the HID 2020 competition.
 
 use gait_support::nearest;
 
-use crate::settings::{
-    AtTest, Branches, LocalSettings, ModelSettings, Neck, Partition, Pool, Reading, SettingsError,
-    ShortSequences, SpatialPooling, Stem,
+use super::error::SettingsError;
+use super::model::{
+    AtTest, Branches, LocalSettings, ModelSettings, Neck, Partition, Pool, Reading, ShortSequences,
+    SpatialPooling, Stem,
 };
 
 /// The names of all presets.

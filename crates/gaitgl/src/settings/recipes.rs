@@ -1,10 +1,11 @@
-//! Recipes: the files of `configs/`, which come with the program, and those of users.
+//! Recipes: the built-in files of `configs/`, and those of users.
 
 use std::path::Path;
 
+use gait_support::{FileError, nearest};
 use toml::Table;
 
-use super::{SettingsError, nearest, parse_table};
+use super::{SettingsError, SyntaxError, parse_table};
 
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
@@ -27,7 +28,7 @@ builtins![
     "ablation-small",
 ];
 
-/// A configuration by the name of a built-in one or by its path, and what messages call it.
+/// A built-in configuration by its name, or a file by its path; and its name for errors.
 pub(super) fn read(path: &Path) -> Result<(String, Table), SettingsError> {
     let place = path.display().to_string();
     if let Some((_, text)) = BUILTINS.iter().find(|(name, _)| *name == place) {
@@ -39,14 +40,23 @@ pub(super) fn read(path: &Path) -> Result<(String, Table), SettingsError> {
         let nearest = nearest(&place, &known);
         return Err(SettingsError::UnknownRecipe { name: place, nearest, known });
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| SettingsError::Read { path: path.into(), source })?;
-    let table = parse_table(&text, &place)?;
+    let bytes = std::fs::read(path).map_err(|source| FileError::io("read", path, source))?;
+    let text = decode(&bytes).map_err(|source| SettingsError::syntax(&place, source))?;
+    let table = parse_table(text, &place)?;
     Ok((place, table))
 }
 
+/// The bytes of a file as UTF-8 text, without a byte order mark.
+fn decode(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(SyntaxError::Utf16);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| SyntaxError::NotUtf8)?;
+    Ok(text.trim_start_matches('\u{feff}'))
+}
+
 /// The training table of the recipe that a preset was published with.
-pub(super) fn of_preset(preset: &str) -> Result<Table, SettingsError> {
+pub(super) fn for_preset(preset: &str) -> Result<Table, SettingsError> {
     let name = match preset {
         "paper-large" => "ou-mvlp",
         "parts-small" => "casia-b-published",
@@ -65,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_configuration_file_comes_with_the_program() {
+    fn every_configuration_file_is_built_in() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
         let mut files = 0;
         for entry in std::fs::read_dir(folder).unwrap() {

@@ -5,7 +5,7 @@ use std::fmt;
 pub use gait_data::BatchSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{SettingsError, invalid};
+use super::{Requirement, SettingsError};
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct TrainSettings {
     pub iterations: u64,
     /// Seed of everything random: the start, the batches, the masks.
     pub seed: u64,
-    /// What the convolutions compute in.
+    /// The number type in which the convolutions compute.
     #[serde(default)]
     pub precision: Precision,
     /// The optimiser.
@@ -50,13 +50,13 @@ pub struct TrainSettings {
     pub loss: LossSettings,
 }
 
-/// All 50 of CASIA-B, and of the thousands of OU-MVLP and GREW so many that a test takes minutes,
-/// not hours.
+/// More than the 50 test subjects of CASIA-B, and few enough of the thousands in OU-MVLP and GREW
+/// that a test takes minutes, not hours.
 fn some_subjects() -> usize {
     100
 }
 
-/// What the convolutions of a training step compute in; all else is f32.
+/// The number type in which the convolutions of a training step compute; all else is f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
@@ -138,6 +138,37 @@ impl TrainSettings {
     /// # Errors
     /// Names the first key whose value cannot be used.
     pub fn check(&self) -> Result<(), SettingsError> {
+        self.check_counts()?;
+        let momentum_and_smoothing = [
+            ("train.momentum", self.momentum),
+            ("train.loss.label_smoothing", self.loss.label_smoothing),
+        ];
+        for (key, value) in momentum_and_smoothing {
+            if !(0.0..1.0).contains(&value) {
+                return Err(SettingsError::invalid(key, value, Requirement::BelowOne));
+            }
+        }
+        let not_negative =
+            [("train.weight_decay", self.weight_decay), ("train.loss.margin", self.loss.margin)];
+        for (key, value) in not_negative {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(SettingsError::invalid(key, value, Requirement::NotNegative));
+            }
+        }
+        let above_zero = [
+            ("train.learning_rate", self.learning_rate),
+            ("train.decay", self.decay),
+            ("train.loss.logit_scale", self.loss.logit_scale),
+        ];
+        for (key, value) in above_zero {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(SettingsError::invalid(key, value, Requirement::Positive));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self) -> Result<(), SettingsError> {
         let positive = [
             ("train.iterations", self.iterations),
             ("train.checkpoint_every", self.checkpoint_every),
@@ -148,39 +179,13 @@ impl TrainSettings {
         ];
         for (key, value) in positive {
             if value == 0 {
-                return Err(invalid(key, "0", "give 1 or more"));
+                return Err(SettingsError::invalid(key, value, Requirement::AtLeast(1)));
             }
         }
-        if self.batch.subjects < 2 {
-            let mend = "give 2 or more: a triplet needs two identities";
-            return Err(invalid("train.batch.subjects", self.batch.subjects, mend));
-        }
-        let not_negative = [
-            ("train.weight_decay", self.weight_decay),
-            ("train.momentum", self.momentum),
-            ("train.loss.margin", self.loss.margin),
-        ];
-        for (key, value) in not_negative {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(invalid(key, value, "give a number of 0 or more"));
-            }
-        }
-        let above_zero = [
-            ("train.learning_rate", self.learning_rate),
-            ("train.decay", self.decay),
-            ("train.loss.logit_scale", self.loss.logit_scale),
-        ];
-        for (key, value) in above_zero {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(invalid(key, value, "give a number above 0"));
-            }
-        }
-        if !(0.0..1.0).contains(&self.loss.label_smoothing) {
-            let mend = "give a number of 0 or more and less than 1";
-            return Err(invalid("train.loss.label_smoothing", self.loss.label_smoothing, mend));
-        }
-        if self.momentum >= 1.0 {
-            return Err(invalid("train.momentum", self.momentum, "give a number below 1"));
+        let subjects = self.batch.subjects;
+        if subjects < 2 {
+            let requirement = Requirement::TwoSubjects;
+            return Err(SettingsError::invalid("train.batch.subjects", subjects, requirement));
         }
         Ok(())
     }

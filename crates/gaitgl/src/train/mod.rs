@@ -21,7 +21,7 @@ use crate::loss::{self, LossError};
 use crate::mask::Regions;
 use crate::net::{Evaluator, GaitGl, ModelError, Output};
 use crate::run::RunError;
-use crate::settings::{LossSettings, Precision, Settings, invalid};
+use crate::settings::{LossSettings, Precision, Requirement, Settings, SettingsError};
 use crate::weights::Weights;
 
 /// Training that cannot go on.
@@ -144,7 +144,7 @@ impl Trainer {
         check_precision(&settings, device)?;
         let Checkpoint { subjects, iteration, weights, .. } = checkpoint;
         let device = device.clone().autodiff();
-        let network = GaitGl::of_tensors(&settings.model, subjects.len(), &device, &weights)?;
+        let network = GaitGl::from_tensors(&settings.model, subjects.len(), &device, &weights)?;
         let state = checkpoint.optimizer.ok_or_else(|| {
             TrainError::Optimizer("it was written without the optimiser's state".into())
         })?;
@@ -291,8 +291,8 @@ fn check_precision(settings: &Settings, device: &Device) -> Result<(), ModelErro
     if precision.runs_on(device) {
         return Ok(());
     }
-    let mend = format!("{} does not compute in it; give f32", device::describe(device));
-    Err(invalid("train.precision", precision, &mend).into())
+    let requirement = Requirement::SupportedBy { device: device::describe(device) };
+    Err(SettingsError::invalid("train.precision", precision, requirement).into())
 }
 
 fn scalar(value: &Tensor<1>) -> f64 {
@@ -302,7 +302,7 @@ fn scalar(value: &Tensor<1>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::tests::small;
     use crate::settings::Optimizer;
     use crate::weights::Weights;

@@ -1,9 +1,10 @@
-use gaitgl::device::test_device;
+use gait_support::full_message;
 use gaitgl::exchange::{Exported, ImportOptions, export, import};
 use gaitgl::net::GaitGl;
 use gaitgl::settings::{AtTest, ModelSettings, Partition, Settings};
 use safetensors::{Dtype, SafeTensors};
 
+use crate::testing::test_device;
 use crate::{Checkpoint, imported};
 
 fn paper() -> Checkpoint {
@@ -16,19 +17,29 @@ fn paper() -> Checkpoint {
     Checkpoint { settings, subjects, iteration: 9, score: None, weights, optimizer: None }
 }
 
-#[test]
-fn what_is_exported_for_pytorch_is_imported_again() {
+fn check_round_trip(extension: &str) {
     let folder = tempfile::tempdir().unwrap();
     let files = ["parts-small.pt", "parts-large.pt", "parts-large-bnneck.pt", "hid-2020.ptm"];
     let checkpoints = files.map(|file| imported(file).checkpoint).into_iter().chain([paper()]);
     for checkpoint in checkpoints {
-        let path = folder.path().join("new/out.pt");
+        let path = folder.path().join("new/out").with_extension(extension);
         export(&checkpoint, &path).unwrap();
         let again = import(&path, &ImportOptions::default()).unwrap().checkpoint;
         assert_eq!(again.weights, checkpoint.weights);
         assert_eq!(again.settings.model, checkpoint.settings.model);
+        assert_eq!(again.subjects, checkpoint.subjects);
         assert_eq!(again.iteration, checkpoint.iteration);
     }
+}
+
+#[test]
+fn what_is_exported_for_pytorch_is_imported_again() {
+    check_round_trip("pt");
+}
+
+#[test]
+fn exported_safetensors_are_imported_again() {
+    check_round_trip("safetensors");
 }
 
 #[test]
@@ -84,9 +95,9 @@ fn a_checkpoint_whose_tensors_do_not_fit_is_not_exported() {
     let path = folder.path().join("out.onnx");
     let mut checkpoint = paper();
     checkpoint.weights.remove("head.fc.weight");
-    let message = export(&checkpoint, &path).unwrap_err().to_string();
+    let message = full_message(&export(&checkpoint, &path).unwrap_err());
     assert!(message.contains("head.fc.weight"), "{message}");
-    let message = export(&paper(), &folder.path().join("a.bin")).unwrap_err().to_string();
+    let message = full_message(&export(&paper(), &folder.path().join("a.bin")).unwrap_err());
     assert!(message.contains(".onnx"), "{message}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -1,12 +1,13 @@
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Tensor};
-use gaitgl::device::test_device;
+use gait_support::full_message;
 use gaitgl::exchange::{ImportOptions, import, import_bytes};
 use gaitgl::net::published_names;
 use gaitgl::settings::{Optimizer, Settings};
 use gaitgl::train::Trainer;
 
+use crate::testing::test_device;
 use crate::{
     Checkpoint, check_close, check_embeddings, embedded, fixture, golden, golden_of, imported,
 };
@@ -68,24 +69,24 @@ fn a_compiled_network_of_more_rows_than_strips_is_pytorchs() {
     }
     let one_row_each = with(None).unwrap().checkpoint.settings.model;
     assert_eq!((one_row_each.height, one_row_each.strips), (16, 16));
-    let error = with(Some(24)).unwrap_err().to_string();
+    let error = full_message(&with(Some(24)).unwrap_err());
     assert!(error.contains("model.strips = 16") && error.contains("24 rows"), "{error}");
 }
 
 #[test]
-fn settings_that_no_tensor_shows_are_told_and_may_be_given() {
+fn settings_that_the_tensors_do_not_show_are_reported_and_may_be_set() {
     let with = |set: &[&str]| {
         let set = set.iter().map(|s| s.to_string()).collect();
         import(&fixture("parts-small.pt"), &ImportOptions { set, ..ImportOptions::default() })
     };
-    let told = with(&[]).unwrap().assumed;
+    let assumed = with(&[]).unwrap().assumed;
     let bands = ["model.local.partition = \"bands\"", "model.local.bands = 8"];
-    assert_eq!(told[..2], ["model.height = 16", "model.width = 11"]);
-    assert_eq!(told[2..], bands);
+    assert_eq!(assumed[..2], ["model.height = 16", "model.width = 11"]);
+    assert_eq!(assumed[2..], bands);
     let given = with(&["model.local.bands=4"]).unwrap();
     assert_eq!(given.checkpoint.settings.model.local.bands, 4);
     assert!(with(&["model.local.bands=400"]).is_err());
-    let error = with(&["model.lta_kernel=[3,3,3]"]).unwrap_err().to_string();
+    let error = full_message(&with(&["model.lta_kernel=[3,3,3]"]).unwrap_err());
     assert!(
         error.contains("LTA.0.conv3d.weight is 3x3x3x1x1, the network has 3x3x3x3x3"),
         "{error}"
@@ -99,8 +100,8 @@ fn a_rate_without_milestones_stays_and_says_why() {
     assert_eq!((recipe.learning_rate, recipe.milestones), (5e-4, Vec::new()));
     let why = got.constant_rate.unwrap();
     assert_eq!(
-        why,
-        "its scheduler is no MultiStepLR (it has step_size, gamma, base_lrs, last_epoch)"
+        why.to_string(),
+        "its scheduler is not a MultiStepLR (it has step_size, gamma, base_lrs, last_epoch)"
     );
     assert_eq!(imported("parts-small-adam.pt").constant_rate, None);
 }
@@ -126,7 +127,7 @@ fn legacy_storages_are_little_endian_on_every_machine() {
 fn an_optimiser_that_maximises_is_left_out() {
     let bytes = patched("parts-large-bnneck.pt", "maximize", 0x88);
     let got = import_bytes(&fixture("x.pt"), bytes, &ImportOptions::default()).unwrap();
-    assert_eq!(got.without_optimizer.unwrap(), "it maximises the loss");
+    assert_eq!(got.without_optimizer.unwrap().to_string(), "it maximises the loss");
     assert_eq!(got.checkpoint.optimizer, None);
 }
 
@@ -144,13 +145,13 @@ fn a_network_without_classes_serves_any_subjects() {
 #[test]
 fn the_recipe_comes_from_optimiser_and_scheduler() {
     let adam = imported("parts-small-adam.pt");
-    assert_eq!(adam.without_optimizer, None);
+    assert!(adam.without_optimizer.is_none());
     let recipe = adam.checkpoint.settings.train;
     assert_eq!(recipe.optimizer, Optimizer::Adam);
     assert_eq!((recipe.learning_rate, recipe.weight_decay, recipe.decay), (1e-3, 5e-4, 0.5));
     assert_eq!(recipe.milestones, [2, 70, 70]);
     let sgd = imported("parts-large-bnneck.pt");
-    assert_eq!(sgd.without_optimizer, None);
+    assert!(sgd.without_optimizer.is_none());
     let recipe = sgd.checkpoint.settings.train;
     assert_eq!(recipe.optimizer, Optimizer::Sgd);
     assert_eq!((recipe.momentum, recipe.milestones), (0.9, vec![150]));
@@ -223,7 +224,7 @@ fn another_network_than_the_preset_is_refused_with_every_tensor() {
         &ImportOptions { preset: Some("parts-small".into()), ..ImportOptions::default() },
     )
     .unwrap_err();
-    let message = error.to_string();
+    let message = full_message(&error);
     for part in [
         "hid-2020.ptm does not hold the network parts-small",
         "HPP.p (1) is missing",
@@ -247,6 +248,6 @@ fn subjects_name_the_classes_and_may_be_fewer() {
     assert!(fewer.trained_on(&names[..4]));
     assert!(!fewer.trained_on(&names[..5]) && !fewer.trained_on(&names[1..5]));
     assert!(!fewer.trained_on(&names[..3]), "d is a subject that the set does not have");
-    let error = with(6).unwrap_err().to_string();
+    let error = full_message(&with(6).unwrap_err());
     assert!(error.contains("5 classes for the data set's 6 training subjects"), "{error}");
 }

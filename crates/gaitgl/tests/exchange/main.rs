@@ -7,14 +7,19 @@ mod damage;
 mod exports;
 mod imports;
 mod onnx_file;
+#[path = "../../src/device/testing.rs"]
+#[expect(dead_code, reason = "the golden tests need all of it")]
+mod testing;
 
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::device::test_device;
+use gaitgl::device::{DeviceChoice, cpu};
 use gaitgl::exchange::{ImportOptions, Imported, import};
 use safetensors::SafeTensors;
+
+use crate::testing::test_device;
 
 fn fixture(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/exchange/fixtures", name].iter().collect()

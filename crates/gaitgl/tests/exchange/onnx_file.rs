@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use gaitgl::device::test_device;
+use gait_support::full_message;
 use gaitgl::exchange::export;
 use gaitgl::net::GaitGl;
 use gaitgl::settings::presets;
 use gaitgl::settings::{AtTest, Settings};
 
 use crate::Checkpoint;
+use crate::testing::test_device;
 
 fn checkpoint(preset: &str, change: impl Fn(&mut Settings)) -> Checkpoint {
     let mut settings = Settings::preset(preset).unwrap();
@@ -25,7 +26,7 @@ fn checkpoint(preset: &str, change: impl Fn(&mut Settings)) -> Checkpoint {
 fn exported(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.onnx");
-    export(checkpoint, &path).map_err(|e| e.to_string())?;
+    export(checkpoint, &path).map_err(|error| full_message(&error))?;
     Ok(std::fs::read(&path).unwrap())
 }
 

@@ -1,10 +1,11 @@
 //! Golden tensors and their comparison.
 
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
-use gaitgl::device::{test_device, test_tolerance};
 use gaitgl::mask::Regions;
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
+
+use crate::testing::{test_device, test_tolerance};
 
 /// Largest difference on the CPU in the forward direction, relative to the largest golden value.
 pub const FORWARD: f32 = 1e-4;

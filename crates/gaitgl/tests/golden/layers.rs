@@ -1,6 +1,5 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
-use gaitgl::device::test_device;
 use gaitgl::net::{
     BatchNormConfig, ConvConfig, GlobalLocalConfig, Init, SeparateFcConfig, StripPoolingConfig,
 };
@@ -8,6 +7,7 @@ use gaitgl::region_conv3d::{Join, RegionConv, region_conv3d, spatial_max_pool};
 use gaitgl::settings::{Branches, Precision, Reading, SpatialPooling};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
+use crate::testing::test_device;
 
 fn init() -> Init {
     Init::new(1, &test_device().autodiff())

@@ -1,8 +1,8 @@
 use burn::tensor::Tensor;
-use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, strip_distances, triplet_batch_all};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
+use crate::testing::test_device;
 
 fn check(golden: &Fixture, name: &str, input: (&str, &Tensor<3>), loss: &Tensor<1>) {
     let value: f32 = loss.clone().into_scalar();

@@ -7,9 +7,13 @@
     reason = "a test may panic and say its figures"
 )]
 
+use gaitgl::device::{DeviceChoice, cpu};
+
 mod fixture;
 mod layers;
 mod losses;
 mod names;
 mod networks;
+#[path = "../../src/device/testing.rs"]
+mod testing;
 mod training;

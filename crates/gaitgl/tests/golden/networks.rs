@@ -1,6 +1,5 @@
 use burn::module::ParamId;
 use burn::optim::GradientsParams;
-use gaitgl::device::test_device;
 use gaitgl::loss::{cross_entropy, triplet_batch_all};
 use gaitgl::mask::Regions;
 use gaitgl::net::GaitGl;
@@ -10,6 +9,7 @@ use gaitgl::weights::{Weight, Weights};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture, frames};
 use crate::names::{named, weights};
+use crate::testing::test_device;
 
 fn settings(preset: &str) -> ModelSettings {
     let mut settings = presets::model(preset).unwrap();

@@ -1,4 +1,4 @@
-//! An ONNX graph in the making (onnx.proto, IR version 8, operators of opset 17).
+//! Builds an ONNX graph (onnx.proto, IR version 8, operators of opset 17).
 
 use super::protobuf::Message;
 use crate::weights::little_endian;
@@ -12,7 +12,7 @@ const FLOAT: u64 = 1;
 const INT64: u64 = 7;
 
 /// The name of a tensor in the graph.
-pub type Name = String;
+pub type TensorName = String;
 
 /// An attribute of a node.
 pub enum Attribute<'a> {
@@ -25,14 +25,14 @@ pub enum Attribute<'a> {
 }
 
 /// A size of an input or output.
-pub enum Size<'a> {
+pub enum AxisSize<'a> {
     /// Always the same.
     Fixed(usize),
     /// Given by the data, and named.
     Free(&'a str),
 }
 
-/// Nodes and the tensors that they start from.
+/// Nodes, constants, inputs and outputs.
 #[derive(Default)]
 pub struct Graph {
     nodes: Vec<Message>,
@@ -43,53 +43,53 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// A node with one output, whose name it gives.
+    /// Adds a node and returns the name of its output.
     pub fn node(
         &mut self,
         operator: &str,
         inputs: &[&str],
         attributes: &[(&str, Attribute)],
-    ) -> Name {
+    ) -> TensorName {
         self.nodes(operator, inputs, attributes, 1).swap_remove(0)
     }
 
-    /// A node with several outputs.
+    /// Adds a node and returns the names of its outputs.
     pub fn nodes(
         &mut self,
         operator: &str,
         inputs: &[&str],
         attributes: &[(&str, Attribute)],
         outputs: usize,
-    ) -> Vec<Name> {
-        let names: Vec<Name> = (0..outputs).map(|_| self.fresh(operator)).collect();
+    ) -> Vec<TensorName> {
+        let names: Vec<TensorName> = (0..outputs).map(|_| self.fresh(operator)).collect();
         self.push(operator, inputs, attributes, &names);
         names
     }
 
-    /// A node whose output is an output of the graph.
-    pub fn result(&mut self, operator: &str, input: &str, name: &str, shape: &[Size]) {
+    /// Adds a node whose output is an output of the graph.
+    pub fn result(&mut self, operator: &str, input: &str, name: &str, shape: &[AxisSize]) {
         self.push(operator, &[input], &[], &[name.to_string()]);
         self.ends.push((12, end(name, shape)));
     }
 
-    /// An input of the graph, float32.
-    pub fn input(&mut self, name: &str, shape: &[Size]) {
+    /// Adds an input of the graph, float32.
+    pub fn input(&mut self, name: &str, shape: &[AxisSize]) {
         self.ends.push((11, end(name, shape)));
     }
 
-    /// A constant tensor, float32.
-    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Name {
+    /// Adds a constant tensor, float32.
+    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> TensorName {
         self.constant(name, FLOAT, shape, &little_endian(values))
     }
 
-    /// A constant tensor, int64.
-    pub fn integers(&mut self, name: &str, shape: &[usize], values: &[usize]) -> Name {
+    /// Adds a constant tensor, int64.
+    pub fn integers(&mut self, name: &str, shape: &[usize], values: &[usize]) -> TensorName {
         let bytes: Vec<u8> =
             values.iter().flat_map(|value| (*value as u64).to_le_bytes()).collect();
         self.constant(name, INT64, shape, &bytes)
     }
 
-    /// The file, with remarks under their names.
+    /// The bytes of the file, with `remarks` as metadata.
     pub fn into_model(self, remarks: &[(&str, String)]) -> Vec<u8> {
         let mut graph = Message::default();
         for node in &self.nodes {
@@ -115,7 +115,7 @@ impl Graph {
         model.into_bytes()
     }
 
-    fn fresh(&mut self, operator: &str) -> Name {
+    fn fresh(&mut self, operator: &str) -> TensorName {
         self.count += 1;
         format!("{operator}_{}", self.count)
     }
@@ -125,7 +125,7 @@ impl Graph {
         operator: &str,
         inputs: &[&str],
         attributes: &[(&str, Attribute)],
-        outputs: &[Name],
+        outputs: &[TensorName],
     ) {
         let mut node = Message::default();
         for input in inputs {
@@ -134,7 +134,7 @@ impl Graph {
         for output in outputs {
             node = node.text(2, output);
         }
-        // A node is called as its first output.
+        // A node is named after its first output.
         node = node.text(3, &outputs[0]).text(4, operator);
         for (name, value) in attributes {
             node = node.message(5, &attribute(name, value));
@@ -142,7 +142,7 @@ impl Graph {
         self.nodes.push(node);
     }
 
-    fn constant(&mut self, name: &str, kind: u64, shape: &[usize], bytes: &[u8]) -> Name {
+    fn constant(&mut self, name: &str, kind: u64, shape: &[usize], bytes: &[u8]) -> TensorName {
         let mut tensor = Message::default();
         for &size in shape {
             tensor = tensor.integer(1, size as u64);
@@ -165,11 +165,11 @@ fn attribute(name: &str, value: &Attribute) -> Message {
 }
 
 /// The name, type and shape of an input or output.
-fn end(name: &str, shape: &[Size]) -> Message {
+fn end(name: &str, shape: &[AxisSize]) -> Message {
     let shape = shape.iter().fold(Message::default(), |shape, size| {
         let dimension = match size {
-            Size::Fixed(size) => Message::default().integer(1, *size as u64),
-            Size::Free(name) => Message::default().text(2, name),
+            AxisSize::Fixed(size) => Message::default().integer(1, *size as u64),
+            AxisSize::Free(name) => Message::default().text(2, name),
         };
         shape.message(1, &dimension)
     });

@@ -4,6 +4,7 @@
 mod graph;
 mod protobuf;
 
+use super::ExportFault;
 use crate::checkpoint::Checkpoint;
 use crate::mask::{self, Regions};
 use crate::net::batch_norm::EPSILON;
@@ -12,36 +13,40 @@ use crate::net::strip_pooling::FLOOR;
 use crate::region_conv3d::{Join, SLOPE};
 use crate::settings::{AtTest, Branches, ModelSettings, Neck, Partition, Reading, SpatialPooling};
 use crate::weights::{Weight, Weights};
-use graph::{Attribute, Graph, Name, Size};
+use graph::{Attribute, AxisSize, Graph, TensorName};
 
 /// The input and the output.
 const INPUT: &str = "silhouettes";
 const OUTPUT: &str = "embedding";
 
-/// The bytes of the file. The checkpoint's tensors are those of its settings.
+/// The bytes of the file. The caller has checked that the tensors are those of the settings.
 ///
 /// # Errors
-/// Why this network has no such form.
-pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
+/// A network that no ONNX file can hold.
+pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, ExportFault> {
     let settings = &checkpoint.settings.model;
-    let mut network =
-        Network { settings, weights: &checkpoint.weights, graph: Graph::default(), masked: 0 };
+    let mut network = Exporter {
+        settings,
+        weights: &checkpoint.weights,
+        graph: Graph::default(),
+        global_local_layers: 0,
+    };
     let [channels, strips] = plan::strips(settings);
     let clips = [
-        Size::Free("n"),
-        Size::Fixed(1),
-        Size::Free("t"),
-        Size::Fixed(settings.height),
-        Size::Fixed(settings.width),
+        AxisSize::Free("n"),
+        AxisSize::Fixed(1),
+        AxisSize::Free("t"),
+        AxisSize::Fixed(settings.height),
+        AxisSize::Fixed(settings.width),
     ];
     network.graph.input(INPUT, &clips);
     let mut x = network.lengthened();
     for plan in plan::layers(settings) {
         x = network.layer(&plan, &x)?;
     }
-    let strips_of = network.pooled(&x)?;
-    let embedding = network.head(&strips_of)?;
-    let shape = [Size::Free("n"), Size::Fixed(channels), Size::Fixed(strips)];
+    let pooled = network.pooled(&x)?;
+    let embedding = network.head(&pooled)?;
+    let shape = [AxisSize::Free("n"), AxisSize::Fixed(channels), AxisSize::Fixed(strips)];
     let mut graph = network.graph;
     graph.result("Identity", &embedding, OUTPUT, &shape);
     let remarks = [
@@ -51,36 +56,37 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
     Ok(graph.into_model(&remarks))
 }
 
-struct Network<'c> {
+/// Writes a network into a graph, layer by layer.
+struct Exporter<'c> {
     settings: &'c ModelSettings,
     weights: &'c Weights,
     graph: Graph,
     /// Global-local layers so far: each draws its own mask.
-    masked: usize,
+    global_local_layers: usize,
 }
 
 /// What restricts the local branch of a layer at test.
-enum Local {
+enum Restriction {
     /// Nothing.
     Plain,
-    /// The taps are weighed.
+    /// Each tap has a weight.
     Weighed(Vec<f32>),
-    /// Its regions.
+    /// No tap crosses a region.
     Regions(Regions),
 }
 
-impl Network<'_> {
-    fn weight(&self, name: &str) -> Result<&Weight, String> {
-        self.weights.get(name).ok_or_else(|| format!("the checkpoint lacks {name}"))
+impl Exporter<'_> {
+    fn weight(&self, name: &str) -> Result<&Weight, ExportFault> {
+        self.weights.get(name).ok_or_else(|| ExportFault::Missing(name.into()))
     }
 
-    fn constant(&mut self, name: &str) -> Result<Name, String> {
+    fn constant(&mut self, name: &str) -> Result<TensorName, ExportFault> {
         let Weight { shape, values } = self.weight(name)?.clone();
         Ok(self.graph.floats(name, &shape, &values))
     }
 
     /// Frame `place % t` at every place of a sequence as long as the network needs.
-    fn lengthened(&mut self) -> Name {
+    fn lengthened(&mut self) -> TensorName {
         let settings = self.settings;
         // From here on every sequence keeps its length.
         let longest = plan::fewest_frames(settings).max(4);
@@ -101,7 +107,7 @@ impl Network<'_> {
         graph.node("Gather", &[INPUT, &order], &[("axis", Attribute::Integer(2))])
     }
 
-    fn layer(&mut self, plan: &LayerPlan, x: &str) -> Result<Name, String> {
+    fn layer(&mut self, plan: &LayerPlan, x: &str) -> Result<TensorName, ExportFault> {
         match plan.kind {
             LayerKind::Conv | LayerKind::Lta(..) => {
                 let weight = self.constant(&format!("{}.weight", plan.name))?;
@@ -117,7 +123,12 @@ impl Network<'_> {
         }
     }
 
-    fn global_local(&mut self, plan: &LayerPlan, x: &str, join: Join) -> Result<Name, String> {
+    fn global_local(
+        &mut self,
+        plan: &LayerPlan,
+        x: &str,
+        join: Join,
+    ) -> Result<TensorName, ExportFault> {
         let mut branches = Vec::new();
         if self.settings.branches != Branches::Local {
             let weight = self.constant(&format!("{}.global", plan.name))?;
@@ -128,7 +139,7 @@ impl Network<'_> {
             let y = self.local(plan, x)?;
             branches.push(self.leaky(&y));
         }
-        self.masked += 1;
+        self.global_local_layers += 1;
         match branches.as_slice() {
             [global, local] => {
                 let both = [global.as_str(), local.as_str()];
@@ -137,26 +148,26 @@ impl Network<'_> {
                     Join::Stack => self.stack(&both),
                 })
             }
-            _ => branches.pop().ok_or_else(|| format!("{} has no branch", plan.name)),
+            _ => branches.pop().ok_or_else(|| ExportFault::Missing(plan.name.clone())),
         }
     }
 
     /// The local branch before its leaky ReLU.
-    fn local(&mut self, plan: &LayerPlan, x: &str) -> Result<Name, String> {
+    fn local(&mut self, plan: &LayerPlan, x: &str) -> Result<TensorName, ExportFault> {
         let name = format!("{}.local", plan.name);
-        match self.local_at_test(plan)? {
-            Local::Plain => {
+        match self.restriction(plan)? {
+            Restriction::Plain => {
                 let weight = self.constant(&name)?;
                 Ok(self.conv(plan, x, &weight))
             }
-            Local::Weighed(taps) => {
+            Restriction::Weighed(taps) => {
                 let Weight { shape, mut values } = self.weight(&name)?.clone();
                 let taps = taps.iter().cycle();
                 values.iter_mut().zip(taps).for_each(|(value, tap)| *value *= tap);
                 let weight = self.graph.floats(&name, &shape, &values);
                 Ok(self.conv(plan, x, &weight))
             }
-            Local::Regions(regions) => {
+            Restriction::Regions(regions) => {
                 let weight = self.constant(&name)?;
                 Ok(match regions.row_bands() {
                     Some(rows) => self.banded(plan, x, &weight, &rows),
@@ -166,34 +177,32 @@ impl Network<'_> {
         }
     }
 
-    /// As [`crate::net::Evaluator`] has it.
-    fn local_at_test(&self, plan: &LayerPlan) -> Result<Local, String> {
+    /// What [`crate::net::Evaluator`] does.
+    fn restriction(&self, plan: &LayerPlan) -> Result<Restriction, ExportFault> {
         let local = &self.settings.local;
         let bands = local.partition == Partition::Bands;
         if local.reading == Reading::Literal {
-            return Ok(Local::Plain);
+            return Ok(Restriction::Plain);
         }
         let one_region = matches!(local.at_test, AtTest::Expected | AtTest::Plain);
         if !bands && one_region {
             let weighed = local.at_test == AtTest::Expected && local.reading == Reading::Restrict;
             let [_, rows, columns] = plan::KERNEL;
             let taps = mask::expected_taps(local, plan.height, plan.width, [rows, columns]);
-            return Ok(taps.filter(|_| weighed).map_or(Local::Plain, Local::Weighed));
+            return Ok(taps.filter(|_| weighed).map_or(Restriction::Plain, Restriction::Weighed));
         }
         if !bands && local.at_test == AtTest::MeanOfK {
-            return Err("an ONNX file holds one network, not the mean of several draws; use \
-                        model.local.at_test = \"expected\" or \"seeded\""
-                .into());
+            return Err(ExportFault::MeanOfDraws);
         }
         if local.reading == Reading::Activate {
-            return Err("the reading `activate` with fixed regions is not exported".into());
+            return Err(ExportFault::ActivatedRegions);
         }
-        let mut generator = mask::test_generator(local.seed, 0, self.masked);
-        Ok(Local::Regions(mask::draw(local, plan.height, plan.width, &mut generator)))
+        let mut generator = mask::test_generator(local.seed, 0, self.global_local_layers);
+        Ok(Restriction::Regions(mask::draw(local, plan.height, plan.width, &mut generator)))
     }
 
     /// A convolution of each band of rows by itself.
-    fn banded(&mut self, plan: &LayerPlan, x: &str, weight: &str, rows: &[usize]) -> Name {
+    fn banded(&mut self, plan: &LayerPlan, x: &str, weight: &str, rows: &[usize]) -> TensorName {
         let heights: Vec<usize> = rows.windows(2).map(|pair| pair[1] - pair[0]).collect();
         if let [_] = heights.as_slice() {
             return self.conv(plan, x, weight);
@@ -202,14 +211,15 @@ impl Network<'_> {
         let split = self.graph.integers(&name, &[heights.len()], &heights);
         let rows = [("axis", Attribute::Integer(3))];
         let bands = self.graph.nodes("Split", &[x, &split], &rows, heights.len());
-        let convolved: Vec<Name> = bands.iter().map(|band| self.conv(plan, band, weight)).collect();
+        let convolved: Vec<TensorName> =
+            bands.iter().map(|band| self.conv(plan, band, weight)).collect();
         let convolved: Vec<&str> = convolved.iter().map(String::as_str).collect();
         self.stack(&convolved)
     }
 
-    /// The sum over the regions of the convolution of each region alone, where it is at home.
-    fn masked(&mut self, plan: &LayerPlan, x: &str, weight: &str, regions: &Regions) -> Name {
-        let mut sum: Option<Name> = None;
+    /// The sum over the regions of the convolution of each region alone, within that region.
+    fn masked(&mut self, plan: &LayerPlan, x: &str, weight: &str, regions: &Regions) -> TensorName {
+        let mut sum: Option<TensorName> = None;
         for region in regions.regions() {
             let shape = [1, 1, 1, plan.height, plan.width];
             let name = format!("{}.region.{region}", plan.name);
@@ -225,32 +235,32 @@ impl Network<'_> {
         sum.unwrap_or_else(|| self.conv(plan, x, weight))
     }
 
-    fn conv(&mut self, plan: &LayerPlan, x: &str, weight: &str) -> Name {
+    fn conv(&mut self, plan: &LayerPlan, x: &str, weight: &str) -> TensorName {
         let kernel = plan.kernel().unwrap_or(plan::KERNEL);
-        let (before, after, stride) = match plan.kind {
-            LayerKind::Lta(_, stride) => (0, 0, stride),
-            _ => (kernel[0] / 2, kernel[0] / 2, 1),
+        let (padding, stride) = match plan.kind {
+            LayerKind::Lta(_, stride) => (0, stride),
+            _ => (kernel[0] / 2, 1),
         };
         let [_, rows, columns] = kernel.map(|size| size / 2);
         let attributes = [
             ("kernel_shape", Attribute::Integers(&kernel)),
             ("strides", Attribute::Integers(&[stride, 1, 1])),
-            ("pads", Attribute::Integers(&[before, rows, columns, after, rows, columns])),
+            ("pads", Attribute::Integers(&[padding, rows, columns, padding, rows, columns])),
         ];
         self.graph.node("Conv", &[x, weight], &attributes)
     }
 
-    fn leaky(&mut self, x: &str) -> Name {
+    fn leaky(&mut self, x: &str) -> TensorName {
         self.graph.node("LeakyRelu", &[x], &[("alpha", Attribute::Float(SLOPE))])
     }
 
     /// One above the other.
-    fn stack(&mut self, maps: &[&str]) -> Name {
+    fn stack(&mut self, maps: &[&str]) -> TensorName {
         self.graph.node("Concat", maps, &[("axis", Attribute::Integer(3))])
     }
 
     /// `[n, c, t, h, w]` to strips `[n, c, p]`.
-    fn pooled(&mut self, x: &str) -> Result<Name, String> {
+    fn pooled(&mut self, x: &str) -> Result<TensorName, ExportFault> {
         let over = |graph: &mut Graph, operator: &str, x: &str, axis: usize, keep: i64| {
             let attributes =
                 [("axes", Attribute::Integers(&[axis])), ("keepdims", Attribute::Integer(keep))];
@@ -273,7 +283,8 @@ impl Network<'_> {
             }
             SpatialPooling::Gem => {
                 let exponent = self.weight("pooling.exponent")?.values.first().copied();
-                let exponent = exponent.ok_or("the exponent of GeM is missing")?;
+                let exponent =
+                    exponent.ok_or_else(|| ExportFault::Missing("pooling.exponent".into()))?;
                 let graph = &mut self.graph;
                 let least = graph.floats("least", &[], &[FLOOR]);
                 let power = graph.floats("pooling.exponent", &[], &[exponent]);
@@ -292,7 +303,7 @@ impl Network<'_> {
     }
 
     /// Strips to embeddings.
-    fn head(&mut self, strips: &str) -> Result<Name, String> {
+    fn head(&mut self, strips: &str) -> Result<TensorName, ExportFault> {
         let weight = self.constant("head.fc.weight")?;
         let order = |order: &'static [usize]| [("perm", Attribute::Integers(order))];
         // Strips first, so that they are the batch of the product.

@@ -1,6 +1,6 @@
-//! Protocol buffers, as far as ONNX needs them written.
+//! Writes protocol buffers, as far as ONNX needs them.
 
-/// A message in the making.
+/// A message, built field by field.
 #[derive(Clone, Debug, Default)]
 pub struct Message(Vec<u8>);
 
@@ -46,7 +46,7 @@ impl Message {
         self.varint(u64::from(field << 3 | wire));
     }
 
-    /// Seven bits a byte, lowest first; the eighth says that more follow.
+    /// Seven bits in each byte, lowest first; the eighth bit is set if more bytes follow.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push((value & 0x7F) as u8 | 0x80);

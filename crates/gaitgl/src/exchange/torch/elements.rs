@@ -1,4 +1,6 @@
-//! The element types of storages.
+//! The element types of storages and tensors.
+
+use safetensors::Dtype;
 
 /// What a storage holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub enum Floats {
 }
 
 impl Elements {
-    /// By the name of the storage's class in `torch`.
-    pub fn of_storage(name: &str) -> Option<Self> {
+    /// The elements of a storage class of `torch`; `None` for an unknown one.
+    pub fn from_storage(name: &str) -> Option<Self> {
         Some(match name {
             "FloatStorage" => Self::Floats(Floats::Float32),
             "DoubleStorage" => Self::Floats(Floats::Float64),
@@ -34,6 +36,21 @@ impl Elements {
             "IntStorage" => Self::Whole(4),
             "ShortStorage" => Self::Whole(2),
             "CharStorage" | "ByteStorage" | "BoolStorage" => Self::Whole(1),
+            _ => return None,
+        })
+    }
+
+    /// The elements of a safetensors type; `None` for one that no state dict has.
+    pub fn from_dtype(dtype: Dtype) -> Option<Self> {
+        Some(match dtype {
+            Dtype::F32 => Self::Floats(Floats::Float32),
+            Dtype::F64 => Self::Floats(Floats::Float64),
+            Dtype::F16 => Self::Floats(Floats::Float16),
+            Dtype::BF16 => Self::Floats(Floats::Bfloat16),
+            Dtype::I64 | Dtype::U64 => Self::Whole(8),
+            Dtype::I32 | Dtype::U32 => Self::Whole(4),
+            Dtype::I16 | Dtype::U16 => Self::Whole(2),
+            Dtype::I8 | Dtype::U8 | Dtype::BOOL => Self::Whole(1),
             _ => return None,
         })
     }
@@ -48,7 +65,7 @@ impl Elements {
         }
     }
 
-    /// For messages.
+    /// What they are, in the plural, for errors.
     pub fn name(self) -> &'static str {
         match self {
             Self::Floats(_) => "floating-point numbers",
@@ -59,7 +76,8 @@ impl Elements {
 }
 
 impl Floats {
-    /// The numbers of a storage as f32, the nearest one to each.
+    /// The numbers of a storage as f32, each rounded to the nearest. A double beyond f32 becomes
+    /// infinite.
     pub fn read(self, bytes: &[u8], big_endian: bool) -> Vec<f32> {
         let half = |b: [u8; 2]| float16(u16::from_le_bytes(b));
         let brain = |b: [u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16);
@@ -91,7 +109,8 @@ fn convert<const N: usize>(
 /// IEEE 754 half precision: every value is an f32 too.
 fn float16(bits: u16) -> f32 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = ((bits >> 10) & 0x1F, f32::from(bits & 0x3FF));
+    let exponent = (bits >> 10) & 0x1F;
+    let fraction = f32::from(bits & 0x3FF);
     match exponent {
         0 => sign * fraction * 2.0f32.powi(-24),
         31 if fraction == 0.0 => sign * f32::INFINITY,

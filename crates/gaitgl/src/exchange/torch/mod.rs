@@ -1,11 +1,12 @@
 //! Files of `torch.save`: a pickle that names storages, and the storages beside it.
 //!
-//! Zip files (PyTorch 1.6 and newer), little and big endian, and the form before them, which is
-//! always little endian. The pickle is read by [`gait_data::pickle`], which executes nothing; of it only the functions below may
-//! be named. Memory is bounded: a tensor takes no more values than its storage has, and a storage
-//! no more bytes than the file can hold.
+//! Zip files (PyTorch 1.6 and newer), little and big endian, and the format before them, which is
+//! always little endian. [`gait_data::pickle`] reads the pickle and executes nothing; the pickle may
+//! name only the functions below. Memory is bounded: a tensor takes no more values than its storage
+//! has, and a storage no more bytes than the file can hold.
 
 mod elements;
+mod error;
 mod legacy;
 mod tensor;
 mod write;
@@ -13,13 +14,16 @@ mod zipped;
 
 use gait_data::pickle::{Pickle, Rules, Value};
 
-pub use elements::Elements;
-pub use tensor::TensorRef;
-pub use write::{Entry, Values, write};
+use tensor::Storage;
 
-/// What a checkpoint of PyTorch may name. The storages hold numbers, the rest puts them together;
-/// counters, numpy's scalars, sizes and default dictionaries occur in the state of learning-rate
-/// schedulers and among the figures that training code puts beside the network.
+pub use elements::Elements;
+pub use error::{MemberFault, TensorFault, TorchFault};
+pub use tensor::TensorRef;
+pub use write::{NamedTensor, Values, write};
+
+/// The functions that a checkpoint of PyTorch may name. The storages hold numbers, the others put
+/// them together. Counters, numpy's scalars, sizes and default dictionaries occur in the state of
+/// learning-rate schedulers and among the figures that training code saves beside the network.
 const FUNCTIONS: [(&str, &str); 31] = [
     ("collections", "OrderedDict"),
     ("collections", "Counter"),
@@ -54,10 +58,20 @@ const FUNCTIONS: [(&str, &str); 31] = [
     ("_codecs", "encode"),
 ];
 
-/// Values that the pickle of a checkpoint may make; the largest network has some thousands.
+/// At most this many values: the pickle of the largest network makes some thousands.
 const RULES: Rules = Rules { functions: &FUNCTIONS, values: 1 << 18 };
-/// Bytes that the pickle of a zip file may have; those of the largest networks have some ten thousand.
+/// Bytes that the pickle of a zip file may have; those of the largest networks have some ten
+/// thousand.
 const LONGEST_PICKLE: u64 = 4 << 20;
+
+/// Whether the bytes are, or once were, a whole file of `torch.save`.
+pub fn is_torch_file(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"PK") {
+        const PICKLE: &[u8] = b"/data.pkl";
+        return bytes.windows(PICKLE.len()).any(|window| window == PICKLE);
+    }
+    legacy::magic_length(bytes).is_some()
+}
 
 /// A file of `torch.save` in memory.
 pub struct TorchFile {
@@ -73,8 +87,8 @@ impl TorchFile {
     /// Finds the pickle in the bytes of a file; the storages stay where they are.
     ///
     /// # Errors
-    /// What is wrong: the end of a sentence that began with the file's name.
-    pub fn open(bytes: Vec<u8>) -> Result<Self, String> {
+    /// A file that is damaged or of another format.
+    pub fn open(bytes: Vec<u8>) -> Result<Self, TorchFault> {
         let container = if bytes.starts_with(b"PK") {
             Container::Zipped(zipped::Zipped::open(bytes)?)
         } else {
@@ -83,11 +97,11 @@ impl TorchFile {
         Ok(Self { container })
     }
 
-    /// What was saved.
+    /// The saved object.
     ///
     /// # Errors
     /// A damaged pickle, or one that names what is not allowed.
-    pub fn pickle(&self) -> Result<Pickle<'_>, String> {
+    pub fn pickle(&self) -> Result<Pickle<'_>, TorchFault> {
         let bytes = match &self.container {
             Container::Zipped(file) => file.pickle(),
             Container::Legacy(file) => file.pickle(),
@@ -99,53 +113,57 @@ impl TorchFile {
     ///
     /// # Errors
     /// A storage that is missing, truncated or of another size than the tensor says, or that holds
-    /// no floating-point numbers.
-    pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, String> {
-        let TensorRef { key, elements, stored, .. } = tensor;
+    /// no floating-point numbers; values that are not finite in f32.
+    pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, TensorFault> {
+        let Storage { key, elements, count } = tensor.storage;
         let Elements::Floats(floats) = elements else {
-            return Err(format!("holds {}, not floating-point numbers", elements.name()));
+            return Err(TensorFault::NotFloats(elements));
         };
-        let length = stored.checked_mul(elements.size()).ok_or("has an impossible size")?;
+        let length = count.checked_mul(elements.size()).ok_or(TensorFault::Size)?;
         let values = match &self.container {
             Container::Zipped(file) => floats.read(&file.storage(key, length)?, file.big_endian()),
             Container::Legacy(file) => floats.read(file.storage(key, length)?, false),
         };
-        Ok(tensor.gather(&values))
+        finite(tensor.gather(&values))
     }
 }
 
-pub(super) fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, String> {
-    Pickle::read(bytes, &RULES).map_err(|problem| match problem {
-        gait_data::pickle::PickleError::Refused { .. } => format!(
-            "{problem}; save the state dict alone: torch.save(model.state_dict(), \"FILE.pt\")"
-        ),
-        _ => format!("its pickle cannot be read: {problem}"),
-    })
+/// Values of which all are finite.
+///
+/// # Errors
+/// How many are not.
+pub fn finite(values: Vec<f32>) -> Result<Vec<f32>, TensorFault> {
+    let count = values.iter().filter(|value| !value.is_finite()).count();
+    if count == 0 { Ok(values) } else { Err(TensorFault::NotFinite { count }) }
 }
 
-/// How many more places of a file may be visited. Values can hold each other, or stand in so many
-/// places that a visit to each would never end.
-pub struct Budget(usize);
+pub(super) fn read_pickle(bytes: &[u8]) -> Result<Pickle<'_>, TorchFault> {
+    Ok(Pickle::read(bytes, &RULES)?)
+}
 
-impl Default for Budget {
+/// How many more places of a file may be visited. Values can contain each other, or occur in so
+/// many places that visiting each would never end.
+pub struct VisitBudget(usize);
+
+impl Default for VisitBudget {
     fn default() -> Self {
         Self(4 * RULES.values)
     }
 }
 
-/// Visits every value under `root` once per place where it stands.
+/// Visits every value under `root`, once for each place where it occurs.
 ///
 /// # Errors
 /// More places than the budget has.
 fn walk<'p, 'a>(
     root: Value<'p, 'a>,
-    budget: &mut Budget,
-    mut visit: impl FnMut(Value<'p, 'a>) -> Result<(), String>,
-) -> Result<(), String> {
+    budget: &mut VisitBudget,
+    mut visit: impl FnMut(Value<'p, 'a>) -> Result<(), TorchFault>,
+) -> Result<(), TorchFault> {
     let mut left = vec![root];
     while let Some(value) = left.pop() {
         if left.len() >= budget.0 {
-            return Err("it nests more values than any checkpoint".into());
+            return Err(TorchFault::TooNested);
         }
         budget.0 -= 1;
         visit(value)?;
@@ -165,7 +183,7 @@ fn walk<'p, 'a>(
 ///
 /// # Errors
 /// More places than the budget has.
-pub fn holds_tensors(root: Value<'_, '_>, budget: &mut Budget) -> Result<bool, String> {
+pub fn holds_tensors(root: Value<'_, '_>, budget: &mut VisitBudget) -> Result<bool, TorchFault> {
     let mut found = false;
     walk(root, budget, |value| {
         found |= value.persistent().is_some();

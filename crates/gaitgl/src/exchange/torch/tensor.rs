@@ -2,20 +2,27 @@
 
 use gait_data::pickle::{Call, Value};
 
-use super::Elements;
+use super::{Elements, TensorFault};
 
 /// Axes that a tensor may have.
 const MOST_AXES: usize = 8;
 
-/// A tensor in a storage; nothing is read yet, but everything lies within the storage.
+/// A storage as a pickle describes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Storage<'a> {
+    /// Its name.
+    pub key: &'a str,
+    /// The type of its elements.
+    pub elements: Elements,
+    /// How many elements it holds.
+    pub count: usize,
+}
+
+/// A tensor in a storage. No values are read yet, but all of them lie within the storage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorRef<'a> {
-    /// The storage's name.
-    pub key: &'a str,
-    /// What it holds.
-    pub elements: Elements,
-    /// How many the whole storage holds.
-    pub stored: usize,
+    /// The storage.
+    pub(super) storage: Storage<'a>,
     /// The first element.
     pub offset: usize,
     /// Size of each axis.
@@ -29,11 +36,11 @@ impl<'a> TensorRef<'a> {
     ///
     /// # Errors
     /// A tensor that reaches beyond its storage, or more values than the storage has.
-    pub fn of(value: Value<'_, 'a>) -> Result<Option<Self>, String> {
+    pub fn from_value(value: Value<'_, 'a>) -> Result<Option<Self>, TensorFault> {
         let Some(mut call) = value.call() else { return Ok(None) };
         if call.name == "_rebuild_parameter" {
             let data = call.arguments.tuple().and_then(|mut arguments| arguments.next());
-            call = data.and_then(Value::call).ok_or("is a parameter without a tensor")?;
+            call = data.and_then(Value::call).ok_or(TensorFault::NoTensor)?;
         }
         match call.name {
             "_rebuild_tensor" | "_rebuild_tensor_v2" => Self::rebuilt(&call).map(Some),
@@ -41,38 +48,39 @@ impl<'a> TensorRef<'a> {
         }
     }
 
-    fn rebuilt(call: &Call<'_, 'a>) -> Result<Self, String> {
+    fn rebuilt(call: &Call<'_, 'a>) -> Result<Self, TensorFault> {
         let arguments: Vec<Value> = call.arguments.tuple().into_iter().flatten().collect();
         let [storage, offset, shape, strides, ..] = arguments.as_slice() else {
-            return Err("lacks arguments".into());
+            return Err(TensorFault::Arguments);
         };
-        let (key, elements, stored) = storage_of(*storage)?;
-        let offset = offset.size().ok_or("starts at no element")?;
-        let shape = sizes(*shape).ok_or("has no sound shape")?;
+        let storage = Storage::from_value(*storage)?;
+        let offset = offset.size().ok_or(TensorFault::Offset)?;
+        let shape = sizes(*shape).ok_or(TensorFault::Shape)?;
         let strides = sizes(*strides).filter(|strides| strides.len() == shape.len());
-        let strides = strides.ok_or("has no sound strides")?;
-        let tensor = Self { key, elements, stored, offset, shape, strides };
-        if tensor.fits() { Ok(tensor) } else { Err("reaches beyond its storage".into()) }
+        let strides = strides.ok_or(TensorFault::Strides)?;
+        let tensor = Self { storage, offset, shape, strides };
+        if tensor.fits() { Ok(tensor) } else { Err(TensorFault::BeyondStorage) }
     }
 
-    /// How many values it has. Where there are any, the storage has as many and more.
+    /// How many values it has; at most as many as the storage.
     pub fn len(&self) -> usize {
         if self.shape.contains(&0) { 0 } else { self.shape.iter().product() }
     }
 
     fn fits(&self) -> bool {
         if self.shape.contains(&0) {
-            return self.offset <= self.stored;
+            return self.offset <= self.storage.count;
         }
         let count = self.shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size));
         let last =
             self.shape.iter().zip(&self.strides).try_fold(self.offset, |at, (size, stride)| {
                 at.checked_add((size - 1).checked_mul(*stride)?)
             });
-        count.is_some_and(|count| count <= self.stored) && last.is_some_and(|at| at < self.stored)
+        let stored = self.storage.count;
+        count.is_some_and(|count| count <= stored) && last.is_some_and(|at| at < stored)
     }
 
-    /// The values out of those of the whole storage, row-major.
+    /// Its values, row-major, from those of the whole storage.
     pub fn gather(&self, storage: &[f32]) -> Vec<f32> {
         if self.shape.contains(&0) {
             return Vec::new();
@@ -86,21 +94,26 @@ impl<'a> TensorRef<'a> {
     }
 }
 
-/// `("storage", torch.FloatStorage, key, location, elements)`; before PyTorch 1.6 with one more
-/// member, which is `None` unless the storage is part of another one.
-pub(super) fn storage_of<'a>(value: Value<'_, 'a>) -> Result<(&'a str, Elements, usize), String> {
-    let parts: Vec<Value> =
-        value.persistent().and_then(Value::tuple).into_iter().flatten().collect();
-    let ([kind, class, key, _, count] | [kind, class, key, _, count, _]) = parts.as_slice() else {
-        return Err("is in no storage".into());
-    };
-    if parts.get(5).is_some_and(|view| !view.is_none()) {
-        return Err("is in a part of another storage, as PyTorch before 0.4 wrote".into());
-    }
-    let elements = class.function().and_then(|(_, name)| Elements::of_storage(name));
-    match (kind.text(), elements, key.text(), count.size()) {
-        (Some("storage"), Some(elements), Some(key), Some(count)) => Ok((key, elements, count)),
-        _ => Err("is in no sound storage".into()),
+impl<'a> Storage<'a> {
+    /// `("storage", torch.FloatStorage, key, location, elements)`; before PyTorch 1.6 with one more
+    /// member, which is `None` unless the storage is part of another one.
+    pub fn from_value(value: Value<'_, 'a>) -> Result<Self, TensorFault> {
+        let parts: Vec<Value> =
+            value.persistent().and_then(Value::tuple).into_iter().flatten().collect();
+        let ([kind, class, key, _, count] | [kind, class, key, _, count, _]) = parts.as_slice()
+        else {
+            return Err(TensorFault::NoStorage);
+        };
+        if parts.get(5).is_some_and(|view| !view.is_none()) {
+            return Err(TensorFault::StorageView);
+        }
+        let elements = class.function().and_then(|(_, name)| Elements::from_storage(name));
+        match (kind.text(), elements, key.text(), count.size()) {
+            (Some("storage"), Some(elements), Some(key), Some(count)) => {
+                Ok(Self { key, elements, count })
+            }
+            _ => Err(TensorFault::DamagedStorage),
+        }
     }
 }
 
@@ -115,15 +128,9 @@ mod tests {
     use super::*;
 
     fn window(offset: usize, shape: &[usize], strides: &[usize]) -> TensorRef<'static> {
-        let (shape, strides) = (shape.to_vec(), strides.to_vec());
-        TensorRef {
-            key: "0",
-            elements: Elements::Floats(Floats::Float32),
-            stored: 12,
-            offset,
-            shape,
-            strides,
-        }
+        let elements = Elements::Floats(Floats::Float32);
+        let storage = Storage { key: "0", elements, count: 12 };
+        TensorRef { storage, offset, shape: shape.to_vec(), strides: strides.to_vec() }
     }
 
     #[test]

@@ -1,14 +1,19 @@
-//! Files that `torch.load(FILE, weights_only=True)` takes.
+//! Writes files that `torch.load(FILE, weights_only=True)` reads.
 
 use std::io::{Cursor, Write};
 
+use gait_data::pickle::opcode::{
+    BINPERSID, BINUNICODE, EMPTY_DICT, EMPTY_TUPLE, GLOBAL, LONG1, MARK, NEWFALSE, PROTO, REDUCE,
+    SETITEMS, STOP, TUPLE,
+};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::exchange::ExportFault;
 use crate::weights::little_endian;
 
 /// A named tensor to write.
-pub struct Entry<'w> {
+pub struct NamedTensor<'w> {
     /// Its name.
     pub name: String,
     /// Its size along each axis.
@@ -46,15 +51,15 @@ impl Values<'_> {
 ///
 /// # Errors
 /// What a zip file cannot hold.
-pub fn write(entries: &[Entry], iteration: u64) -> Result<Vec<u8>, String> {
+pub fn write(entries: &[NamedTensor], iteration: u64) -> Result<Vec<u8>, ExportFault> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    // PyTorch maps storages into memory where they begin at a multiple of 64.
+    // PyTorch maps storages into memory if they begin at a multiple of 64.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .with_alignment(64);
-    let mut file = |name: String, bytes: &[u8]| {
-        let started = archive.start_file(name, options).map_err(|e| e.to_string());
-        started.and_then(|()| archive.write_all(bytes).map_err(|e| e.to_string()))
+    let mut file = |name: String, bytes: &[u8]| -> Result<(), ExportFault> {
+        archive.start_file(name, options)?;
+        Ok(archive.write_all(bytes)?)
     };
     file("archive/data.pkl".into(), &pickle(entries, iteration))?;
     file("archive/byteorder".into(), b"little")?;
@@ -62,71 +67,93 @@ pub fn write(entries: &[Entry], iteration: u64) -> Result<Vec<u8>, String> {
         file(format!("archive/data/{key}"), &entry.values.bytes())?;
     }
     file("archive/version".into(), b"3\n")?;
-    archive.finish().map(Cursor::into_inner).map_err(|e| e.to_string())
+    Ok(archive.finish()?.into_inner())
 }
 
-fn pickle(entries: &[Entry], iteration: u64) -> Vec<u8> {
-    let mut pickle = Program(b"\x80\x02}(".to_vec());
+fn pickle(entries: &[NamedTensor], iteration: u64) -> Vec<u8> {
+    let mut pickle = PickleWriter::new();
+    pickle.opcodes(&[EMPTY_DICT, MARK]);
     pickle.text("model");
-    pickle.raw(b"}(");
+    pickle.opcodes(&[EMPTY_DICT, MARK]);
     for (key, entry) in entries.iter().enumerate() {
         pickle.text(&entry.name);
         pickle.tensor(key, entry);
     }
-    pickle.raw(b"u");
+    pickle.opcodes(&[SETITEMS]);
     pickle.text("iteration");
     pickle.integer(iteration);
-    pickle.raw(b"u.");
+    pickle.opcodes(&[SETITEMS, STOP]);
     pickle.0
 }
 
-/// A pickle of protocol 2 in the making.
-struct Program(Vec<u8>);
+/// Writes a pickle of protocol 2.
+struct PickleWriter(Vec<u8>);
 
-impl Program {
-    fn raw(&mut self, opcodes: &[u8]) {
+impl PickleWriter {
+    fn new() -> Self {
+        Self(vec![PROTO, 2])
+    }
+
+    fn opcodes(&mut self, opcodes: &[u8]) {
         self.0.extend_from_slice(opcodes);
     }
 
     fn text(&mut self, text: &str) {
-        self.raw(b"X");
-        self.raw(&(text.len() as u32).to_le_bytes());
-        self.raw(text.as_bytes());
+        self.0.push(BINUNICODE);
+        self.0.extend((text.len() as u32).to_le_bytes());
+        self.0.extend(text.as_bytes());
     }
 
-    /// LONG1 of nine bytes, so that the sign bit is never set.
+    /// Nine bytes, so that the sign bit is never set.
     fn integer(&mut self, value: u64) {
-        self.raw(b"\x8a\x09");
-        self.raw(&value.to_le_bytes());
-        self.raw(b"\0");
+        self.0.extend([LONG1, 9]);
+        self.0.extend(value.to_le_bytes());
+        self.0.push(0);
     }
 
     fn sizes(&mut self, sizes: &[usize]) {
-        self.raw(b"(");
+        self.opcodes(&[MARK]);
         for &size in sizes {
             self.integer(size as u64);
         }
-        self.raw(b"t");
+        self.opcodes(&[TUPLE]);
+    }
+
+    /// A class or function by its module and name.
+    fn global(&mut self, module: &str, name: &str) {
+        self.0.push(GLOBAL);
+        self.0.extend(format!("{module}\n{name}\n").as_bytes());
     }
 
     /// `_rebuild_tensor_v2(("storage", class, key, "cpu", count), 0, shape, strides, False,
     /// OrderedDict())`
-    fn tensor(&mut self, key: usize, entry: &Entry) {
-        let (class, count) = entry.values.storage();
-        self.raw(b"ctorch._utils\n_rebuild_tensor_v2\n((");
+    fn tensor(&mut self, key: usize, entry: &NamedTensor) {
+        self.global("torch._utils", "_rebuild_tensor_v2");
+        self.opcodes(&[MARK, MARK]);
+        self.storage(key, &entry.values);
+        self.opcodes(&[TUPLE, BINPERSID]);
+        self.integer(0);
+        self.sizes(entry.shape);
+        self.sizes(&row_major_strides(entry.shape));
+        self.opcodes(&[NEWFALSE]);
+        self.global("collections", "OrderedDict");
+        self.opcodes(&[EMPTY_TUPLE, REDUCE, TUPLE, REDUCE]);
+    }
+
+    fn storage(&mut self, key: usize, values: &Values) {
+        let (class, count) = values.storage();
         self.text("storage");
-        self.raw(format!("ctorch\n{class}\n").as_bytes());
+        self.global("torch", class);
         self.text(&key.to_string());
         self.text("cpu");
         self.integer(count as u64);
-        self.raw(b"tQ");
-        self.integer(0);
-        self.sizes(entry.shape);
-        let mut strides = vec![1; entry.shape.len()];
-        for axis in (1..strides.len()).rev() {
-            strides[axis - 1] = strides[axis] * entry.shape[axis];
-        }
-        self.sizes(&strides);
-        self.raw(b"\x89ccollections\nOrderedDict\n)RtR");
     }
+}
+
+fn row_major_strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..strides.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis];
+    }
+    strides
 }

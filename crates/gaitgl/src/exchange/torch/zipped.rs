@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use zip::ZipArchive;
 
-use super::LONGEST_PICKLE;
+use super::{LONGEST_PICKLE, MemberFault, TensorFault, TorchFault};
+use crate::exchange::error::printable;
 
-/// The most that one byte of a deflated file becomes.
+/// The most bytes that one deflated byte becomes.
 const MOST_INFLATED: u64 = 1032;
 
-/// See the module.
+/// A file of PyTorch 1.6 or newer.
 pub struct Zipped {
     archive: ZipArchive<Cursor<Arc<[u8]>>>,
     /// `NAME/`.
@@ -20,18 +21,15 @@ pub struct Zipped {
 }
 
 impl Zipped {
-    pub fn open(bytes: Vec<u8>) -> Result<Self, String> {
-        let mut archive = ZipArchive::new(Cursor::new(bytes.into()))
-            .map_err(|e| format!("it is a damaged or truncated zip file ({e})"))?;
+    pub fn open(bytes: Vec<u8>) -> Result<Self, TorchFault> {
+        let mut archive = ZipArchive::new(Cursor::new(bytes.into())).map_err(TorchFault::Zip)?;
         let names: Vec<String> =
             archive.file_names().flatten().map(std::borrow::Cow::into_owned).collect();
         let folder = |name: &str| name.strip_suffix("data.pkl").map(String::from);
         let folder = names.iter().find_map(|name| folder(name));
-        let folder = folder.ok_or("it is a zip file without data.pkl, so not from torch.save")?;
+        let folder = folder.ok_or(TorchFault::NoPickle)?;
         if names.iter().any(|name| *name == format!("{folder}constants.pkl")) {
-            return Err("it is a TorchScript program; save the state dict alone: \
-                        torch.save(model.state_dict(), \"FILE.pt\")"
-                .into());
+            return Err(TorchFault::TorchScript);
         }
         let pickle = read(&mut archive, &format!("{folder}data.pkl"), LONGEST_PICKLE)?;
         let order = format!("{folder}byteorder");
@@ -48,31 +46,34 @@ impl Zipped {
     }
 
     /// A storage of `length` bytes.
-    pub fn storage(&self, key: &str, length: usize) -> Result<Vec<u8>, String> {
+    pub fn storage(&self, key: &str, length: usize) -> Result<Vec<u8>, TensorFault> {
         // A clone shares the directory and the bytes.
         let name = format!("{}data/{key}", self.folder);
         let bytes = read(&mut self.archive.clone(), &name, length as u64)?;
         if bytes.len() == length {
             return Ok(bytes);
         }
-        Err(format!("needs a storage of {length} bytes; {name} has {}", bytes.len()))
+        let storage = printable(&name);
+        Err(TensorFault::StorageBytes { storage, expected: length, found: bytes.len() })
     }
 }
 
-/// A file of at most `longest` bytes.
+/// A file of the archive, of at most `longest` bytes.
 fn read<R: Read + std::io::Seek>(
     archive: &mut ZipArchive<R>,
     name: &str,
     longest: u64,
-) -> Result<Vec<u8>, String> {
-    let file = archive.by_name(name).map_err(|e| format!("{name} cannot be read ({e})"))?;
+) -> Result<Vec<u8>, MemberFault> {
+    let file = archive
+        .by_name(name)
+        .map_err(|source| MemberFault::Unreadable { name: printable(name), source })?;
     let length = file.size();
     if length > longest || length > file.compressed_size().saturating_mul(MOST_INFLATED) + 64 {
-        return Err(format!("{name} claims {length} bytes, more than it can have"));
+        return Err(MemberFault::Length { name: printable(name), length });
     }
     let mut bytes = Vec::new();
-    // One more than is allowed shows that there is more.
+    // One byte more than the claim shows that there is more.
     let read = file.take(length + 1).read_to_end(&mut bytes);
-    read.map_err(|e| format!("{name} is damaged ({e})"))?;
+    read.map_err(|source| MemberFault::Damaged { name: printable(name), source })?;
     Ok(bytes)
 }
