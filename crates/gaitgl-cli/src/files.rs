@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use gait_support::FileError;
-use gait_support::files::{check_writable, write_atomic, write_json};
+pub use gait_support::files::write_json;
+use gait_support::files::{check_writable, write_atomic};
 
 use crate::output;
 

@@ -85,7 +85,7 @@ impl StartedThread {
 
     /// Makes the thread a worker.
     fn work(self, worker: ThreadBuilder) -> io::Result<()> {
-        self.sender.send(worker).map_err(io::Error::other)
+        self.sender.send(worker).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     /// Ends the thread and waits until it is gone.
