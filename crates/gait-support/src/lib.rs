@@ -30,5 +30,5 @@ pub use caught::{caught, keep_caught_panics_quiet};
 pub use csv::csv_line;
 pub use error::{FileError, full_message, io_reason};
 pub use nearest::{did_you_mean, nearest};
-pub use threads::start_pool;
+pub use threads::{start_pool, usual_threads};
 pub use watch::{Stopped, Watch};

@@ -14,8 +14,7 @@ static STARTED: Once = Once::new();
 /// Left to itself, rayon starts the pool on first use and panics if the system refuses a thread
 /// (`ulimit -u`, a container's limit of processes, too little memory for stacks). This function
 /// makes do with the threads that the system grants; if it grants none, the calling thread does the
-/// work. `threads` is the number wanted; `None` stands for `RAYON_NUM_THREADS`, or else for the
-/// number of cores.
+/// work. `threads` is the number wanted; `None` stands for [`usual_threads`].
 pub fn start_pool(threads: Option<NonZero<usize>>) -> usize {
     // Inside a pool of the caller's own, the global one is not used.
     if rayon::current_thread_index().is_none() {
@@ -24,7 +23,9 @@ pub fn start_pool(threads: Option<NonZero<usize>>) -> usize {
     rayon::current_num_threads()
 }
 
-fn usual_threads() -> usize {
+/// The number of threads that rayon starts unless it is told another: `RAYON_NUM_THREADS`, or else
+/// the number of cores.
+pub fn usual_threads() -> usize {
     let asked = env::var("RAYON_NUM_THREADS").ok().and_then(|number| number.parse().ok());
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     asked.filter(|number| *number > 0).unwrap_or_else(cores)

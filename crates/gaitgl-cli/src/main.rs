@@ -67,7 +67,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Bench(bench) => bench.threads(),
         _ => 0,
     };
-    threads::start_pool(threads)?;
+    threads::start(threads);
     let outcome = command.run(&mut Arguments::command())?;
     output::check_printed()?;
     Ok(outcome)

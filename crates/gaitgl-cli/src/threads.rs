@@ -1,12 +1,10 @@
-//! Threads: as many as were asked for, or as many as the system grants.
+//! Threads of the program, on systems that limit their number.
 
-use std::env;
-use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use anyhow::Context;
-use rayon::{ThreadBuilder, ThreadPoolBuilder};
+use gait_support::{start_pool, usual_threads};
 
 use crate::hints::TOO_FEW_THREADS;
 use crate::output;
@@ -14,82 +12,46 @@ use crate::output;
 /// Threads that a command needs beside the pool: one for Ctrl-C and one that reads ahead.
 const BESIDE_THE_POOL: usize = 2;
 
-/// Starts rayon's global pool with `requested` threads, or with one per core for 0. Where the system
-/// refuses some of them, the pool gets fewer and a warning says so. Where it refuses all of them, the
-/// calling thread does the work.
-///
-/// # Errors
-/// The pool exists already.
-pub fn start_pool(requested: usize) -> anyhow::Result<()> {
-    let wanted = if requested > 0 { requested } else { default_threads() };
-    let mut started = start_threads(wanted + BESIDE_THE_POOL);
-    let missing = wanted + BESIDE_THE_POOL - started.len();
-    // The threads beside the pool start later and must find room.
-    let threads = started.len().saturating_sub(BESIDE_THE_POOL);
-    started.drain(threads..).for_each(StartedThread::end);
-    if missing > 0 {
+/// Starts rayon's global pool with `requested` threads, or with one per core for 0. If the system
+/// grants fewer, the pool is smaller and a warning says so.
+pub fn start(requested: usize) {
+    let wanted = NonZero::new(requested).map_or_else(usual_threads, NonZero::get);
+    // The threads beside the pool start later. Holding their places keeps the pool from taking all
+    // that the system grants.
+    let places: Vec<Place> = (0..BESIDE_THE_POOL).map_while(|_| Place::hold()).collect();
+    let granted = start_pool(NonZero::new(wanted));
+    if granted < wanted || places.len() < BESIDE_THE_POOL {
         output::report(&format!(
-            "warning: the system refused to start {missing} threads; continuing with {} instead of \
-             {wanted}; {TOO_FEW_THREADS}",
-            threads.max(1)
+            "warning: the system refused to start some threads; continuing with {granted} of \
+             {wanted}; {TOO_FEW_THREADS}"
         ));
     }
-    let mut pool = ThreadPoolBuilder::new().num_threads(threads.max(1));
-    if threads == 0 {
-        pool = pool.use_current_thread();
-    }
-    // Rayon cannot be asked twice for its global pool, so it gets threads that run already.
-    pool.spawn_handler(|worker| match started.pop() {
-        Some(thread) => thread.work(worker),
-        None => Err(io::ErrorKind::WouldBlock.into()),
-    })
-    .build_global()
-    .context("cannot start the threads")
+    places.into_iter().for_each(Place::release);
 }
 
 /// Whether the system would start one more thread.
 pub fn can_start_one() -> bool {
-    let probe = thread::Builder::new().spawn(|| {});
-    probe.is_ok_and(|probe| probe.join().is_ok())
+    Place::hold().map(Place::release).is_some()
 }
 
-/// The number of threads that rayon would choose.
-fn default_threads() -> usize {
-    let variable = env::var("RAYON_NUM_THREADS").ok();
-    let chosen = variable.and_then(|text| text.parse().ok()).filter(|&threads: &usize| threads > 0);
-    chosen.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
-}
-
-/// A thread that waits to become a worker of the pool.
-struct StartedThread {
-    sender: Sender<ThreadBuilder>,
+/// A thread that does nothing, in the place of a later one.
+struct Place {
+    sender: Sender<()>,
     thread: JoinHandle<()>,
 }
 
-/// Starts `count` threads, or as many as the system grants.
-fn start_threads(count: usize) -> Vec<StartedThread> {
-    (0..count).map_while(|_| StartedThread::start().ok()).collect()
-}
-
-impl StartedThread {
-    fn start() -> io::Result<Self> {
-        let (sender, receiver) = channel::<ThreadBuilder>();
-        let work = move || {
-            if let Ok(worker) = receiver.recv() {
-                worker.run();
-            }
-        };
-        let thread = thread::Builder::new().spawn(work)?;
-        Ok(Self { sender, thread })
-    }
-
-    /// Makes the thread a worker.
-    fn work(self, worker: ThreadBuilder) -> io::Result<()> {
-        self.sender.send(worker).map_err(|_| io::ErrorKind::BrokenPipe.into())
+impl Place {
+    /// Starts the thread, or returns `None` if the system refuses it.
+    fn hold() -> Option<Self> {
+        let (sender, receiver): (_, Receiver<()>) = channel();
+        // Nothing is ever sent: the thread waits until the sender is dropped.
+        let wait = move || drop(receiver.recv());
+        let thread = thread::Builder::new().spawn(wait).ok()?;
+        Some(Self { sender, thread })
     }
 
     /// Ends the thread and waits until it is gone.
-    fn end(self) {
+    fn release(self) {
         drop(self.sender);
         let _ = self.thread.join();
     }

@@ -25,13 +25,16 @@ fn figures_are_written_and_compared() {
 }
 
 #[test]
-fn figures_that_tell_no_threads_are_compared_and_it_is_said() {
+fn a_report_without_its_number_of_threads_is_compared_with_a_remark() {
     let folder = shared().path();
     let least =
         r#"{"cases": [{"name": "parts-small/test/1x30", "seconds": 1.5}], "peak_bytes": 1}"#;
     std::fs::write(folder.join("least.json"), least).unwrap();
     let told = ok(folder, &format!("{SMALL} --against least.json"));
-    assert!(told.contains("do not tell their threads") && told.contains("1.500"), "{told}");
+    assert!(
+        told.contains("does not give its number of threads") && told.contains("1.500"),
+        "{told}"
+    );
 }
 
 #[test]

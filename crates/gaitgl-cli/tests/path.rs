@@ -92,7 +92,7 @@ fn people_that_the_network_was_trained_on_are_mentioned() {
     ok(folder, "prepare raw everyone --layout casia-b --partition everyone.json");
     let told = ok(folder, "test --run run --data everyone");
     assert!(
-        told.contains("5 of 8 test subjects bear names that the network was trained on"),
+        told.contains("5 of 8 test subjects have names that the network was trained on"),
         "{told}"
     );
 }
