@@ -8,6 +8,7 @@
 mod commands;
 mod files;
 mod hints;
+mod input;
 mod memory;
 mod output;
 mod plot;

@@ -8,6 +8,7 @@ mod common;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{TINY, shared, texts};
 
@@ -23,7 +24,8 @@ fn limited(limit: &str, line: &str) -> Option<Output> {
     }
     let script = format!("ulimit {limit} || exit 127; exec ./gaitgl {line}");
     let mut command = if is_root() {
-        let user = 100_000 + std::process::id();
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let user = 1_000_000 + 1_000 * std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::new("setpriv");
         command.args([format!("--reuid={user}"), format!("--regid={user}")]);
         command.args(["--clear-groups", "bash"]);
@@ -60,10 +62,12 @@ fn ended_well(limit: &str, line: &str) {
 fn lines(number: usize) -> [String; 4] {
     let tiny = TINY.join(" ");
     [
-        format!("prepare raw limited-{number}/set"),
+        format!("prepare raw prepared-under-{number}"),
         "test --run run --data prepared --verify".to_owned(),
-        format!("embed --run run --data prepared --out limited-{number}/e.npz"),
-        format!("train --data prepared --run limited-{number}/run {tiny} --set train.iterations=2"),
+        format!("embed --run run --data prepared --out embedded-under-{number}.npz"),
+        format!(
+            "train --data prepared --run trained-under-{number} {tiny} --set train.iterations=2"
+        ),
     ]
 }
 
@@ -94,7 +98,7 @@ fn with_few_threads_the_work_is_done_and_a_warning_names_the_limit() {
 fn refused_memory_ends_in_success_or_in_one_line() {
     let train = |run: usize| {
         let settings = "--set train.iterations=1 --set train.batch.subjects=2";
-        format!("train --data prepared --run limited-{run}/full {settings}")
+        format!("train --data prepared --run full-under-{run} {settings}")
     };
     for kilobytes in [60_000, 100_000, 150_000, 200_000, 250_000, 300_000, 400_000, 600_000] {
         ended_well(&format!("-v {kilobytes}"), &train(kilobytes));

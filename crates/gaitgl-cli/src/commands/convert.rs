@@ -6,6 +6,7 @@ use clap::Args;
 use gait_data::{PreparedSet, Watch, convert};
 
 use super::say;
+use crate::input::expect_folder;
 use crate::{Outcome, progress};
 
 /// Write a prepared set as the tree of .pkl files that OpenGait reads
@@ -26,6 +27,7 @@ pub struct Convert {
 
 impl Convert {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        expect_folder(&self.prepared)?;
         let set = PreparedSet::open(&self.prepared)?;
         let report = progress::watched("Converting", "sequences", |progress, stop| {
             convert(&set, &self.out, &Watch { progress, stop })

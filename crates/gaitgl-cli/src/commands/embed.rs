@@ -9,6 +9,7 @@ use gait_support::files::check_writable;
 
 use super::{OnDevice, Trained, say, test};
 use crate::Outcome;
+use crate::input::expect_folder;
 
 /// Write the embeddings of a prepared set to a file
 ///
@@ -48,6 +49,7 @@ impl Embed {
     pub fn run(self) -> anyhow::Result<Outcome> {
         gait_embeddings::check_format(&self.out)?;
         check_writable(&self.out)?;
+        expect_folder(&self.data)?;
         let (_, checkpoint) = self.trained.load()?;
         let set = PreparedSet::open(&self.data)?;
         let indices = match self.subjects {

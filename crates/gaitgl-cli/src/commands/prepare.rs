@@ -6,6 +6,7 @@ use clap::Args;
 use gait_data::{Layout, PrepareOptions, Watch, prepare};
 
 use super::say;
+use crate::input::expect_folder;
 use crate::{Outcome, progress};
 
 /// Align a tree of silhouettes and pack it into a prepared set
@@ -50,6 +51,7 @@ pub struct Prepare {
 
 impl Prepare {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        expect_folder(&self.raw)?;
         let layout = Layout::from_name(&self.layout, self.pattern.as_deref())?;
         let options = PrepareOptions {
             height: self.height,

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
 use crate::files::{self, JsonTarget};
+use crate::input::expect_folder;
 use crate::{Outcome, progress};
 
 /// Test a network on the test subjects of a prepared set and print a table of accuracies
@@ -62,6 +63,7 @@ pub struct Test {
 impl Test {
     pub fn run(self) -> anyhow::Result<Outcome> {
         self.check_targets()?;
+        self.data.as_deref().map_or(Ok(()), expect_folder)?;
         let set = self.data.as_deref().map(PreparedSet::open).transpose()?;
         let started = Instant::now();
         let (embeddings, protocol) = self.embeddings(set.as_ref())?;
