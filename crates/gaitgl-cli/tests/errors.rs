@@ -1,6 +1,6 @@
-//! Errors of the libraries: the text of an error and the texts of its causes are said once each.
+//! Errors of the libraries: neither an error nor the full message repeats the text of a cause.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::error::Error;
 use std::fs;

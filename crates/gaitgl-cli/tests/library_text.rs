@@ -1,7 +1,7 @@
 //! The libraries know nothing of the command line: no text of theirs names a flag, a command or the
 //! program. Advice about what to type is in `src/hints.rs`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Limits on threads and memory: the program works with fewer threads, or fails with one line.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod common;
 
