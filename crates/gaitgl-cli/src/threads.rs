@@ -37,7 +37,7 @@ pub fn can_start_one() -> bool {
 /// A thread that does nothing, in the place of a later one.
 struct Place {
     sender: Sender<()>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 impl Place {
@@ -45,7 +45,7 @@ impl Place {
     fn hold() -> Option<Self> {
         let (sender, receiver): (_, Receiver<()>) = channel();
         // Nothing is ever sent: the thread waits until the sender is dropped.
-        let wait = move || drop(receiver.recv());
+        let wait = move || receiver.recv().is_ok();
         let thread = thread::Builder::new().spawn(wait).ok()?;
         Some(Self { sender, thread })
     }

@@ -57,7 +57,9 @@ impl Report {
     pub fn check_threads(&self, ours: usize) -> anyhow::Result<()> {
         match self.threads {
             None => {
-                say(format!("the other report does not give its number of threads; ours is {ours}"))
+                say(format!(
+                    "the other report does not give its number of threads; ours is {ours}"
+                ));
             }
             Some(theirs) if theirs != ours => bail!(
                 "the other report was made with {theirs} threads, ours would use {ours}; \
