@@ -64,6 +64,24 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> 
         .map_err(|e| FileError::io("write", path, e))
 }
 
+/// Checks that [`write_atomic`] could write to `path`, so that long work need not fail at its end.
+/// Nothing stays behind; missing folders are not made.
+///
+/// # Errors
+/// A folder of that name, or a place where no file can be made.
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    let failed = |e| FileError::io("write", path, e);
+    match fs::metadata(path) {
+        Ok(known) if known.is_dir() => return Err(failed(io::ErrorKind::IsADirectory.into())),
+        Ok(known) if !known.is_file() => return Ok(()),
+        _ => {}
+    }
+    let file = std::path::absolute(linked(path).map_err(failed)?).map_err(failed)?;
+    let folder = file.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder).map_err(failed)?;
+    Ok(())
+}
+
 /// Renames what is finished into place.
 pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(|e| FileError::io("write", to, e))
@@ -211,6 +229,21 @@ mod tests {
         io::Read::read_exact(&mut reader, &mut text).unwrap();
         assert_eq!(&text, b"text");
         assert_eq!(names(root.path()), ["pipe"]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_found_before_the_work() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("file"), "kept").unwrap();
+        check_writable(&at("file")).unwrap();
+        check_writable(&at("new/folder/file")).unwrap();
+        for wrong in ["", "file/inside", "file/deeper/inside"] {
+            let error = check_writable(&at(wrong)).unwrap_err();
+            assert!(error.to_string().starts_with("cannot write"), "{wrong}: {error}");
+        }
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "kept");
+        assert_eq!(names(root.path()), ["file"]);
     }
 
     #[test]

@@ -19,6 +19,13 @@ use gaitgl::loss::LossError;
 use gaitgl::net::ModelError;
 use gaitgl::settings::{Requirement, SettingsError, SyntaxError};
 
+/// What to do when memory runs out.
+pub const OUT_OF_MEMORY: &str = "close other programs, raise the memory limit, or use less at once \
+                                 (a training: lower train.batch.subjects, .sequences or .frames)";
+
+/// What to do when the system refuses threads.
+pub const TOO_FEW_THREADS: &str = "raise the limit on processes (ulimit -u) or on memory";
+
 /// How to fix an error, if this program knows: the hint of the first cause that has one.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(hint_of_cause)
@@ -94,6 +101,9 @@ fn system(error: &io::Error) -> Option<String> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space, then run the command again (a training with --resume)"
         }
+        io::ErrorKind::OutOfMemory => OUT_OF_MEMORY,
+        // No file is opened without blocking, so this is a thread that could not be started.
+        io::ErrorKind::WouldBlock => TOO_FEW_THREADS,
         _ => return None,
     };
     Some(hint.to_owned())

@@ -1,15 +1,21 @@
-//! `gaitgl`: prepare silhouettes, train, test and embed by the way people walk.
+//! `gaitgl`: prepares silhouettes, and trains, tests and uses networks that recognise people by the
+//! way they walk.
 //!
-//! Arguments become checked settings, settings become work, work becomes output: one file per
-//! command under `commands`. Exit codes: 0 done, 1 done but inputs were skipped, 2 failed.
+//! Arguments become checked settings, the libraries do the work, and the result is printed. There is
+//! one file per command under `commands`. Exit codes: 0 done, 1 done but some inputs were skipped,
+//! 2 failed.
 
 mod commands;
 mod files;
 mod hints;
+mod input;
+mod memory;
+mod output;
 mod plot;
 mod progress;
+mod threads;
 
-use std::io::Write;
+use std::panic;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -17,14 +23,14 @@ use clap::{CommandFactory, Parser};
 
 use commands::Command;
 use gait_support::full_message;
+use output::report;
 
-/// Feature maps of the same sizes come and go with every layer. This allocator keeps their pages,
-/// where the system's gives them back and has to clear them again: 4 to 5% of a training step and
-/// 4% of its memory, measured on parts-small and paper-small.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Who is this, by the way they walk: gait recognition from silhouettes.
+/// Recognise people by the way they walk
+///
+/// Prepares silhouettes of walking people, trains networks of the GaitGL family on them, tests the
+/// networks by the protocols of the public benchmarks, and writes embeddings for other programs.
+///
+/// Exit codes: 0 done, 1 done but some inputs were skipped (each is named), 2 failed.
 #[derive(Parser)]
 #[command(name = "gaitgl", version, max_term_width = 100, arg_required_else_help = true)]
 struct Arguments {
@@ -46,9 +52,8 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     start_log();
-    gait_support::keep_caught_panics_quiet();
-    let ended = arguments.command.run(&mut Arguments::command());
-    match ended.and_then(|outcome| commands::all_said().map(|()| outcome)) {
+    exit_on_panic();
+    match run(arguments.command) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Skipped) => ExitCode::from(1),
         Err(error) => {
@@ -58,14 +63,37 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warnings of the libraries go to standard error as they are; `RUST_LOG` is not consulted, so
-/// that a run says the same in every shell.
+fn run(command: Command) -> anyhow::Result<Outcome> {
+    let threads = match &command {
+        Command::Bench(bench) => bench.threads(),
+        _ => 0,
+    };
+    threads::start(threads);
+    let outcome = command.run(&mut Arguments::command())?;
+    output::check_printed()?;
+    Ok(outcome)
+}
+
+/// Sends warnings of the libraries to standard error. `RUST_LOG` is ignored, so that a command prints
+/// the same in every shell.
 fn start_log() {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
     log.with_target(false).with_max_level(tracing::Level::WARN).compact().init();
 }
 
-/// Help and version go to standard output; a usage error is one line with the way to the help.
+/// Makes a panic of any thread one line and exit code 2. This is a safety net: every panic that is
+/// not a decoder's is a bug.
+fn exit_on_panic() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("no message");
+        report(&format!("internal error at {place}: {message}; this is a bug, please report it"));
+        std::process::exit(2);
+    }));
+    gait_support::keep_caught_panics_quiet();
+}
+
+/// Prints help and version to standard output, and a usage error as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp
@@ -75,31 +103,26 @@ fn refuse(error: &clap::Error) -> ExitCode {
             ExitCode::from(u8::from(error.use_stderr()) * 2)
         }
         _ => {
-            let text = error.to_string();
-            let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-            let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
-            let told = told.join(" ");
-            report(
-                told.trim_start_matches("error: ")
-                    .trim_end_matches("For more information, try '--help'.")
-                    .trim(),
-            );
+            report(&usage_error(&error.to_string()));
             ExitCode::from(2)
         }
     }
 }
 
-/// An error with its causes and the hint for it, in one line.
+/// The part of clap's message that says what is wrong, as one line.
+fn usage_error(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let line = lines.join(" ");
+    let line = line.trim_start_matches("error: ");
+    line.trim_end_matches("For more information, try '--help'.").trim().to_owned()
+}
+
+/// An error with its causes and the hint for it, as one line.
 fn describe(error: &anyhow::Error) -> String {
     let message = full_message(error.as_ref());
     match hints::hint(error) {
         Some(hint) => format!("{message}; {hint}"),
         None => message,
     }
-}
-
-/// Errors reach the user here. That nobody reads them (`2>&1 | head`) is no reason to panic.
-fn report(message: &str) {
-    let line: Vec<&str> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let _ = writeln!(std::io::stderr(), "gaitgl: {}", line.join("; "));
 }

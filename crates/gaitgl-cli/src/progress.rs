@@ -1,16 +1,18 @@
-//! Progress bars and Ctrl-C for work that takes more than a moment: [`watched`].
+//! Progress bars and Ctrl-C for long work: [`watched`].
 
 use std::io::IsTerminal;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::threads;
+
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Turns Ctrl-C into a flag that work looks at between two steps. A second Ctrl-C ends at once.
+/// Turns Ctrl-C into a flag that long work checks between two steps. A second Ctrl-C ends the program
+/// at once, and so does the first one where the system refuses the thread that would wait for it.
 ///
 /// # Errors
 /// The system refuses a signal handler.
@@ -18,17 +20,23 @@ pub fn watch_interrupts() -> anyhow::Result<&'static AtomicBool> {
     static HANDLER: Once = Once::new();
     let mut result = Ok(());
     HANDLER.call_once(|| {
-        result = ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::SeqCst) {
-                std::process::exit(2);
-            }
-        });
+        // A handler whose thread is missing would swallow Ctrl-C.
+        if threads::can_start_one() {
+            result = ctrlc::set_handler(on_interrupt);
+        }
     });
     result.context("cannot watch for Ctrl-C")?;
     Ok(&STOP)
 }
 
-/// A bar on standard error; nothing at all where that is not a terminal.
+fn on_interrupt() {
+    if STOP.swap(true, Ordering::SeqCst) {
+        std::process::exit(2);
+    }
+}
+
+/// A progress bar on standard error, hidden if that is not a terminal. It redraws when the work
+/// reports progress: a timer of its own would need a thread.
 pub fn bar(label: &'static str, unit: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr_with_hz(5)
@@ -40,12 +48,12 @@ pub fn bar(label: &'static str, unit: &str) -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
     let bar = ProgressBar::with_draw_target(None, target).with_style(style).with_prefix(label);
-    bar.enable_steady_tick(Duration::from_millis(500));
+    bar.tick();
     bar
 }
 
-/// Does work that tells how far it is, as (done, total), and ends soon when its flag is set: a bar
-/// shows the one, Ctrl-C sets the other.
+/// Runs work that reports its progress as (done, total) and ends soon after its flag is set. A bar
+/// shows the progress, and Ctrl-C sets the flag.
 ///
 /// # Errors
 /// Those of the work, and an interrupt.

@@ -1,6 +1,6 @@
-//! Ablations through the binary: tables, shared trainings, going on, failures.
+//! Ablations through the binary: tables, shared trainings, resuming, failures.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod common;
 
@@ -35,7 +35,7 @@ fn runs(out: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_table_is_made_once_and_known_afterwards() {
+fn a_table_is_made_once_and_reused_afterwards() {
     let folder = shared().path();
     fs::write(folder.join("tiny.toml"), SWEEP).unwrap();
     let out = folder.join("ablation");
@@ -65,7 +65,7 @@ fn a_table_is_made_once_and_known_afterwards() {
 }
 
 #[test]
-fn a_row_that_fails_is_named_and_the_others_go_on() {
+fn a_row_that_fails_is_named_and_the_others_continue() {
     let folder = shared().path();
     let sweep = "name = \"rates\"\nabout = \"rates\"\ncolumns = [\"Rate\"]\nrow = [\n{ name = \
                  \"wild\", set.train.learning_rate = 1e30 },\n{ name = \"tame\" },\n]";
@@ -95,28 +95,28 @@ fn what_cannot_be_compared_is_refused() {
     assert!(!folder.join("no").exists());
 }
 
-/// Runs a command line until `ready`, interrupts it and gives what it told.
+/// Runs a command line until `ready`, interrupts it and returns what it printed.
 #[cfg(unix)]
 fn interrupted(line: &str, ready: impl Fn() -> bool) -> (String, String) {
     let mut child = command(shared().path(), &words(line));
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
     while !ready() {
-        assert!(began.elapsed() < Duration::from_secs(120), "training never came so far");
+        assert!(began.elapsed() < Duration::from_secs(120), "training never got that far");
         std::thread::sleep(Duration::from_millis(5));
     }
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
     let output = child.wait_with_output().unwrap();
-    let (told, err) = texts(&output);
-    assert_eq!(output.status.code(), Some(2), "{told}\n{err}");
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{out}\n{err}");
     assert!(err.contains("same command line") && err.lines().count() == 1, "{err}");
-    (told, err)
+    (out, err)
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_leaves_a_checkpoint_to_go_on_from() {
+fn an_interrupt_leaves_a_checkpoint_to_resume_from() {
     let folder = shared().path();
     let out = folder.join("stopped");
     let long = line("readings", "stopped", "--set train.iterations=100000");
@@ -142,7 +142,7 @@ fn an_interrupt_leaves_a_checkpoint_to_go_on_from() {
     let first = stopped();
     assert!(first > 0 && first < 100_000);
 
-    let (told, _) = interrupted(&long, || logged() > Some(first));
-    assert!(told.contains(&format!("after iteration {first}")), "{told}");
+    let (printed, _) = interrupted(&long, || logged() > Some(first));
+    assert!(printed.contains(&format!("after iteration {first}")), "{printed}");
     assert!(stopped() > first && stopped() < 100_000);
 }

@@ -1,4 +1,4 @@
-//! `bench`: its figures, and those of other programs beside them.
+//! `bench`: its report, compared with those of other programs.
 
 mod common;
 
@@ -7,10 +7,10 @@ use common::{ok, refused, shared};
 const SMALL: &str = "bench --case parts-small/test/1x30 --repeats 1 --threads 1";
 
 #[test]
-fn figures_are_written_and_compared() {
+fn a_report_is_written_and_compared() {
     let folder = shared().path();
-    let told = ok(folder, &format!("{SMALL} --json bench.json"));
-    assert!(told.contains("parts-small/test/1x30"), "{told}");
+    let printed = ok(folder, &format!("{SMALL} --json bench.json"));
+    assert!(printed.contains("parts-small/test/1x30"), "{printed}");
     let json: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("bench.json")).unwrap()).unwrap();
     assert_eq!(json["cases"].as_array().unwrap().len(), 1);
@@ -25,13 +25,16 @@ fn figures_are_written_and_compared() {
 }
 
 #[test]
-fn figures_that_tell_no_threads_are_compared_and_it_is_said() {
+fn a_report_without_its_number_of_threads_is_compared_with_a_remark() {
     let folder = shared().path();
     let least =
         r#"{"cases": [{"name": "parts-small/test/1x30", "seconds": 1.5}], "peak_bytes": 1}"#;
     std::fs::write(folder.join("least.json"), least).unwrap();
-    let told = ok(folder, &format!("{SMALL} --against least.json"));
-    assert!(told.contains("do not tell their threads") && told.contains("1.500"), "{told}");
+    let printed = ok(folder, &format!("{SMALL} --against least.json"));
+    assert!(
+        printed.contains("does not give its number of threads") && printed.contains("1.500"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Weights come and go: `import` and `export`.
+//! Weights of other programs: `import` and `export`.
 
 mod common;
 
@@ -10,32 +10,32 @@ fn fixture(name: &str) -> String {
 }
 
 #[test]
-fn weights_of_pytorch_come_in_and_go_out_in_every_form() {
+fn weights_of_pytorch_are_imported_and_exported_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let told = |out: &str, parts: &[&str]| {
+    let contains = |out: &str, parts: &[&str]| {
         for part in parts {
             assert!(out.contains(part), "no {part} in {out}");
         }
     };
     let out = ok(folder, &format!("import {} a.safetensors", fixture("parts-small-adam.pt")));
-    told(&out, &["parts-small", "5 classes", "iteration 3", "num_batches_tracked", "can resume"]);
-    told(&out, &["tensors do not show model.height = 16, model.width = 11", "--height"]);
-    for form in ["pt", "safetensors", "onnx"] {
-        let out = ok(folder, &format!("export a.safetensors out/b.{form}"));
-        assert!(folder.join(format!("out/b.{form}")).exists());
-        assert_eq!(out.contains("names of published code for parts-small"), form != "onnx");
+    contains(&out, &["parts-small", "5 classes", "iteration 3", "num_batches_tracked", "can resume"]);
+    contains(&out, &["tensors do not show model.height = 16, model.width = 11", "--height"]);
+    for format in ["pt", "safetensors", "onnx"] {
+        let out = ok(folder, &format!("export a.safetensors out/b.{format}"));
+        assert!(folder.join(format!("out/b.{format}")).exists());
+        assert_eq!(out.contains("names of published code for parts-small"), format != "onnx");
     }
     let compiled = fixture("parts-small-compiled.pt");
     let out = ok(folder, &format!("import {compiled} tall.safetensors --height 32"));
-    told(&out, &["model.height = 32", "the learning rate stays 0.0005", "not a MultiStepLR"]);
+    contains(&out, &["model.height = 32", "the learning rate stays 0.0005", "not a MultiStepLR"]);
     let set = "--set model.local.bands=4";
     let out = ok(folder, &format!("import {compiled} four.safetensors --height 32 {set}"));
-    told(&out, &["model.local.bands = 4"]);
-    told(&ok(folder, "export four.safetensors out/four.pt"), &["this network has bands = 4"]);
-    for form in ["pt", "safetensors"] {
+    contains(&out, &["model.local.bands = 4"]);
+    contains(&ok(folder, "export four.safetensors out/four.pt"), &["this network has bands = 4"]);
+    for format in ["pt", "safetensors"] {
         let again =
-            ok(folder, &format!("import out/b.{form} again.safetensors --preset parts-small"));
+            ok(folder, &format!("import out/b.{format} again.safetensors --preset parts-small"));
         assert!(again.contains("iteration 3"), "{again}");
     }
 }
@@ -57,13 +57,13 @@ fn a_network_without_classes_takes_any_training_subjects() {
 }
 
 #[test]
-fn what_cannot_come_in_or_go_out_is_refused_and_nothing_is_written() {
+fn what_cannot_be_imported_or_exported_is_refused_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let hid = fixture("hid-2020.ptm");
     refused(folder, &format!("import {hid} a.pt"), &["a.pt", ".safetensors"]);
-    let told = ["hid-2020.ptm", "parts-large", "is missing", "is unused"];
-    refused(folder, &format!("import {hid} a.safetensors --preset parts-large"), &told);
+    let parts = ["hid-2020.ptm", "parts-large", "is missing", "is unused"];
+    refused(folder, &format!("import {hid} a.safetensors --preset parts-large"), &parts);
     refused(folder, &format!("import {hid} a.safetensors --preset part"), &["unknown preset"]);
     std::fs::write(folder.join("no.pt"), b"PK no zip file").unwrap();
     refused(folder, "import no.pt a.safetensors", &["no.pt", "zip"]);

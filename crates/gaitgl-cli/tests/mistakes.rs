@@ -1,4 +1,4 @@
-//! What a user can get wrong: one line that names the thing and the mend, exit code 2.
+//! Mistakes of users: exit code 2 and one line that names what is wrong and how to fix it.
 
 mod common;
 
@@ -44,11 +44,11 @@ fn devices_that_are_unknown_not_built_or_not_there() {
     refused(folder, &format!("{embed} --device gpu"), &["`gpu`", "auto, cpu, vulkan[:N] or cuda"]);
     refused(folder, &format!("{embed} --device cpu:1"), &["`cpu:1`"]);
     for (api, built) in [("vulkan", cfg!(feature = "vulkan")), ("cuda", cfg!(feature = "cuda"))] {
-        let told = if built { "on this machine" } else { &format!("--features {api}") };
-        refused(folder, &format!("{embed} --device {api}:99"), &[told]);
-        refused(folder, &format!("quickstart --run new --device {api}:99"), &[told]);
+        let reason = if built { "on this machine" } else { &format!("--features {api}") };
+        refused(folder, &format!("{embed} --device {api}:99"), &[reason]);
+        refused(folder, &format!("quickstart --run new --device {api}:99"), &[reason]);
         let train = "train --data prepared --run new";
-        refused(folder, &format!("{train} --device {api}:99"), &[told]);
+        refused(folder, &format!("{train} --device {api}:99"), &[reason]);
     }
     refused(folder, "train --data prepared --run new --set train.precision=f8", &["f8", "bf16"]);
     assert!(!folder.join("new").exists() && !folder.join("none.npz").exists());
@@ -65,7 +65,7 @@ fn trees_that_are_missing_empty_or_of_another_depth() {
 }
 
 #[test]
-fn an_image_that_its_decoder_cannot_take_is_reported_and_nothing_else_is_said() {
+fn an_image_that_its_decoder_cannot_read_is_reported_and_nothing_else_is_printed() {
     let shared = shared();
     let folder = tempfile::tempdir().unwrap();
     for subject in ["001", "002"] {
@@ -190,7 +190,7 @@ fn a_run_is_neither_overwritten_nor_resumed_from_nothing() {
 }
 
 #[test]
-fn folders_that_are_not_finished_are_told_what_they_are() {
+fn unfinished_folders_are_named_as_what_they_are() {
     let folder = shared().path();
     let prepared = folder.join("unfinished-set");
     fs::create_dir_all(prepared.join(".partial")).unwrap();
@@ -221,7 +221,7 @@ fn one_training_subject_is_too_few() {
 }
 
 #[test]
-fn a_network_without_a_classifier_tells_of_no_classes() {
+fn a_network_without_a_classifier_reports_no_classes() {
     let folder = shared().path();
     let log = |run: &str, more: &str| {
         let mut line = train_line(&folder.join(run), 1);
@@ -255,12 +255,12 @@ fn a_full_disk_is_named_and_the_same_command_goes_on_when_there_is_room() {
         umount disk
         fills() {
             mount -t tmpfs -o size=$((4 * $1))k none disk
-            "$GAITGL" prepare few disk/out 2>told >/dev/null; code=$?
+            "$GAITGL" prepare few disk/out 2>first >/dev/null; code=$?
             mount -o remount,size=16M disk
-            "$GAITGL" prepare few disk/out 2>again >/dev/null || { cat told again; exit 1; }
+            "$GAITGL" prepare few disk/out 2>again >/dev/null || { cat first again; exit 1; }
             umount disk
             [ $code = 0 ] && return 1
-            [ $code = 2 ] && grep -q 'disk is full; free some space' told || { cat told; exit 1; }
+            [ $code = 2 ] && grep -q 'disk is full; free some space' first || { cat first; exit 1; }
         }
         small=1 enough=400
         while [ $((small + 1)) -lt $enough ]; do
@@ -323,6 +323,6 @@ fn an_interrupted_quickstart_leaves_nothing_in_the_way_of_the_next() {
     assert!(out.contains("1 of 4"), "{out}");
     assert!(err.contains("interrupted; run the same command again"), "{err}");
     assert_eq!(entries(), 0, "something stays behind");
-    // An empty folder is no hindrance: the device is what is refused.
+    // The empty folder is accepted, so the device is refused.
     refused(folder, "quickstart --run quick --device cuda:99", &["cuda"]);
 }

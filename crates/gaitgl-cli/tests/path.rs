@@ -1,4 +1,4 @@
-//! The whole path, from walkers to a table, through the binary.
+//! The whole path through the binary, from walkers to a table of accuracies.
 
 mod common;
 
@@ -37,8 +37,8 @@ fn the_same_checkpoint_gives_the_same_table() {
 fn embeddings_are_written_in_both_formats() {
     let folder = shared().path();
     for name in ["e.npz", "e.parquet"] {
-        let told = ok(folder, &format!("embed --run run --data prepared --out {name}"));
-        assert!(told.contains("160 embeddings"), "{told}");
+        let printed = ok(folder, &format!("embed --run run --data prepared --out {name}"));
+        assert!(printed.contains("160 embeddings"), "{printed}");
     }
     let [npz, parquet] =
         ["e.npz", "e.parquet"].map(|n| gait_embeddings::read(&folder.join(n)).unwrap());
@@ -58,7 +58,8 @@ fn embeddings_of_a_file_are_tested_like_those_of_the_network() {
     let read = |name: &str| -> serde_json::Value {
         serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
     };
-    let (by_file, by_run) = (read("by-file.json"), read("by-run.json"));
+    let by_file = read("by-file.json");
+    let by_run = read("by-run.json");
     assert_eq!(by_file["view_pairs"], by_run["view_pairs"]);
     assert!(by_file["verification"].is_object() && by_run.get("verification").is_none());
     let roc = std::fs::read_to_string(folder.join("roc.csv")).unwrap();
@@ -68,7 +69,7 @@ fn embeddings_of_a_file_are_tested_like_those_of_the_network() {
 }
 
 #[test]
-fn of_embeddings_with_a_set_its_test_subjects_are_tested() {
+fn with_embeddings_and_a_set_only_its_test_subjects_are_tested() {
     let folder = shared().path();
     ok(folder, "embed --run run --data prepared --out everyone.npz");
     let table = ok(folder, "test --embeddings everyone.npz --data prepared --json theirs.json");
@@ -90,10 +91,10 @@ fn people_that_the_network_was_trained_on_are_mentioned() {
     let partition = format!("{{\"TRAIN_SET\": [], \"TEST_SET\": [{}]}}", everyone.join(", "));
     std::fs::write(folder.join("everyone.json"), partition).unwrap();
     ok(folder, "prepare raw everyone --layout casia-b --partition everyone.json");
-    let told = ok(folder, "test --run run --data everyone");
+    let printed = ok(folder, "test --run run --data everyone");
     assert!(
-        told.contains("5 of 8 test subjects bear names that the network was trained on"),
-        "{told}"
+        printed.contains("5 of 8 test subjects have names that the network was trained on"),
+        "{printed}"
     );
 }
 
@@ -142,7 +143,7 @@ fn a_partition_names_the_probes_of_a_file_of_embeddings() {
 }
 
 #[test]
-fn a_built_in_protocol_is_printed_to_start_ones_own_from() {
+fn a_built_in_protocol_is_printed_as_a_start_for_another() {
     let folder = shared().path();
     let text = ok(folder, "info --protocol casia-b");
     std::fs::write(folder.join("own.toml"), text).unwrap();
@@ -193,10 +194,10 @@ fn info_says_what_a_thing_holds() {
 }
 
 #[test]
-fn a_set_is_converted_and_comes_back() {
+fn a_set_is_converted_and_read_back() {
     let folder = shared().path();
-    let told = ok(folder, "convert prepared tree");
-    assert!(told.contains("160 sequences") && told.contains("tree.json"), "{told}");
+    let printed = ok(folder, "convert prepared tree");
+    assert!(printed.contains("160 sequences") && printed.contains("tree.json"), "{printed}");
     assert!(folder.join("tree/001/nm-01/045/045.pkl").exists());
     refused(folder, "convert prepared tree", &["tree", "not empty"]);
     ok(folder, "prepare tree back --layout opengait --partition tree.json");

@@ -1,6 +1,6 @@
-//! A run that is killed or interrupted goes on as if nothing had happened, to the bit.
+//! A run that was killed or interrupted continues as if nothing had happened, bit for bit.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod common;
 
@@ -24,7 +24,7 @@ fn wait_for(path: &Path, child: &mut Child) {
     let began = Instant::now();
     while !path.exists() {
         assert!(child.try_wait().unwrap().is_none(), "training ended early");
-        assert!(began.elapsed() < Duration::from_secs(120), "{} never came", path.display());
+        assert!(began.elapsed() < Duration::from_secs(120), "{} never appeared", path.display());
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -42,13 +42,13 @@ fn resume(run: &Path, more: &str) {
     assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
 }
 
-/// The tensors of a checkpoint as they lie in the file, but for the optimiser's state, whose order
-/// is free, and for the header, which holds the path-independent settings.
+/// Checks that two checkpoints hold the same weights, bit for bit.
 fn same_network(a: &Path, b: &Path) {
     let weights = |path: &Path| {
         gaitgl::checkpoint::Checkpoint::load(path).unwrap_or_else(|e| panic!("{e}")).weights
     };
-    let (a, b) = (weights(a), weights(b));
+    let a = weights(a);
+    let b = weights(b);
     assert!(!a.is_empty());
     for (name, weight) in &a {
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -59,7 +59,8 @@ fn same_network(a: &Path, b: &Path) {
 #[test]
 fn a_killed_run_resumes_to_the_bit() {
     let folder = shared().path();
-    let (straight, killed) = (folder.join("straight"), folder.join("killed"));
+    let straight = folder.join("straight");
+    let killed = folder.join("killed");
     let output = start(&train_line(&straight, 30)).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", texts(&output).1);
     let mut child = start(&train_line(&killed, 30));
@@ -75,7 +76,8 @@ fn a_killed_run_resumes_to_the_bit() {
 #[test]
 fn a_run_killed_before_its_first_checkpoint_starts_again_to_the_bit() {
     let folder = shared().path();
-    let (straight, killed) = (folder.join("early-straight"), folder.join("early-killed"));
+    let straight = folder.join("early-straight");
+    let killed = folder.join("early-killed");
     let line = |run: &Path, iterations| {
         let mut line = train_line(run, iterations);
         line.extend(common::words("--set train.checkpoint_every=100000 --set train.log_every=1"));
@@ -138,7 +140,7 @@ fn two_trainings_in_one_folder_are_refused() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_writes_a_checkpoint_and_says_how_to_go_on() {
+fn an_interrupt_writes_a_checkpoint_and_names_the_command_to_resume() {
     let run = shared().path().join("interrupted");
     let mut line = train_line(&run, 100_000);
     line.extend(common::words("--set train.checkpoint_every=50000"));

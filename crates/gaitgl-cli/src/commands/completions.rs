@@ -1,11 +1,12 @@
-//! `gaitgl completions`: the completions of a shell.
+//! `gaitgl completions`: a completion script for a shell.
 
 use clap::Args;
 use clap_complete::{Shell, generate};
 
+use super::say;
 use crate::Outcome;
 
-/// Print the completions of a shell
+/// Print a completion script for a shell
 ///
 /// bash: gaitgl completions bash > ~/.local/share/bash-completion/completions/gaitgl
 ///
@@ -13,7 +14,7 @@ use crate::Outcome;
 /// ~/.zshrc
 #[derive(Args)]
 pub struct Completions {
-    /// The shell
+    /// Shell to print the script for
     shell: Shell,
 }
 
@@ -21,7 +22,7 @@ impl Completions {
     pub fn run(self, program: &mut clap::Command) -> anyhow::Result<Outcome> {
         let mut script = Vec::new();
         generate(self.shell, program, "gaitgl", &mut script);
-        super::say(String::from_utf8_lossy(&script).trim_end());
+        say(String::from_utf8_lossy(&script).trim_end());
         Ok(Outcome::Done)
     }
 }

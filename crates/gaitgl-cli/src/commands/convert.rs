@@ -1,4 +1,4 @@
-//! `gaitgl convert`: a prepared set becomes a tree that OpenGait reads.
+//! `gaitgl convert`: writes a prepared set as a tree that OpenGait reads.
 
 use std::path::PathBuf;
 
@@ -6,26 +6,28 @@ use clap::Args;
 use gait_data::{PreparedSet, Watch, convert};
 
 use super::say;
+use crate::input::expect_folder;
 use crate::{Outcome, progress};
 
 /// Write a prepared set as the tree of .pkl files that OpenGait reads
 ///
-/// OUT/subject/condition/view/view.pkl, each a numpy array of uint8 [frames, rows, columns], and the
-/// partition beside it as OUT.json: dataset_root and dataset_partition of OpenGait's configuration.
-/// `gaitgl prepare OUT SET --layout opengait` is the way back.
+/// Writes OUT/subject/condition/view/view.pkl, each a NumPy array of uint8 [frames, rows, columns],
+/// and the partition as OUT.json. These two are dataset_root and dataset_partition in OpenGait's
+/// configuration. `gaitgl prepare OUT SET --layout opengait` reads the tree back.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Convert {
-    /// Folder that `gaitgl prepare` wrote
+    /// Prepared set, as `gaitgl prepare` writes it
     #[arg(value_name = "PREPARED")]
     prepared: PathBuf,
-    /// Folder to write; must be empty or not exist
+    /// Folder to write; it must be empty or not exist yet
     #[arg(value_name = "OUT")]
     out: PathBuf,
 }
 
 impl Convert {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        expect_folder(&self.prepared)?;
         let set = PreparedSet::open(&self.prepared)?;
         let report = progress::watched("Converting", "sequences", |progress, stop| {
             convert(&set, &self.out, &Watch { progress, stop })

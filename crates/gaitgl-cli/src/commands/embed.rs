@@ -1,50 +1,55 @@
-//! `gaitgl embed`: embeddings to a file that other programs read.
+//! `gaitgl embed`: writes embeddings to a file that other programs read.
 
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gait_data::PreparedSet;
+use gait_support::files::check_writable;
 
 use super::{OnDevice, Trained, say, test};
 use crate::Outcome;
+use crate::input::expect_folder;
 
 /// Write the embeddings of a prepared set to a file
 ///
-/// The file holds `embeddings` [n, c, p] (sequences, channels, strips), `subject`, `condition` and
-/// `view`: as NumPy arrays in .npz, as columns in .parquet.
+/// The file holds `embeddings` as float32 [n, c, p] (sequences, channels, strips) and the names
+/// `subject`, `condition` and `view` of each sequence. These are NumPy arrays in .npz and columns in
+/// .parquet.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Embed {
     #[command(flatten)]
     trained: Trained,
-    /// Prepared set that `gaitgl prepare` wrote
+    /// Prepared set, as `gaitgl prepare` writes it
     #[arg(long, value_name = "PREPARED")]
     data: PathBuf,
-    /// File to write; its ending says the format
+    /// File to write; the extension selects the format
     #[arg(long, value_name = "FILE.npz|FILE.parquet")]
     out: PathBuf,
-    /// Whose sequences
+    /// Subjects whose sequences are embedded
     #[arg(long, value_enum, default_value_t = Subjects::All)]
     subjects: Subjects,
     #[command(flatten)]
     on: OnDevice,
 }
 
-/// Whose sequences are embedded.
+/// Subjects whose sequences are embedded.
 #[derive(Clone, Copy, ValueEnum)]
 enum Subjects {
-    /// Everybody's
+    /// All subjects of the set
     All,
-    /// The training subjects'
+    /// Its training subjects
     Train,
-    /// The test subjects'
+    /// Its test subjects
     Test,
 }
 
 impl Embed {
     pub fn run(self) -> anyhow::Result<Outcome> {
         gait_embeddings::Format::from_path(&self.out)?;
+        check_writable(&self.out)?;
+        expect_folder(&self.data)?;
         let (_, checkpoint) = self.trained.load()?;
         let set = PreparedSet::open(&self.data)?;
         let indices = match self.subjects {

@@ -14,9 +14,7 @@ mod synth;
 mod test;
 mod train;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
@@ -30,6 +28,7 @@ use gaitgl::run::RunFolder;
 use gaitgl::settings::{LARGEST_SEED, Settings};
 
 use crate::Outcome;
+pub use crate::output::print_line as say;
 
 /// The commands; each says of itself what it does.
 #[derive(Subcommand)]
@@ -212,30 +211,6 @@ fn named_protocol(name: &str) -> anyhow::Result<Protocol> {
 /// Reads a seed that files can hold.
 pub fn seed_parser() -> RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(..=LARGEST_SEED)
-}
-
-/// Why a line of a result could not be printed, the first time that it happened.
-static UNSAID: OnceLock<std::io::Error> = OnceLock::new();
-
-/// Prints a line of a command's result. A reader that went away (`| head`) is no failure; others are
-/// kept for [`all_said`].
-pub fn say(line: impl std::fmt::Display) {
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            let _ = UNSAID.set(error);
-        }
-        _ => {}
-    }
-}
-
-/// Checks that every line of the result was printed.
-///
-/// # Errors
-/// One was not, as on a full disk.
-pub fn all_said() -> anyhow::Result<()> {
-    UNSAID.get().map_or(Ok(()), |error| {
-        bail!("cannot write the result to standard output: {}", gait_support::io_reason(error))
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `gaitgl prepare`: a tree of silhouettes becomes a prepared set.
+//! `gaitgl prepare`: packs a tree of silhouettes into a prepared set.
 
 use std::path::PathBuf;
 
@@ -6,49 +6,52 @@ use clap::Args;
 use gait_data::{Layout, PrepareOptions, Watch, prepare};
 
 use super::say;
+use crate::input::expect_folder;
 use crate::{Outcome, progress};
 
 /// Align a tree of silhouettes and pack it into a prepared set
 ///
-/// Silhouettes are cropped, resized to 64 rows and centred as published code does. Single images
-/// and sequences that cannot be used are skipped, named and counted, and the exit code is 1. Killed
-/// or interrupted, the same command goes on where it stopped.
+/// Each silhouette is cropped, resized to --height rows and centred, as published code does. Images
+/// and sequences that cannot be used are skipped and named, and the exit code is then 1. After an
+/// interruption the same command continues where it stopped.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Prepare {
-    /// Folder of the raw silhouettes
+    /// Folder of raw silhouettes: a tree of .png, .jpg or .bmp images, or of .pkl files
     #[arg(value_name = "RAW")]
     raw: PathBuf,
-    /// Folder to write
+    /// Prepared set to write, a folder
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// How the tree names its sequences: casia-b (subject/condition/view), flat (see --pattern),
-    /// opengait (prepared .pkl trees), ou-mvlp, grew, gait3d, casia-e, sustech1k, ccpg or hid
+    /// Layout of the tree: casia-b (subject/condition/view), flat (see --pattern), opengait (trees
+    /// of .pkl files), ou-mvlp, grew, gait3d, casia-e, sustech1k, ccpg or hid
     #[arg(long, default_value = "casia-b")]
     layout: String,
-    /// Path pattern of the layout flat, for instance {subject}/{condition}-{view}
+    /// Pattern of the paths in the flat layout, for example {subject}/{condition}-{view}
     #[arg(long, value_name = "PATTERN")]
     pattern: Option<String>,
-    /// Training and test subjects, in OpenGait's JSON [default: CASIA-B's split, or its proportion]
+    /// Training and test subjects, in OpenGait's JSON format [default: CASIA-B's split, or its
+    /// proportions]
     #[arg(long, value_name = "FILE.json")]
     partition: Option<PathBuf>,
-    /// Leave out subjects that the partition does not name
+    /// Leave out the subjects that the partition does not name
     #[arg(long, requires = "partition")]
     leave_out_unlisted: bool,
-    /// Rows of an aligned silhouette: 64, 128 for Gait3D at 128 x 88, or any even number from 16
-    /// to 512
+    /// Rows of an aligned silhouette in pixels: 64, 128 for Gait3D at 128 x 88, or another even
+    /// number from 16 to 512
     #[arg(long, default_value_t = 64)]
     height: usize,
-    /// The silhouettes are aligned already: they are taken as they are, or halved
+    /// Take silhouettes that are already aligned: keep their size, or halve it
     #[arg(long)]
     aligned: bool,
-    /// Replace a set of another tree or other settings
+    /// Replace an existing set that was made from another tree or with other settings
     #[arg(long)]
     overwrite: bool,
 }
 
 impl Prepare {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        expect_folder(&self.raw)?;
         let layout = Layout::from_name(&self.layout, self.pattern.as_deref())?;
         let options = PrepareOptions {
             height: self.height,

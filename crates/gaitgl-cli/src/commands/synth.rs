@@ -1,4 +1,4 @@
-//! `gaitgl synth`: silhouettes of synthetic walkers.
+//! `gaitgl synth`: draws silhouettes of synthetic walkers.
 
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -7,35 +7,37 @@ use anyhow::{Context, bail};
 use clap::Args;
 use gait_data::Watch;
 use gait_data::synth::{SynthOptions, contact_sheet, write_tree};
+use gait_support::files::check_writable;
 use image::ImageFormat;
 
 use super::say;
 use crate::{Outcome, files, progress};
 
-/// Write silhouettes of synthetic walkers as a CASIA-B tree
+/// Draw silhouettes of synthetic walkers as a tree in the CASIA-B layout
 ///
-/// OUT/001/nm-01/000/001-nm-01-000-001.png and so on: subjects 001.., conditions nm-01..06 (normal),
-/// bg-01..02 (with a bag), cl-01..02 (in a coat), one folder per view. The same seed makes the same
-/// files.
+/// Files are named like OUT/001/nm-01/000/001-nm-01-000-001.png. The conditions are nm-01 to nm-06
+/// (normal), bg-01 and bg-02 (with a bag) and cl-01 and cl-02 (in a coat), with one folder per view.
+/// The same seed produces the same files.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Synth {
-    /// Folder to write; must be empty or not exist
+    /// Folder to write; it must be empty or not exist yet
     #[arg(value_name = "OUT", required_unless_present = "preview")]
     out: Option<PathBuf>,
-    /// People
+    /// Number of people
     #[arg(long, default_value_t = 40)]
     subjects: usize,
-    /// Views in degrees, 0 towards the camera, 90 from the side; `0,18,...,180` counts on
+    /// Views in degrees: 0 walks towards the camera, 90 is seen from the side. `0,18,...,180` stands
+    /// for every 18th degree
     #[arg(long, default_value = "0,18,...,180")]
     views: String,
-    /// Frames of a sequence
+    /// Frames per sequence
     #[arg(long, default_value_t = 60)]
     frames: usize,
-    /// Seed: the same one makes the same people
+    /// Seed of the random numbers; the same seed produces the same people
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Draw a contact sheet of the people to this PNG file
+    /// Draw a contact sheet of the people as a PNG image
     #[arg(long, value_name = "FILE.png")]
     preview: Option<PathBuf>,
 }
@@ -50,6 +52,7 @@ impl Synth {
             ..SynthOptions::default()
         };
         if let Some(path) = &self.preview {
+            check_writable(path)?;
             let sheet = contact_sheet(&options)?;
             let mut png = Cursor::new(Vec::new());
             sheet.write_to(&mut png, ImageFormat::Png)?;
@@ -61,7 +64,7 @@ impl Synth {
                 write_tree(out, &options, &Watch { progress, stop })
             })?;
             say(format!(
-                "{}: {} people, {} sequences, {} silhouettes ({} lost, as a segmenter loses them)",
+                "{}: {} people, {} sequences, {} silhouettes ({} missing, as after a segmentation that fails)",
                 out.display(),
                 report.subjects,
                 report.sequences,
@@ -74,7 +77,7 @@ impl Synth {
     }
 }
 
-/// Views as `0,45,90` or, counting on, `0,18,...,180`.
+/// Reads views such as `0,45,90` or `0,18,...,180`.
 fn parse_views(text: &str) -> anyhow::Result<Vec<f64>> {
     let mut views: Vec<f64> = Vec::new();
     let mut parts = text.split(',').map(str::trim);
@@ -84,13 +87,17 @@ fn parse_views(text: &str) -> anyhow::Result<Vec<f64>> {
             continue;
         }
         let (Some(end), [.., from, to]) = (parts.next(), views.as_slice()) else {
-            bail!("--views {text}: `...` stands between two views and a last one: 0,18,...,180");
+            bail!(
+                "--views {text}: write `...` after two views and before the last one: 0,18,...,180"
+            );
         };
-        let (to, step, end) = (*to, to - from, parse_angle(end)?);
+        let to = *to;
+        let step = to - from;
+        let end = parse_angle(end)?;
         let steps = ((end - to) / step).round();
         if step <= 0.0 || !(1.0..=360.0).contains(&steps) || (to + steps * step - end).abs() > 1e-6
         {
-            bail!("--views {text}: {end} is not reached from {to} in steps of {step}");
+            bail!("--views {text}: steps of {step} from {to} do not reach {end}");
         }
         views.extend((1..=steps as usize).map(|k| to + k as f64 * step));
     }
@@ -98,12 +105,10 @@ fn parse_views(text: &str) -> anyhow::Result<Vec<f64>> {
 }
 
 fn parse_angle(text: &str) -> anyhow::Result<f64> {
-    let angle: f64 = text
-        .parse()
-        .ok()
-        .filter(|angle: &f64| (0.0..360.0).contains(angle))
-        .with_context(|| format!("--views: `{text}` is not an angle from 0 to below 360"))?;
-    Ok(angle)
+    let angle = text.parse().ok().filter(|angle: &f64| (0.0..360.0).contains(angle));
+    angle.with_context(|| {
+        format!("--views: `{text}` is not an angle in degrees from 0 to below 360")
+    })
 }
 
 #[cfg(test)]

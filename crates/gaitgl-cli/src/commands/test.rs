@@ -1,4 +1,4 @@
-//! `gaitgl test`: the accuracy table of a network.
+//! `gaitgl test`: tests a network by a protocol.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,18 +8,20 @@ use burn::tensor::Device;
 use clap::Args;
 use gait_data::{PartitionFile, PreparedSet};
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
+use gait_support::files::check_writable;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::train::names_of;
-
 use serde_json::Value;
 
 use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
-use crate::{Outcome, files, progress};
+use crate::files::{self, JsonTarget};
+use crate::input::expect_folder;
+use crate::{Outcome, progress};
 
-/// Test a network on the test subjects of a prepared set and print the table
+/// Test a network on the test subjects of a prepared set and print a table of accuracies
 ///
-/// With --embeddings the embeddings of another program are tested instead: a file as `gaitgl embed`
-/// writes it, .npz or .parquet.
+/// With --embeddings, the embeddings in a file are tested instead, from this or any other program.
+/// The file is a .npz or .parquet file as `gaitgl embed` writes it. Accuracies are in percent.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Test {
@@ -27,47 +29,50 @@ pub struct Test {
     trained: Trained,
     #[command(flatten)]
     on: OnDevice,
-    /// Test these embeddings
+    /// File of embeddings to test instead of a network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
     embeddings: Option<PathBuf>,
-    /// Partition in OpenGait's JSON, whose PROBE_SET names the probes of these embeddings (Gait3D)
+    /// Partition in OpenGait's JSON format; its PROBE_SET names the probes of the embeddings (Gait3D)
     #[arg(long, value_name = "FILE.json", requires = "embeddings", conflicts_with = "data")]
     partition: Option<PathBuf>,
-    /// Prepared set that `gaitgl prepare` wrote; of --embeddings its test subjects are tested
+    /// Prepared set, as `gaitgl prepare` writes it. With --embeddings, only its test subjects are
+    /// tested
     #[arg(long, value_name = "PREPARED", required_unless_present = "embeddings")]
     data: Option<PathBuf>,
-    /// Built-in protocol or protocol file [default: what fits the data]
+    /// Built-in protocol or protocol file [default: the one that fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
-    /// Distance between two sequences: strips (mean over strips of the Euclidean distance), flat
-    /// (Euclidean distance of the whole) or cosine (mean over strips)
+    /// Distance between two sequences: strips (Euclidean distance per strip, averaged), flat
+    /// (Euclidean distance of whole embeddings) or cosine (cosine distance per strip, averaged)
     #[arg(long, default_value_t = Distance::Strips)]
     distance: Distance,
-    /// Write the result as JSON
+    /// Write the result as JSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Print equal error rates and true accept rates too
+    json: Option<JsonTarget>,
+    /// Also print equal error rates and true accept rates
     #[arg(long)]
     verify: bool,
     /// Write the ROC curves as CSV
     #[arg(long, value_name = "FILE.csv")]
     roc: Option<PathBuf>,
-    /// Write the file that the protocol's competition takes
+    /// Write the submission file for the competition of the protocol
     #[arg(long, value_name = "FILE.csv")]
     submission: Option<PathBuf>,
 }
 
 impl Test {
     pub fn run(self) -> anyhow::Result<Outcome> {
+        self.check_targets()?;
+        self.data.as_deref().map_or(Ok(()), expect_folder)?;
         let set = self.data.as_deref().map(PreparedSet::open).transpose()?;
         let started = Instant::now();
         let (embeddings, protocol) = self.embeddings(set.as_ref())?;
         if let Some(path) = &self.submission {
-            let made = progress::watched("Ranking", "probes", |progress, stop| {
+            let submission = progress::watched("Ranking", "probes", |progress, stop| {
                 let watch = Watch { progress, stop };
                 gait_eval::submission(&embeddings, &protocol, self.distance, &watch)
             })?;
-            files::write(path, made.to_string().as_bytes())?;
+            files::write(path, submission.to_string().as_bytes())?;
             say(format!("{}: written", path.display()));
         }
         if !self.wants_table(&protocol) {
@@ -81,10 +86,21 @@ impl Test {
         if self.verify || self.roc.is_some() {
             json["verification"] = self.verification(&embeddings, &protocol)?;
         }
-        if let Some(path) = &self.json {
-            files::write_json(path, &json)?;
+        if let Some(target) = &self.json {
+            target.write(&json)?;
         }
         Ok(Outcome::Done)
+    }
+
+    /// Checks before the work starts that every result can be written.
+    fn check_targets(&self) -> anyhow::Result<()> {
+        if let Some(target) = &self.json {
+            target.prepare()?;
+        }
+        for path in self.roc.iter().chain(&self.submission) {
+            check_writable(path)?;
+        }
+        Ok(())
     }
 
     /// The embeddings to test and the protocol for them.
@@ -118,8 +134,8 @@ impl Test {
         Ok((embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?, protocol))
     }
 
-    /// Whether there is a table to make: not where only a submission is asked for and who its probes
-    /// are is not public.
+    /// Whether to print a table. With --submission alone there may be nothing to score, because the
+    /// identities of the probes are not public.
     fn wants_table(&self, protocol: &Protocol) -> bool {
         let figures = self.json.is_some() || self.verify || self.roc.is_some();
         self.submission.is_none() || figures || protocol.group_names().len() > 0
@@ -137,13 +153,13 @@ impl Test {
     }
 }
 
-/// The embeddings of the test subjects of a set, which the others were perhaps trained on.
+/// The embeddings of the test subjects of a set: the network may have been trained on the others.
 fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
     let test = &set.about().partition.test;
     let all = embeddings.len();
     let tested = embeddings.filtered(|name| test.iter().any(|subject| subject == name.subject));
     let Some(embeddings) = tested else {
-        bail!("no sequence of the embeddings is of a test subject of the set given by --data");
+        bail!("no sequence in the embeddings belongs to a test subject of the set in --data");
     };
     if embeddings.len() < all {
         say(format!("{} of {all} sequences are of test subjects", embeddings.len()));
@@ -151,14 +167,14 @@ fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result
     Ok(embeddings)
 }
 
-/// Says so where people to test bear the names of people that the network was trained on.
+/// Warns if test subjects have the names of people that the network was trained on.
 fn warn_of_known_subjects(checkpoint: &Checkpoint, set: &PreparedSet) {
     let test = &set.about().partition.test;
     let known = test.iter().filter(|subject| checkpoint.subjects.contains(subject)).count();
     if known > 0 {
         say(format!(
-            "{known} of {} test subjects bear names that the network was trained on: if they are \
-             the same people, the figures are too high",
+            "{known} of {} test subjects have names that the network was trained on: if they are \
+             the same people, the accuracies are too high",
             test.len()
         ));
     }
@@ -169,7 +185,7 @@ fn read_probe(path: &Path) -> anyhow::Result<Vec<String>> {
     Ok(PartitionFile::read(path)?.into_probe()?)
 }
 
-/// Runs a protocol on embeddings.
+/// Tests embeddings by a protocol and shows the progress.
 pub fn evaluate(
     embeddings: &Embeddings,
     protocol: &Protocol,
@@ -180,7 +196,7 @@ pub fn evaluate(
     })
 }
 
-/// The embeddings of some sequences by the network of a checkpoint, which runs on `device`.
+/// Embeds some sequences of a set with the network of a checkpoint on `device`.
 pub fn embed_set(
     checkpoint: &Checkpoint,
     set: &PreparedSet,

@@ -1,6 +1,6 @@
-//! The binary in a temporary folder, on walkers that are made once for each test program.
+//! Runs the binary in a temporary folder, on walkers that are made once per test program.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -26,7 +26,7 @@ pub const TINY: [&str; 14] = [
     "train.checkpoint_every=2",
 ];
 
-/// A run of the binary.
+/// Runs the binary.
 pub fn gaitgl<S: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[S]) -> Output {
     command(folder, arguments).output().unwrap()
 }
@@ -43,7 +43,7 @@ pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(String::from).collect()
 }
 
-/// Runs a command line that must succeed and gives its standard output.
+/// Runs a command line that must succeed and returns its standard output.
 pub fn ok(folder: &Path, line: &str) -> String {
     let output = gaitgl(folder, &words(line));
     let (out, err) = texts(&output);
@@ -51,14 +51,14 @@ pub fn ok(folder: &Path, line: &str) -> String {
     out
 }
 
-/// Runs a command line that must fail with exit code 2 and one line that holds all `told`.
-pub fn refused(folder: &Path, line: &str, told: &[&str]) {
+/// Runs a command line that must fail with exit code 2 and one line that contains all `parts`.
+pub fn refused(folder: &Path, line: &str, parts: &[&str]) {
     let output = gaitgl(folder, &words(line));
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{line}\n{out}\n{err}");
     assert_eq!(err.lines().count(), 1, "{line}: not one line:\n{err}");
     assert!(!err.contains("panicked"), "{err}");
-    for part in told {
+    for part in parts {
         assert!(err.contains(part), "{line}: no `{part}` in: {err}");
     }
 }
@@ -101,7 +101,7 @@ impl Shared {
     }
 }
 
-/// Makes the shared folder at its first use.
+/// Makes the shared folder on first use.
 pub fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! How the cost of a network grows with each of its sizes, one at a time.
+//! How the time of a network grows with each of its sizes, one size at a time.
 
 use anyhow::Context;
 use burn::tensor::Device;
@@ -7,23 +7,25 @@ use gaitgl::net::describe;
 use super::{Bench, Kind, Network};
 use crate::commands::say;
 
-/// Frames and clips of the network that the others are compared with.
+/// Frames, clips and classes of the network that the others are compared with.
 const FRAMES: usize = 30;
-const TRAINED_CLIPS: usize = 8;
+const TEST_CLIPS: usize = 1;
+const TRAIN_CLIPS: usize = 8;
 const CLASSES: usize = 74;
 
-/// One measured size: everything else is as in the preset.
-struct Size {
+/// A network that differs from the base in one size.
+struct Variant {
+    /// The size that differs, and its value.
     axis: &'static str,
     value: String,
     network: Network,
     threads: usize,
 }
 
-/// Times one preset at test (one clip) and in training (eight clips) with one size changed at a
-/// time, and prints how the time grows beside how the multiply-adds of the definition do.
+/// Times one preset at test and in training with one size changed at a time. Prints how the time
+/// grows, and beside it how the multiply-adds grow according to the definition of the convolution.
 pub fn run(bench: &Bench, preset: &str, device: &Device) -> anyhow::Result<()> {
-    for (kind, clips) in [(Kind::Test, 1), (Kind::Train, TRAINED_CLIPS)] {
+    for (kind, clips) in [(Kind::Test, TEST_CLIPS), (Kind::Train, TRAIN_CLIPS)] {
         let settings = bench.settings(preset)?;
         let base = Network { settings, kind, clips, frames: FRAMES, classes: CLASSES };
         let threads = rayon::current_num_threads();
@@ -32,8 +34,8 @@ pub fn run(bench: &Bench, preset: &str, device: &Device) -> anyhow::Result<()> {
         let seconds = measure(bench, &base, threads, device)?;
         say(format!("\n{preset}/{kind}/{clips}x{FRAMES}: {seconds:.3} s, {threads} threads"));
         say(format!("{:10} {:>8} {:>9} {:>7} {:>14}", "", "", "seconds", "times", "multiply-adds"));
-        for size in sizes(&base, threads)? {
-            let Size { axis, value, network, threads } = &size;
+        for variant in variants(&base, threads)? {
+            let Variant { axis, value, network, threads } = &variant;
             let grown = measure(bench, network, *threads, device)?;
             let work = multiply_adds(network) / multiply_adds(&base);
             let times = grown / seconds;
@@ -43,26 +45,27 @@ pub fn run(bench: &Bench, preset: &str, device: &Device) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sizes(base: &Network, threads: usize) -> anyhow::Result<Vec<Size>> {
+fn variants(base: &Network, threads: usize) -> anyhow::Result<Vec<Variant>> {
     let with = |axis, value: String, change: &dyn Fn(&mut Network)| {
         let mut network = Network { settings: base.settings.clone(), ..*base };
         change(&mut network);
-        Size { axis, value, network, threads }
+        Variant { axis, value, network, threads }
     };
-    let mut sizes = Vec::new();
+    let mut variants = Vec::new();
     for frames in [15, 60, 120] {
-        sizes.push(with("frames", frames.to_string(), &|network| network.frames = frames));
+        variants.push(with("frames", frames.to_string(), &|network| network.frames = frames));
     }
     for (height, width) in [(32, 22), (128, 88)] {
-        sizes.push(with("map", format!("{height}x{width}"), &|network| {
-            let model = &mut network.settings.model;
-            (model.height, model.width) = (height, width);
+        variants.push(with("map", format!("{height}x{width}"), &|network| {
+            network.settings.model.height = height;
+            network.settings.model.width = width;
         }));
     }
     for (numerator, denominator, name) in [(1, 4, "1/4"), (1, 2, "1/2"), (2, 1, "2")] {
-        sizes.push(with("channels", format!("x {name}"), &|network| {
-            let channels = network.settings.model.channels.iter_mut();
-            channels.for_each(|count| *count = *count * numerator / denominator);
+        variants.push(with("channels", format!("x {name}"), &|network| {
+            for count in &mut network.settings.model.channels {
+                *count = *count * numerator / denominator;
+            }
         }));
     }
     let clips: &[usize] = match base.kind {
@@ -70,18 +73,19 @@ fn sizes(base: &Network, threads: usize) -> anyhow::Result<Vec<Size>> {
         Kind::Train => &[4, 16, 32],
     };
     for &clips in clips {
-        sizes.push(with("clips", clips.to_string(), &|network| network.clips = clips));
+        variants.push(with("clips", clips.to_string(), &|network| network.clips = clips));
     }
-    let doublings = std::iter::successors(Some(1), |threads| Some(2 * threads));
-    for fewer in doublings.take_while(|&fewer| fewer < threads) {
-        sizes.push(Size { threads: fewer, ..with("threads", fewer.to_string(), &|_| ()) });
+    let powers_of_two = std::iter::successors(Some(1), |threads| Some(2 * threads));
+    for fewer in powers_of_two.take_while(|&fewer| fewer < threads) {
+        variants.push(Variant { threads: fewer, ..with("threads", fewer.to_string(), &|_| ()) });
     }
-    for Size { axis, value, network, .. } in &sizes {
+    for Variant { axis, value, network, .. } in &variants {
         network.settings.check().with_context(|| format!("{axis} {value}"))?;
     }
-    Ok(sizes)
+    Ok(variants)
 }
 
+/// The median time of a network on a pool of `threads` threads, in seconds.
 fn measure(
     bench: &Bench,
     network: &Network,
@@ -92,11 +96,11 @@ fn measure(
     pool.install(|| bench.median(&mut *network.work(device)?, device))
 }
 
-/// Multiply-adds of all clips by the definition of the convolution.
+/// The multiply-adds of all clips, by the definition of the convolution.
 fn multiply_adds(network: &Network) -> f64 {
     let layers = describe(&network.settings.model, network.classes, network.frames);
-    let one: usize = layers.iter().map(|layer| layer.multiply_adds).sum();
-    (one * network.clips) as f64
+    let one_clip: usize = layers.iter().map(|layer| layer.multiply_adds).sum();
+    (one_clip * network.clips) as f64
 }
 
 #[cfg(test)]
@@ -110,9 +114,10 @@ mod tests {
         for preset in presets::NAMES {
             let settings = Settings::preset(preset).unwrap();
             let base = Network { settings, kind: Kind::Test, clips: 1, frames: 30, classes: 7 };
-            let sizes = sizes(&base, 4).unwrap();
-            let threads = sizes.iter().filter(|size| size.axis == "threads");
-            assert_eq!(threads.map(|size| size.threads).collect::<Vec<_>>(), [1, 2], "{preset}");
+            let variants = variants(&base, 4).unwrap();
+            let threads = variants.iter().filter(|variant| variant.axis == "threads");
+            let threads: Vec<usize> = threads.map(|variant| variant.threads).collect();
+            assert_eq!(threads, [1, 2], "{preset}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One pass of a network over random clips: an embedding, or a training step.
+//! One pass of a network over random clips: an embedding or a training step.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use gaitgl::net::GaitGl;
 use gaitgl::settings::Settings;
 use gaitgl::train::Trainer;
 
-use super::{MANY, Work};
+use super::{MANY_CLIPS, Work};
 
 /// What a network does.
 #[derive(Clone, Copy)]
 pub enum Kind {
     /// Embeds clips.
     Test,
-    /// Learns from them.
+    /// Makes a training step.
     Train,
 }
 
@@ -28,11 +28,13 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A network and the clips that pass it at once.
+/// A network and the size of its input.
 pub struct Network {
     pub settings: Settings,
     pub kind: Kind,
+    /// Clips per batch.
     pub clips: usize,
+    /// Frames per clip.
     pub frames: usize,
     pub classes: usize,
 }
@@ -41,18 +43,18 @@ impl Network {
     /// The pass, ready to be timed.
     pub fn work(&self, device: &Device) -> anyhow::Result<Box<Work>> {
         match self.kind {
-            Kind::Test => self.test(device),
-            Kind::Train => self.train(device),
+            Kind::Test => self.embedding(device),
+            Kind::Train => self.training_step(device),
         }
     }
 
-    fn test(&self, device: &Device) -> anyhow::Result<Box<Work>> {
+    fn embedding(&self, device: &Device) -> anyhow::Result<Box<Work>> {
         let model = &self.settings.model;
-        // The classifier plays no part at test, so it is made small.
+        // The classifier is not used at test, so one class is enough.
         let network = GaitGl::new(model, 1, 1, device)?.evaluator();
         let shape = [self.clips, 1, self.frames, model.height, model.width];
-        let values: Vec<f32> =
-            pixels(shape.iter().product()).iter().map(|&v| f32::from(v) / 255.0).collect();
+        let bytes = pixels(shape.iter().product());
+        let values: Vec<f32> = bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect();
         let clips = Tensor::<5>::from_data(TensorData::new(values, shape), device);
         Ok(Box::new(move || {
             network.embed(clips.clone())?.into_data();
@@ -60,15 +62,17 @@ impl Network {
         }))
     }
 
-    fn train(&self, device: &Device) -> anyhow::Result<Box<Work>> {
+    fn training_step(&self, device: &Device) -> anyhow::Result<Box<Work>> {
         let mut settings = self.settings.clone();
+        // The same batch again and again: a small rate keeps the loss finite.
         settings.train.learning_rate = 1e-6;
-        let (height, width) = (settings.model.height, settings.model.width);
+        let height = settings.model.height;
+        let width = settings.model.width;
         let subjects = (0..self.classes).map(|class| class.to_string()).collect();
         let mut trainer = Trainer::new(settings, subjects, device)?;
-        let each = if self.clips >= MANY { 8 } else { 2 };
+        let clips_per_subject = if self.clips >= MANY_CLIPS { 8 } else { 2 };
         let batch = Batch {
-            subjects: (0..self.clips).map(|clip| clip / each).collect(),
+            subjects: (0..self.clips).map(|clip| clip / clips_per_subject).collect(),
             frames: self.frames,
             height,
             width,
@@ -77,13 +81,13 @@ impl Network {
         let device = device.clone();
         Ok(Box::new(move || {
             trainer.step(&batch)?;
-            // The step has read its loss, but the gradients may still be on their way.
+            // The step has read its loss, but the gradients may not be computed yet.
             Ok(device.sync()?)
         }))
     }
 }
 
-/// Bytes without a pattern, the same ones each time.
+/// Random bytes, the same ones each time.
 fn pixels(count: usize) -> Vec<u8> {
     let mut state = 1u32;
     let next = || {
