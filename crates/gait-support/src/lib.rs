@@ -2,6 +2,7 @@
 //!
 //! - [`files`]: files and folders that are either complete or absent, and locks on folders;
 //! - [`Watch`]: progress and cancellation of long work;
+//! - [`start_pool`]: a thread pool of the size that the system grants;
 //! - [`caught`]: a decoder that panics is a damaged file;
 //! - [`nearest()`] and [`did_you_mean`]: suggestions for a mistyped name;
 //! - [`csv_line`]: one line of comma-separated values;
@@ -22,10 +23,12 @@ mod csv;
 mod error;
 pub mod files;
 mod nearest;
+mod threads;
 mod watch;
 
 pub use caught::{caught, keep_caught_panics_quiet};
 pub use csv::csv_line;
 pub use error::{FileError, full_message, io_reason};
 pub use nearest::{did_you_mean, nearest};
+pub use threads::start_pool;
 pub use watch::{Stopped, Watch};
