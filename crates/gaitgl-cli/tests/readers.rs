@@ -1,6 +1,6 @@
-//! Every reader on the saved inputs of its fuzz target, and on seeded changes of them: no panic, no
-//! hang, and no more memory than it may take. The functions are those of the fuzz targets, so this is
-//! a short run of them on a stable compiler; `fuzz/README.md` tells of the long ones.
+//! Every reader on the seeds of its fuzz target, and on random changes of them: no panic, no hang, and
+//! no more memory than it may take. The functions are those of the fuzz targets, so this is a short
+//! run of them on a stable compiler; `fuzz/README.md` describes the long ones.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -20,24 +20,24 @@ use std::sync::{Mutex, Once, PoisonError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Changed inputs for each reader.
+/// Changed inputs per reader.
 const ROUNDS: usize = 20_000;
 
 fn folder(target: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../fuzz/seeds", target].iter().collect()
 }
 
-/// The saved inputs of a target, sorted by name.
+/// The seeds of a target, sorted by name.
 fn saved(target: &str) -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(!paths.is_empty(), "{target} has no saved inputs");
+    assert!(!paths.is_empty(), "{target} has no seeds");
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// A change as fuzzers make them: bytes, numbers at the ends of their range, pieces left out,
-/// doubled, or taken from elsewhere.
+/// A change as fuzzers make them: a byte, a number at the end of its range, a piece that is left out,
+/// doubled, or taken from another input.
 fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
     if bytes.is_empty() {
         bytes.push(generator.random());
@@ -50,8 +50,8 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
         1 => bytes[at] ^= 1 << generator.random_range(0..8),
         2 => {
             let number = numbers[generator.random_range(0..numbers.len())].to_le_bytes();
-            let number = &number[..1 << generator.random_range(0..4)];
-            bytes.iter_mut().skip(at).zip(number).for_each(|(byte, new)| *byte = *new);
+            let size = 1 << generator.random_range(0..4);
+            bytes.iter_mut().skip(at).zip(&number[..size]).for_each(|(byte, new)| *byte = *new);
         }
         3 => drop(bytes.drain(at..end)),
         4 => {
@@ -67,10 +67,10 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
     }
 }
 
-/// The memory of all threads is counted, so that one reader runs at a time.
+/// The memory of all threads is counted, so only one reader runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Panics of libraries that are caught are not told thousands of times.
+/// Panics of libraries that are caught are not printed thousands of times.
 static QUIET: Once = Once::new();
 
 fn check(target: &str, reader: fn(&[u8])) {

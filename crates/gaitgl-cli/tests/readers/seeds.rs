@@ -1,7 +1,7 @@
-//! Makes the saved inputs of the fuzz targets, from nothing but this program and its fixtures:
+//! Writes the seeds of the fuzz targets, using only this program and its fixtures:
 //! `cargo test --release -p gaitgl-cli --test readers -- --ignored`
 //!
-//! Files that only other programs write come from `python reference/export_exchange.py --seeds`.
+//! `python reference/export_exchange.py --seeds` writes those that only other programs can write.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -22,10 +22,10 @@ fn save(target: &str, name: &str, bytes: &[u8]) {
     fs::write(folder(target).join(name), bytes).unwrap();
 }
 
-/// Copies the files of a folder of the repository whose names are wanted.
+/// Copies those files of a folder of the repository whose names are wanted.
 fn copy(target: &str, from: &str, wanted: impl Fn(&str) -> bool) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(from);
-    for entry in fs::read_dir(from).unwrap() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(from);
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         if wanted(name) {
@@ -42,9 +42,9 @@ fn write_seeds() {
         let forms = ["p2.np1", "p4.np2", "p5.np2"];
         kinds.iter().any(|kind| name.starts_with(kind)) && forms.iter().any(|f| name.contains(f))
     });
-    copy("protocol", "protocols", |name| name.ends_with(".toml"));
-    copy("sweep", "ablations", |name| name.ends_with(".toml"));
-    copy("settings", "configs", |name| name.ends_with(".toml"));
+    copy("protocol", "crates/gait-eval/protocols", |name| name.ends_with(".toml"));
+    copy("sweep", "crates/gaitgl/ablations", |name| name.ends_with(".toml"));
+    copy("settings", "crates/gaitgl/configs", |name| name.ends_with(".toml"));
     let lines = "model.channels=[4,8,16]\nmodel.local.partition=strip-h\nmodel.local.ratio=0.5\n\
                  model.lta_kernel=[3,1,1]\ntrain.milestones=[5,7]\ntrain.optimizer=\"sgd\"";
     save("settings", "assignments", lines.as_bytes());
@@ -58,7 +58,7 @@ fn write_seeds() {
     embeddings();
 }
 
-/// A box for a person.
+/// A box that stands for a person.
 fn walker(shift: u32) -> DynamicImage {
     let inside = |x, y| (4 + shift..12 + shift).contains(&x) && (3..21).contains(&y);
     DynamicImage::from(GrayImage::from_fn(24, 26, |x, y| {
@@ -86,7 +86,8 @@ fn images() {
 
 fn prepared() {
     let place = tempfile::tempdir().unwrap();
-    let (raw, out) = (place.path().join("raw"), place.path().join("out"));
+    let raw = place.path().join("raw");
+    let out = place.path().join("out");
     for subject in ["001", "002"] {
         let folder = raw.join(subject).join("nm-01/090");
         fs::create_dir_all(&folder).unwrap();
@@ -105,8 +106,8 @@ fn prepared() {
     assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
     let clips = fs::read(out.join(gait_data::CLIPS_FILE)).unwrap();
     save("clips", "two", &[&[2], clips.as_slice()].concat());
-    let about = fs::read_to_string(out.join(gait_data::ABOUT_FILE)).unwrap();
-    let about = about.replace(raw.to_str().unwrap(), "raw");
+    let text = fs::read_to_string(out.join(gait_data::ABOUT_FILE)).unwrap();
+    let about = text.replace(raw.to_str().unwrap(), "raw");
     save("about", "prepared.json", about.as_bytes());
 }
 
@@ -139,7 +140,7 @@ fn networks() {
     }
 }
 
-/// The form of PyTorch before 1.6 of a file in the form after it.
+/// Converts a PyTorch file to the format that PyTorch wrote before version 1.6.
 fn legacy(zipped: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipArchive::new(Cursor::new(zipped)).unwrap();
     let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
@@ -161,7 +162,7 @@ fn legacy(zipped: &[u8]) -> Vec<u8> {
     }
     bytes.extend(b"e.");
     for (_, storage) in &keys {
-        // Counters of batches have eight bytes, everything else numbers of four.
+        // Batch counters have elements of eight bytes, all other storages of four.
         let size = if storage.len() == 8 { 8 } else { 4 };
         bytes.extend((storage.len() as u64 / size).to_le_bytes());
         bytes.extend(storage);
