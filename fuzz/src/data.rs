@@ -1,4 +1,4 @@
-//! The readers of silhouettes and protocols, none of which needs Burn.
+//! The readers of silhouettes and protocols, which do not need Burn.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::bounded::{Bound, bounded};
 /// The file's name in messages.
 const NAME: &str = "fuzzed";
 
-/// A sequence as OpenGait pickles it. A byte can make a value of 64 bytes, in a list that grows by
+/// A sequence pickled by OpenGait. One byte can make a value of 64 bytes, in a list that grows by
 /// doubling.
 pub fn pickle(bytes: &[u8]) {
-    bounded(Bound { each: 256, fixed: 64 << 10 }.of(bytes), || {
+    bounded(Bound { each: 256, fixed: 64 << 10 }.for_input(bytes), || {
         if let Ok(([rows, columns], pixels)) = decode_pickled(bytes, 5) {
             assert_eq!(rows, 5);
             assert_eq!(pixels.len() % (rows * columns).max(1), 0);
@@ -26,9 +26,9 @@ pub fn pickle(bytes: &[u8]) {
     });
 }
 
-/// One image, decoded and aligned as `prepare` does it. A decoded image has as many pixels as its file
-/// declares, of eight bytes at the most; with the decoder's own planes, 24. No more than 128 MiB are ever
-/// decoded, and no scaled frame has more columns than [`WIDEST`].
+/// One image, decoded and aligned as in preparing a set. Each pixel that the file declares takes up to
+/// eight bytes decoded, and 24 with the decoder's own planes. No more than 2^27 pixels are ever decoded,
+/// and no scaled frame has more columns than [`WIDEST`].
 pub fn image(bytes: &[u8]) {
     let pixels = declared_pixels(bytes).min(128 << 20);
     let grey = bounded(24 * pixels + 64 * bytes.len() + (2 << 20), || decode_grey(bytes));
@@ -42,7 +42,7 @@ pub fn image(bytes: &[u8]) {
     });
 }
 
-/// The pixels that an image says it has; of a JPEG those of its largest frame header.
+/// The number of pixels that an image declares; for a JPEG, the largest number of its frame headers.
 fn declared_pixels(bytes: &[u8]) -> usize {
     let big = |at: usize, size: usize| {
         let number = bytes.get(at..at + size).unwrap_or_default();
@@ -69,11 +69,11 @@ fn declared_pixels(bytes: &[u8]) -> usize {
     }
 }
 
-/// `clips.arrow`, after one byte that says how many sequences its description counts. Each clip is
-/// unpacked: zstd makes 2^15 bytes of one at most.
+/// `clips.arrow`, after one byte with the number of sequences in its description. Each clip is
+/// decompressed: zstd makes at most 2^15 bytes of one.
 pub fn clips(bytes: &[u8]) {
     let Some((&sequences, clips)) = bytes.split_first() else { return };
-    bounded(Bound { each: 1 << 15, fixed: 512 << 10 }.of(bytes), || {
+    bounded(Bound { each: 1 << 15, fixed: 512 << 10 }.for_input(bytes), || {
         let subjects = ["001", "002"].map(String::from).into();
         let Ok(partition) = partition_subjects(&subjects, None, false) else { return };
         let about = About {
@@ -96,18 +96,18 @@ pub fn clips(bytes: &[u8]) {
     });
 }
 
-/// `prepared.json`: a value of JSON takes 72 bytes, in lists that grow by doubling.
+/// `prepared.json`: a JSON value takes 72 bytes, in lists that grow by doubling.
 pub fn about(bytes: &[u8]) {
-    bounded(Bound { each: 256, fixed: 16 << 10 }.of(bytes), || {
+    bounded(Bound { each: 256, fixed: 16 << 10 }.for_input(bytes), || {
         if let Ok(about) = About::decode(Path::new(NAME), bytes) {
             assert_eq!(about.form, FORM);
         }
     });
 }
 
-/// A partition file of OpenGait's form.
+/// A partition file in OpenGait's format.
 pub fn partition(bytes: &[u8]) {
-    bounded(Bound { each: 256, fixed: 16 << 10 }.of(bytes), || {
+    bounded(Bound { each: 256, fixed: 16 << 10 }.for_input(bytes), || {
         let Ok(file) = PartitionFile::decode(Path::new(NAME), bytes) else { return };
         let subjects: BTreeSet<String> = ["001", "002", "Åse"].map(String::from).into();
         if let Ok(partition) = partition_subjects(&subjects, Some(file), true) {
@@ -117,11 +117,11 @@ pub fn partition(bytes: &[u8]) {
     });
 }
 
-/// A protocol file. What can be read is run on a few embeddings too.
+/// A protocol file. A valid one is also run on a few embeddings.
 pub fn protocol(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let bound = Bound { each: 1024, fixed: 64 << 10 };
-    let protocol = bounded(bound.of(bytes), || Protocol::from_toml(NAME, text));
+    let protocol = bounded(bound.for_input(bytes), || Protocol::from_toml(NAME, text));
     let Ok(protocol) = protocol else { return };
     let names = (0..12).map(|i| {
         let condition = ["nm-01", "nm-05", "bg-01", "cl-02"][i % 4];

@@ -15,10 +15,10 @@ use crate::bounded::{Bound, bounded};
 /// The file's name in messages.
 const NAME: &str = "fuzzed";
 
-/// A settings file, and its lines as `--set KEY=VALUE`; then what `info` says of them.
+/// A settings file, and its lines as single settings `KEY=VALUE`; then the description of the network.
 pub fn settings(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    bounded(Bound { each: 4096, fixed: 1 << 20 }.of(bytes), || {
+    bounded(Bound { each: 4096, fixed: 1 << 20 }.for_input(bytes), || {
         let lines: Vec<String> = text.lines().take(8).map(String::from).collect();
         let read = [Settings::from_partial(text, NAME), Settings::assemble(None, None, &lines)];
         for settings in read.into_iter().flatten() {
@@ -31,10 +31,10 @@ pub fn settings(bytes: &[u8]) {
     });
 }
 
-/// A sweep of `ablate`, and the settings of its rows.
+/// A sweep file of an ablation, and the settings of its rows.
 pub fn sweep(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    bounded(Bound { each: 1024, fixed: 1 << 20 }.of(bytes), || {
+    bounded(Bound { each: 1024, fixed: 1 << 20 }.for_input(bytes), || {
         let Ok(sweep) = Sweep::from_toml(NAME, text) else { return };
         let Ok(base) = Settings::preset("paper-small") else { return };
         for row in sweep.rows.iter().take(8) {
@@ -43,9 +43,9 @@ pub fn sweep(bytes: &[u8]) {
     });
 }
 
-/// A checkpoint, then its network for use and for training.
+/// A checkpoint, then its network for evaluation and for training.
 pub fn checkpoint(bytes: &[u8]) {
-    bounded(Bound { each: 512, fixed: 4 << 20 }.of(bytes), || {
+    bounded(Bound { each: 512, fixed: 4 << 20 }.for_input(bytes), || {
         let Ok(checkpoint) = Checkpoint::decode(Path::new(NAME), bytes) else { return };
         let device = gaitgl::cpu();
         let _ = checkpoint.evaluator(&device);
@@ -54,10 +54,10 @@ pub fn checkpoint(bytes: &[u8]) {
     });
 }
 
-/// A file of PyTorch, recognised and imported. Deflate makes 1032 bytes of one; a storage is held as
-/// bytes and as numbers, the walk through shared values is bounded by their count.
+/// A PyTorch file, recognised and imported. Deflate makes up to 1032 bytes of one. A storage is held as
+/// bytes and as numbers; the traversal of shared values is bounded by their count.
 pub fn torch(bytes: &[u8]) {
-    bounded(Bound { each: 4096, fixed: 64 << 20 }.of(bytes), || {
+    bounded(Bound { each: 4096, fixed: 64 << 20 }.for_input(bytes), || {
         if let Ok(imported) =
             import_bytes(Path::new(NAME), bytes.to_vec(), &ImportOptions::default())
         {
@@ -68,14 +68,18 @@ pub fn torch(bytes: &[u8]) {
     });
 }
 
-/// Embeddings as numpy's archive, which may name the same bytes four times.
+/// Embeddings as an archive of numpy, in which four arrays may share the same bytes.
 pub fn npz(bytes: &[u8]) {
-    bounded(Bound { each: 256, fixed: 256 << 10 }.of(bytes), || embeddings(Format::Npz, bytes));
+    bounded(Bound { each: 256, fixed: 256 << 10 }.for_input(bytes), || {
+        embeddings(Format::Npz, bytes)
+    });
 }
 
-/// Embeddings as Parquet, which may have four values, three names and 16 bytes of text for each byte.
+/// Embeddings as Parquet, which may hold four values, three names and 16 bytes of text per byte.
 pub fn parquet(bytes: &[u8]) {
-    bounded(Bound { each: 512, fixed: 1 << 20 }.of(bytes), || embeddings(Format::Parquet, bytes));
+    bounded(Bound { each: 512, fixed: 1 << 20 }.for_input(bytes), || {
+        embeddings(Format::Parquet, bytes)
+    });
 }
 
 fn embeddings(format: Format, bytes: &[u8]) {

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::pickle::write::around_uint8;
 use crate::{Clip, DataError, Partition, PreparedSet, SequenceEntry, Watch};
 use gait_support::files::{StagedFolder, write_json};
+use gait_support::start_pool;
 
 /// What [`convert()`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
     let total = set.len() as u64;
     let (done, frames) = (AtomicU64::new(0), AtomicU64::new(0));
     watch.report(0, total);
+    start_pool(None);
     (0..set.len()).into_par_iter().try_for_each(|index| {
         watch.check()?;
         let clip = set.clip(index)?;

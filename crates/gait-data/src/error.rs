@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use gait_support::{FileError, Stopped};
 
+use crate::sampler::SamplerError;
+
 /// An error of this crate. Its `Display` is one line for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -40,6 +42,9 @@ pub enum DataError {
         /// What the user can do.
         mend: String,
     },
+    /// Batches cannot be drawn.
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
     /// The caller stopped the work; what is finished is kept.
     #[error(transparent)]
     Stopped(#[from] Stopped),

@@ -40,7 +40,7 @@ pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};
 pub use prefetch::Prefetcher;
 pub use prepare::{Outcome, PrepareOptions, PrepareReport, can_prepare, decode_pickled, prepare};
 pub use resizing::Resizing;
-pub use sampler::{Batch, BatchSettings, ClipSampler};
+pub use sampler::{Batch, BatchSettings, ClipSampler, SamplerError};
 pub use sequence::{Clip, SequenceKey, trim_columns, trimmed_width};
 pub use set::{
     ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,

@@ -1,65 +1,55 @@
-//! Batches made ahead on threads of their own, so that the network does not wait.
+//! Batches made in advance on threads of their own, so that the network does not wait.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use crate::queue::OrderedQueue;
 use crate::{Batch, ClipSampler, DataError};
 
-/// Delivers the batches of a [`ClipSampler`] in order of their numbers. Dropping it ends its
+/// Delivers the batches of a [`ClipSampler`] in the order of their numbers. Dropping it ends its
 /// threads.
 #[derive(Debug)]
 pub struct Prefetcher {
+    sampler: Arc<ClipSampler>,
     queue: Arc<OrderedQueue<Result<Batch, DataError>>>,
     threads: Vec<JoinHandle<()>>,
-    waited: Duration,
 }
 
 impl Prefetcher {
-    /// Starts `threads` threads (at least one) that make the batches from number `first` up to
-    /// but without `end`, at most `ahead` (at least one) of them in advance.
+    /// Starts `threads` threads (at least one) that make the batches from number `first` up to but
+    /// not including `end`, at most `ahead` (at least one) of them in advance.
     ///
-    /// # Errors
-    /// If the system gives no thread.
+    /// If the system grants fewer threads, it is fewer; if it grants none, each batch is made when
+    /// it is asked for.
     pub fn new(
         sampler: &Arc<ClipSampler>,
         first: u64,
         end: u64,
         threads: usize,
         ahead: usize,
-    ) -> Result<Self, DataError> {
+    ) -> Prefetcher {
         let queue = Arc::new(OrderedQueue::new(first, end, ahead.max(1) as u64));
-        let mut prefetcher = Prefetcher { queue, threads: Vec::new(), waited: Duration::default() };
-        for number in 0..threads.max(1) {
-            let (queue, sampler) = (Arc::clone(&prefetcher.queue), Arc::clone(sampler));
-            let spawned =
-                thread::Builder::new().name(format!("batches-{number}")).spawn(move || {
-                    let _guard = queue.close_on_panic();
-                    while let Some(iteration) = queue.claim() {
-                        queue.put(iteration, sampler.batch(iteration));
-                    }
-                });
-            let failed = |e| DataError::io("start a thread for", "batches", e);
-            prefetcher.threads.push(spawned.map_err(failed)?);
-        }
-        Ok(prefetcher)
-    }
-
-    /// How long all batches together were waited for.
-    pub fn waited(&self) -> Duration {
-        self.waited
+        let start = |number| {
+            let queue = Arc::clone(&queue);
+            let sampler = Arc::clone(sampler);
+            let work = move || queue.work(|iteration| sampler.batch(iteration));
+            thread::Builder::new().name(format!("batches-{number}")).spawn(work).ok()
+        };
+        let threads = (0..threads.max(1)).map_while(start).collect();
+        Prefetcher { sampler: Arc::clone(sampler), queue, threads }
     }
 }
 
-/// Yields each batch, or what [`ClipSampler::batch`] met with it.
+/// Yields each batch, or the error of [`ClipSampler::batch`].
 impl Iterator for Prefetcher {
     type Item = Result<Batch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = Instant::now();
-        let batch = self.queue.take();
-        self.waited += start.elapsed();
+        let batch = if self.threads.is_empty() {
+            self.queue.make(|iteration| self.sampler.batch(iteration))
+        } else {
+            self.queue.take()
+        };
         batch.or_else(|| self.queue.is_closed().then_some(Err(DataError::Thread)))
     }
 }
@@ -68,7 +58,7 @@ impl Drop for Prefetcher {
     fn drop(&mut self) {
         self.queue.close();
         for thread in self.threads.drain(..) {
-            // A panic of the thread was already reported by `next`.
+            // `next` has already reported a panic of the thread.
             let _ = thread.join();
         }
     }

@@ -1,13 +1,14 @@
 //! Results of several threads, taken in order.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::{iter, thread};
 
-/// Hands out the numbers from `first` up to `end` to workers and their results, in order, to
-/// one consumer. At most `window` numbers are between being handed out and being taken, which
-/// bounds the memory.
+/// Hands out the numbers from `first` up to `end` to workers, and their results, in order, to one
+/// consumer. At most `window` numbers are handed out and not yet taken, which bounds the memory.
+///
+/// Threads run [`OrderedQueue::work`] while the consumer calls [`OrderedQueue::take`]. A consumer
+/// without threads calls [`OrderedQueue::make`] instead.
 #[derive(Debug)]
 pub(crate) struct OrderedQueue<T> {
     state: Mutex<State<T>>,
@@ -32,29 +33,21 @@ impl<T> OrderedQueue<T> {
         OrderedQueue { state: Mutex::new(state), changed: Condvar::new(), window, end }
     }
 
-    /// The next number to work on; waits while the window is full. None at the end.
-    pub fn claim(&self) -> Option<u64> {
-        let full =
-            |s: &mut State<T>| !s.closed && s.next < self.end && s.next - s.wanted >= self.window;
-        let mut state = self.wait_while(full);
-        if state.closed || state.next >= self.end {
-            return None;
+    /// Makes the results of numbers until none is left or the queue closes. If `make` panics, the
+    /// queue closes, so that nobody waits for the result.
+    pub fn work(&self, mut make: impl FnMut(u64) -> T) {
+        let _guard = CloseOnPanic(self);
+        while let Some(number) = self.claim() {
+            self.put(number, make(number));
         }
-        state.next += 1;
-        Some(state.next - 1)
     }
 
-    /// Delivers the result of `number`.
-    pub fn put(&self, number: u64, result: T) {
-        self.lock().ready.insert(number, result);
-        self.changed.notify_all();
-    }
-
-    /// The next result in order; waits for it. None at the end, or if the queue is closed
-    /// before it comes.
+    /// The next result in order, after waiting for it. `None` at the end, or if the queue is closed
+    /// before the result comes.
     pub fn take(&self) -> Option<T> {
-        let missing =
-            |s: &mut State<T>| !s.closed && s.wanted < self.end && !s.ready.contains_key(&s.wanted);
+        let missing = |state: &mut State<T>| {
+            !state.closed && state.wanted < self.end && !state.ready.contains_key(&state.wanted)
+        };
         let mut state = self.wait_while(missing);
         let wanted = state.wanted;
         let result = state.ready.remove(&wanted)?;
@@ -64,40 +57,46 @@ impl<T> OrderedQueue<T> {
         Some(result)
     }
 
-    /// Runs `work`, which claims and puts, on `threads` threads while `consume` takes, and ends them.
-    /// If one of them panics, the queue closes and `consume` finds no more results.
-    ///
-    /// # Errors
-    /// If the system gives no thread.
-    pub fn serve<R>(
+    /// The next result, made by the consumer itself because there are no threads.
+    pub fn make(&self, make: impl FnOnce(u64) -> T) -> Option<T> {
+        let number = self.claim()?;
+        self.put(number, make(number));
+        self.take()
+    }
+
+    /// Calls `consume` with the results, which up to `threads` threads make, each with a worker of
+    /// its own. If the system grants fewer threads, it is fewer; if it grants none, the results are
+    /// made as `consume` asks for them. If a worker panics, there are no more results.
+    pub fn serve<W, R>(
         &self,
         threads: usize,
-        work: impl Fn() + Sync,
-        consume: impl FnOnce() -> R,
-    ) -> io::Result<R>
+        worker: impl Fn() -> W + Sync,
+        consume: impl FnOnce(&mut dyn Iterator<Item = T>) -> R,
+    ) -> R
     where
         T: Send,
+        W: FnMut(u64) -> T,
     {
-        let worker = || {
-            let _guard = self.close_on_panic();
-            work();
-        };
+        let work = || self.work(worker());
         thread::scope(|scope| {
-            let mut workers = Vec::new();
-            let spawn = |_| thread::Builder::new().spawn_scoped(scope, worker);
-            let started = (0..threads).try_for_each(|number| {
-                workers.push(spawn(number)?);
-                Ok(())
-            });
-            let result = started.map(|()| consume());
+            // Without it, a panic in `consume` would leave the workers waiting.
+            let _guard = CloseOnPanic(self);
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let started: Vec<_> = (0..threads).map_while(start).collect();
+            let result = if started.is_empty() {
+                let mut make = worker();
+                consume(&mut iter::from_fn(|| self.make(&mut make)))
+            } else {
+                consume(&mut iter::from_fn(|| self.take()))
+            };
             self.close();
-            // A panic that nobody joined would go on at the end of the scope.
-            workers.into_iter().for_each(|worker| drop(worker.join()));
+            // The scope would pass on a panic of a thread that is not joined here.
+            started.into_iter().for_each(|thread| drop(thread.join()));
             result
         })
     }
 
-    /// Ends the work: nothing more is handed out, waiting threads wake.
+    /// Ends the work: no more numbers are handed out, and waiting threads wake up.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
@@ -108,9 +107,22 @@ impl<T> OrderedQueue<T> {
         self.lock().closed
     }
 
-    /// Closes the queue if the thread that holds the guard panics, so that nobody waits for it.
-    pub fn close_on_panic(&self) -> CloseOnPanic<'_, T> {
-        CloseOnPanic(self)
+    /// The next number to work on, after waiting while the window is full. `None` at the end.
+    fn claim(&self) -> Option<u64> {
+        let full = |state: &mut State<T>| {
+            !state.closed && state.next < self.end && state.next - state.wanted >= self.window
+        };
+        let mut state = self.wait_while(full);
+        if state.closed || state.next >= self.end {
+            return None;
+        }
+        state.next += 1;
+        Some(state.next - 1)
+    }
+
+    fn put(&self, number: u64, result: T) {
+        self.lock().ready.insert(number, result);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -122,8 +134,8 @@ impl<T> OrderedQueue<T> {
     }
 }
 
-/// See [`OrderedQueue::close_on_panic`].
-pub(crate) struct CloseOnPanic<'a, T>(&'a OrderedQueue<T>);
+/// Closes the queue if the thread panics.
+struct CloseOnPanic<'a, T>(&'a OrderedQueue<T>);
 
 impl<T> Drop for CloseOnPanic<'_, T> {
     fn drop(&mut self) {
@@ -140,28 +152,30 @@ mod tests {
 
     #[test]
     fn results_come_in_order_and_within_the_window() {
-        let queue = OrderedQueue::new(5, 105, 3);
-        let taken = AtomicU64::new(5);
-        let work = || {
-            while let Some(number) = queue.claim() {
-                assert!(number < taken.load(Ordering::SeqCst) + 4);
-                queue.put(number, number * 2);
-            }
-        };
-        let consume = || {
-            for expected in 5..105 {
-                assert_eq!(queue.take(), Some(expected * 2));
-                taken.store(expected + 1, Ordering::SeqCst);
-            }
-            assert_eq!(queue.take(), None);
-        };
-        queue.serve(4, work, consume).unwrap();
+        for threads in [4, 1, 0] {
+            let queue = OrderedQueue::new(5, 105, 3);
+            let taken = AtomicU64::new(5);
+            let worker = || {
+                |number| {
+                    assert!(number < taken.load(Ordering::SeqCst) + 4);
+                    number * 2
+                }
+            };
+            queue.serve(threads, worker, |results| {
+                for expected in 5..105 {
+                    assert_eq!(results.next(), Some(expected * 2), "{threads} threads");
+                    taken.store(expected + 1, Ordering::SeqCst);
+                }
+                assert_eq!(results.next(), None);
+            });
+        }
     }
 
     #[test]
     fn a_panicking_worker_ends_the_wait() {
         let queue: OrderedQueue<()> = OrderedQueue::new(0, 10, 2);
-        let work = || std::panic::resume_unwind(Box::new("on purpose"));
-        assert_eq!(queue.serve(2, work, || queue.take()).unwrap(), None);
+        let worker = || |_| std::panic::resume_unwind(Box::new("on purpose"));
+        assert_eq!(queue.serve(2, worker, |results| results.next()), None);
+        assert!(queue.is_closed());
     }
 }

@@ -1,5 +1,6 @@
 //! Batches of P identities times K sequences.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng, seq::index};
@@ -7,13 +8,13 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::sequence::{append_trimmed, trimmed_width};
-use crate::{DataError, PreparedSet};
+use crate::{DataError, PreparedSet, SequenceKey};
 
 /// The shape of a batch: `subjects` x `sequences` clips of `frames` frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchSettings {
-    /// P: identities of a batch.
+    /// P: identities in a batch.
     pub subjects: usize,
     /// K: sequences of each identity.
     pub sequences: usize,
@@ -21,8 +22,51 @@ pub struct BatchSettings {
     pub frames: usize,
 }
 
-/// One batch. `pixels` is `[n, t, h, w]` with n = P * K, the K sequences of an identity one
-/// after the other.
+/// Why batches cannot be drawn from a set.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplerError {
+    /// A size of the batch is zero.
+    #[error("a batch cannot have 0 {field}")]
+    Zero {
+        /// Field of [`BatchSettings`].
+        field: &'static str,
+    },
+    /// The set has fewer training subjects than a batch needs.
+    #[error("a batch of {wanted} subjects cannot be drawn from {available} training subjects")]
+    TooFewSubjects {
+        /// P of the settings.
+        wanted: usize,
+        /// Training subjects of the set.
+        available: usize,
+    },
+    /// A batch would have more than 512 MiB.
+    #[error(
+        "{} x {} clips of {} frames are more than {} MiB",
+        settings.subjects, settings.sequences, settings.frames, LARGEST_BATCH >> 20
+    )]
+    TooLarge {
+        /// The settings as given.
+        settings: BatchSettings,
+    },
+    /// The training sequences have silhouettes of several sizes.
+    #[error(
+        "{}: silhouettes of {}x{} and of {}x{} are mixed ({key})",
+        folder.display(), first[0], first[1], other[0], other[1]
+    )]
+    MixedSizes {
+        /// The prepared set.
+        folder: PathBuf,
+        /// Rows and columns of the first training sequence, trimmed.
+        first: [usize; 2],
+        /// Those of another one.
+        other: [usize; 2],
+        /// That other sequence; boxed to keep the error small.
+        key: Box<SequenceKey>,
+    },
+}
+
+/// One batch. `pixels` is `[n, t, h, w]` with n = P * K; the K sequences of an identity follow one
+/// another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Class of each of the n sequences: an index into [`ClipSampler::classes`].
@@ -38,11 +82,11 @@ pub struct Batch {
 }
 
 /// Draws batches from the training side of a prepared set: P identities without replacement, K
-/// sequences of each (with replacement only where there are fewer), and of each sequence a random
+/// sequences of each (with replacement only if there are fewer), and of each sequence a random
 /// window of consecutive frames. A sequence shorter than the window is repeated first.
 ///
-/// A batch depends on the set, the settings, the seed and its number alone: a stopped training
-/// goes on by asking for the next number.
+/// A batch depends only on the set, the settings, the seed and its number, so a stopped training
+/// continues by asking for the next number.
 #[derive(Debug)]
 pub struct ClipSampler {
     set: Arc<PreparedSet>,
@@ -55,15 +99,15 @@ pub struct ClipSampler {
     width: usize,
 }
 
-impl ClipSampler {
-    /// Bytes of the largest batch; 20 times OU-MVLP's and more, it catches a mistyped size.
-    pub const LARGEST_BATCH: usize = 1 << 29;
+/// Bytes. More than 20 times OU-MVLP's batch, so that only a mistyped size is refused.
+const LARGEST_BATCH: usize = 1 << 29;
 
+impl ClipSampler {
     /// A sampler of `set`'s training side.
     ///
     /// # Errors
-    /// If a size is zero, P exceeds the number of training subjects, a batch would exceed
-    /// [`ClipSampler::LARGEST_BATCH`], or the silhouettes are not all of one size.
+    /// [`SamplerError`] if a size is zero, P exceeds the number of training subjects, a batch would
+    /// exceed 512 MiB, or the silhouettes do not all have the same size.
     pub fn new(
         set: Arc<PreparedSet>,
         settings: BatchSettings,
@@ -71,9 +115,9 @@ impl ClipSampler {
     ) -> Result<Self, DataError> {
         let (classes, members): (Vec<String>, Vec<Vec<usize>>) =
             set.classes().into_iter().map(|(name, members)| (name.to_string(), members)).unzip();
-        check_settings(&settings, classes.len())?;
-        let (height, width) = one_size(&set, &set.train())?;
-        check_bytes(&settings, height * width)?;
+        check_counts(settings, classes.len())?;
+        let [height, width] = common_size(&set, &set.train())?;
+        check_bytes(settings, height * width)?;
         Ok(ClipSampler { set, settings, seed, classes, members, height, width })
     }
 
@@ -82,31 +126,21 @@ impl ClipSampler {
         &self.classes
     }
 
-    /// Rows and columns of a silhouette in a batch.
-    pub fn size(&self) -> (usize, usize) {
-        (self.height, self.width)
-    }
-
-    /// The shape of a batch.
-    pub fn settings(&self) -> &BatchSettings {
-        &self.settings
-    }
-
     /// Batch number `iteration`.
     ///
     /// # Errors
     /// If a sequence of the set is damaged.
     pub fn batch(&self, iteration: u64) -> Result<Batch, DataError> {
         let BatchSettings { subjects, sequences, frames } = self.settings;
+        let size = self.height * self.width;
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
         generator.set_stream(iteration);
-        let (height, width) = self.size();
         let mut batch = Batch {
             subjects: Vec::with_capacity(subjects * sequences),
             frames,
-            height,
-            width,
-            pixels: Vec::with_capacity(subjects * sequences * frames * height * width),
+            height: self.height,
+            width: self.width,
+            pixels: Vec::with_capacity(subjects * sequences * frames * size),
         };
         for class in index::sample(&mut generator, self.classes.len(), subjects) {
             for sequence in draw(&mut generator, &self.members[class], sequences) {
@@ -126,7 +160,7 @@ impl ClipSampler {
     ) -> Result<(), DataError> {
         let clip = self.set.clip(sequence)?;
         let wanted = self.settings.frames;
-        // As often as needed, whole: the window may then start anywhere in the repeated sequence.
+        // Whole repetitions, so that the window may start anywhere in the sequence.
         let tiled = clip.frames * wanted.div_ceil(clip.frames).max(1);
         let start = generator.random_range(0..=tiled - wanted);
         let size = clip.height * clip.width;
@@ -137,7 +171,7 @@ impl ClipSampler {
     }
 }
 
-/// `count` of `members`, each at most once if there are enough.
+/// Draws `count` of `members`, each at most once if there are enough.
 fn draw(generator: &mut ChaCha8Rng, members: &[usize], count: usize) -> Vec<usize> {
     if members.len() >= count {
         index::sample(generator, members.len(), count).iter().map(|i| members[i]).collect()
@@ -146,71 +180,47 @@ fn draw(generator: &mut ChaCha8Rng, members: &[usize], count: usize) -> Vec<usiz
     }
 }
 
-fn check_settings(settings: &BatchSettings, subjects: usize) -> Result<(), DataError> {
-    let sizes = [
-        ("train.batch.subjects", settings.subjects),
-        ("train.batch.sequences", settings.sequences),
-        ("train.batch.frames", settings.frames),
+fn check_counts(settings: BatchSettings, available: usize) -> Result<(), SamplerError> {
+    let counts = [
+        ("subjects", settings.subjects),
+        ("sequences", settings.sequences),
+        ("frames", settings.frames),
     ];
-    if let Some((setting, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-        let (what, mend) = ("it is 0".into(), "set it to 1 or more".into());
-        return Err(DataError::Setting { setting, what, mend });
+    if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+        return Err(SamplerError::Zero { field });
     }
-    if settings.subjects > subjects {
-        return Err(DataError::Setting {
-            setting: "train.batch.subjects",
-            what: format!(
-                "a batch of {} identities cannot be drawn from {subjects} training subjects",
-                settings.subjects
-            ),
-            mend: match subjects {
-                // A triplet needs two identities.
-                0 | 1 => {
-                    "training needs two; prepare the set with a partition that has them".into()
-                }
-                _ => format!("set it to {subjects} or less"),
-            },
-        });
+    if settings.subjects > available {
+        return Err(SamplerError::TooFewSubjects { wanted: settings.subjects, available });
     }
     Ok(())
 }
 
-/// Refuses a batch of `settings` whose silhouettes of `size` pixels would not fit the memory.
-fn check_bytes(settings: &BatchSettings, size: usize) -> Result<(), DataError> {
-    let BatchSettings { subjects, sequences, frames } = *settings;
+/// Refuses batches of silhouettes of `size` pixels that are far beyond any real one.
+fn check_bytes(settings: BatchSettings, size: usize) -> Result<(), SamplerError> {
+    let BatchSettings { subjects, sequences, frames } = settings;
     let sizes = [subjects, sequences, frames, size];
-    let bytes = sizes.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
-    if bytes.is_some_and(|bytes| bytes <= ClipSampler::LARGEST_BATCH) {
-        return Ok(());
+    let bytes = sizes.iter().try_fold(1_usize, |product, n| product.checked_mul(*n));
+    match bytes {
+        Some(bytes) if bytes <= LARGEST_BATCH => Ok(()),
+        _ => Err(SamplerError::TooLarge { settings }),
     }
-    Err(DataError::Setting {
-        setting: "train.batch",
-        what: format!(
-            "{subjects} x {sequences} clips of {frames} frames are more than {} MB",
-            ClipSampler::LARGEST_BATCH >> 20
-        ),
-        mend: "make subjects, sequences or frames smaller".into(),
-    })
 }
 
-/// The size that all sequences of `indices` have once they are trimmed.
-fn one_size(set: &PreparedSet, indices: &[usize]) -> Result<(usize, usize), DataError> {
-    let size = |i: &usize| (set.entry(*i).height, trimmed_width(set.entry(*i).width));
-    let first = indices.first().map_or((0, 0), size);
-    match indices.iter().find(|i| size(i) != first) {
+/// The rows and columns that all sequences of `indices` have once they are trimmed.
+fn common_size(set: &PreparedSet, indices: &[usize]) -> Result<[usize; 2], SamplerError> {
+    let size = |index: usize| {
+        let entry = set.entry(index);
+        [entry.height, trimmed_width(entry.width)]
+    };
+    let first = indices.first().map_or([0, 0], |&index| size(index));
+    match indices.iter().find(|&&index| size(index) != first) {
         None => Ok(first),
-        Some(other) => Err(DataError::unusable(
-            set.folder(),
-            format!(
-                "silhouettes of {}x{} and of {}x{} are mixed ({})",
-                first.0,
-                first.1,
-                size(other).0,
-                size(other).1,
-                set.entry(*other).key
-            ),
-            "prepare them in one go",
-        )),
+        Some(&other) => Err(SamplerError::MixedSizes {
+            folder: set.folder().to_path_buf(),
+            first,
+            other: size(other),
+            key: Box::new(set.entry(other).key.clone()),
+        }),
     }
 }
 
@@ -225,7 +235,8 @@ mod tests {
     #[test]
     fn silhouettes_of_mixed_sizes_are_refused() {
         let place = tempfile::tempdir().unwrap();
-        let (raw, out) = (place.path().join("raw"), place.path().join("out"));
+        let raw = place.path().join("raw");
+        let out = place.path().join("out");
         for condition in ["nm-01", "nm-02"] {
             let folder = raw.join("001").join(condition).join("090");
             fs::create_dir_all(&folder).unwrap();
@@ -245,8 +256,8 @@ mod tests {
         let mut file = ArrowFile::create(&path).unwrap();
         file.write(&[row("nm-01", 64), row("nm-02", 128)]).unwrap();
         let bytes = file.finish().unwrap();
-        let about = fs::read(out.join(ABOUT_FILE)).unwrap();
-        let mut about: serde_json::Value = serde_json::from_slice(&about).unwrap();
+        let text = fs::read(out.join(ABOUT_FILE)).unwrap();
+        let mut about: serde_json::Value = serde_json::from_slice(&text).unwrap();
         about["bytes"] = bytes.into();
         fs::write(out.join(ABOUT_FILE), about.to_string()).unwrap();
 

@@ -10,7 +10,7 @@ use crate::folder::{Kind, entries, state};
 use crate::layout::{Form, Part};
 use crate::pattern::{Found, PathPattern};
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
-use gait_support::io_reason;
+use gait_support::{io_reason, start_pool};
 
 /// A folder of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
         return Err(nothing_found(root, &form, file_above, unmatched));
     }
     check_depth(root, &form, &sources)?;
+    start_pool(None);
     sources.par_iter_mut().try_for_each(|source| {
         source.state = state(&root.join(&source.folder));
         watch.check()

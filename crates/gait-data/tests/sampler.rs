@@ -1,4 +1,4 @@
-//! Batches of identities and sequences, and making them ahead.
+//! Batches of identities and sequences, and making them in advance.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -13,7 +13,7 @@ use gait_data::{Batch, BatchSettings, Clip, ClipSampler, Prefetcher, PreparedSet
 use image::{GrayImage, Luma};
 use proptest::prelude::*;
 
-/// A block whose width tells the condition, still after trimming, with a gap whose row tells the
+/// A block whose width encodes the condition, even after trimming, with a gap whose row encodes the
 /// frame.
 fn marked_frame(condition: usize, number: usize) -> GrayImage {
     GrayImage::from_fn(40, 30, |x, y| {
@@ -22,7 +22,8 @@ fn marked_frame(condition: usize, number: usize) -> GrayImage {
     })
 }
 
-/// Six training subjects (of ten): 001 with one sequence, 002 with two, ..., lengths 1 to 9.
+/// Six training subjects (of ten): 001 with one sequence, 002 with two, and so on, with 1 to 9
+/// frames.
 fn uneven_set() -> (Place, Arc<PreparedSet>) {
     let place = Place::new();
     for subject in 1..=10_usize {
@@ -45,7 +46,7 @@ fn sampler(set: &Arc<PreparedSet>, sizes: [usize; 3], seed: u64) -> ClipSampler 
     ClipSampler::new(Arc::clone(set), settings, seed).unwrap()
 }
 
-/// Whether `window` is a run of consecutive frames of `clip` repeated.
+/// Whether `window` is a run of consecutive frames of the repeated `clip`.
 fn is_window(window: &[u8], clip: &Clip) -> bool {
     let size = clip.height * clip.width;
     let frames: Vec<&[u8]> = clip.pixels.chunks(size).collect();
@@ -54,15 +55,15 @@ fn is_window(window: &[u8], clip: &Clip) -> bool {
     })
 }
 
-/// Indices of the sequences that each clip of the batch can come from.
+/// Indices of the sequences from which each clip of the batch may come.
 fn origins(set: &PreparedSet, sampler: &ClipSampler, batch: &Batch) -> Vec<Vec<usize>> {
     let size = batch.frames * batch.height * batch.width;
-    let of = |(class, window): (&usize, &[u8])| {
+    let candidates = |(class, window): (&usize, &[u8])| {
         let subject = &sampler.classes()[*class];
         let members = (0..set.len()).filter(|i| &set.entry(*i).key.subject == subject);
         members.filter(|i| is_window(window, &set.clip(*i).unwrap().trimmed())).collect()
     };
-    batch.subjects.iter().zip(batch.pixels.chunks(size)).map(of).collect()
+    batch.subjects.iter().zip(batch.pixels.chunks(size)).map(candidates).collect()
 }
 
 proptest! {
@@ -80,7 +81,7 @@ proptest! {
         prop_assert_eq!((batch.frames, batch.height, batch.width), (frames, 64, 44));
         prop_assert_eq!(batch.pixels.len(), subjects * sequences * frames * 64 * 44);
         prop_assert_eq!(&batch, &sampler.batch(iteration).unwrap());
-        // P different identities, the K sequences of each side by side.
+        // P different identities, and the K sequences of each follow one another.
         let groups: Vec<&[usize]> = batch.subjects.chunks(sequences).collect();
         prop_assert!(groups.iter().all(|group| group.iter().all(|class| *class == group[0])));
         let different: BTreeSet<usize> = groups.iter().map(|group| group[0]).collect();
@@ -109,7 +110,7 @@ fn sequences_repeat_only_where_there_are_too_few() {
             }
         }
     }
-    // All six classes are in every batch, and four of them have enough.
+    // All six classes are in every batch, and four of them have enough sequences.
     assert_eq!(enough, 20 * 4);
 }
 
@@ -132,14 +133,14 @@ fn iterations_and_seeds_differ_and_windows_reach_both_ends() {
 }
 
 #[test]
-fn impossible_batches_name_the_setting() {
+fn impossible_batches_are_refused_with_their_reason() {
     let (_place, set) = uneven_set();
     for (sizes, part) in [
-        ([7, 2, 3], "train.batch.subjects: a batch of 7 identities cannot be drawn from 6"),
-        ([0, 2, 3], "train.batch.subjects: it is 0"),
-        ([2, 0, 3], "train.batch.sequences: it is 0"),
-        ([2, 2, 0], "train.batch.frames: it is 0"),
-        ([2, 2, usize::MAX], "train.batch: 2 x 2 clips of"),
+        ([7, 2, 3], "a batch of 7 subjects cannot be drawn from 6 training subjects"),
+        ([0, 2, 3], "a batch cannot have 0 subjects"),
+        ([2, 0, 3], "a batch cannot have 0 sequences"),
+        ([2, 2, 0], "a batch cannot have 0 frames"),
+        ([2, 2, usize::MAX], "2 x 2 clips of"),
     ] {
         let [subjects, sequences, frames] = sizes;
         let settings = BatchSettings { subjects, sequences, frames };
@@ -152,14 +153,14 @@ fn impossible_batches_name_the_setting() {
 fn prefetching_gives_the_same_batches_in_order() {
     let (_place, set) = uneven_set();
     let sampler = Arc::new(sampler(&set, [3, 2, 5], 9));
-    let mut prefetcher = Prefetcher::new(&sampler, 7, 27, 3, 4).unwrap();
+    let mut prefetcher = Prefetcher::new(&sampler, 7, 27, 3, 4);
     for iteration in 7..27 {
         assert_eq!(prefetcher.next().unwrap().unwrap(), sampler.batch(iteration).unwrap());
     }
     assert!(prefetcher.next().is_none());
     drop(prefetcher);
-    // Dropped in the middle, it ends its threads.
-    let mut prefetcher = Prefetcher::new(&sampler, 0, u64::MAX, 2, 2).unwrap();
+    // Dropped before the end, it ends its threads.
+    let mut prefetcher = Prefetcher::new(&sampler, 0, u64::MAX, 2, 2);
     assert!(prefetcher.next().is_some());
     drop(prefetcher);
     assert_eq!(Arc::strong_count(&sampler), 1);
@@ -171,13 +172,13 @@ fn a_damaged_sequence_reaches_the_consumer_as_an_error() {
     place.prepare();
     let path = place.out().join("clips.arrow");
     let mut clips = fs::read(&path).unwrap();
-    // The first zstd frame's checksum region: find its magic and spoil what follows.
+    // Damages the bytes after the first zstd frame's magic number.
     let magic = [0x28, 0xB5, 0x2F, 0xFD];
     let at = clips.windows(4).position(|w| w == magic).unwrap();
     clips[at + 12..at + 20].fill(0xA5);
     fs::write(&path, clips).unwrap();
     let sampler = Arc::new(sampler(&Arc::new(place.set()), [1, 1, 3], 0));
-    let mut prefetcher = Prefetcher::new(&sampler, 0, 5, 2, 2).unwrap();
+    let mut prefetcher = Prefetcher::new(&sampler, 0, 5, 2, 2);
     let error = prefetcher.next().unwrap().unwrap_err().to_string();
     assert!(error.contains("sequence 001/nm-01/090 is damaged"), "{error}");
 }

@@ -6,7 +6,6 @@
 use std::error::Error;
 use std::io;
 
-use gait_data::DataError;
 use gait_embeddings::{ColumnError, DecodeError};
 use gait_eval::{EmbeddingsError, EvalError, Misfit};
 use gait_support::{FileError, Stopped};
@@ -18,6 +17,8 @@ use gaitgl::exchange::{
 use gaitgl::loss::LossError;
 use gaitgl::net::ModelError;
 use gaitgl::settings::{Requirement, SettingsError, SyntaxError};
+use gait_data::synth::SynthError;
+use gait_data::{DataError, SamplerError};
 
 /// What to do when memory runs out.
 pub const OUT_OF_MEMORY: &str = "close other programs, raise the memory limit, or use less at once \
@@ -74,6 +75,9 @@ fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<ExportFault>() {
         return export_fault(error);
     }
+    if let Some(error) = cause.downcast_ref::<SynthError>() {
+        return synth(error);
+    }
     if let Some(error) = cause.downcast_ref::<FileError>() {
         return file(error);
     }
@@ -114,6 +118,7 @@ fn system(error: &io::Error) -> Option<String> {
 fn data(error: &DataError) -> Option<String> {
     match error {
         DataError::File(error) => file(error),
+        DataError::Sampler(error) => sampler(error),
         DataError::Stopped(_) => Some("run the same command again".to_owned()),
         _ => None,
     }
@@ -300,6 +305,45 @@ fn export_fault(error: &ExportFault) -> Option<String> {
     Some(hint.to_owned())
 }
 
+fn sampler(error: &SamplerError) -> Option<String> {
+    let hint = match error {
+        SamplerError::Zero { field } => format!("set train.batch.{field} to 1 or more"),
+        // A triplet needs two identities.
+        SamplerError::TooFewSubjects { available: 0 | 1, .. } => {
+            "training needs two; prepare the set with a --partition that has them".to_owned()
+        }
+        SamplerError::TooFewSubjects { available, .. } => {
+            format!("set train.batch.subjects to {available} or less")
+        }
+        SamplerError::TooLarge { .. } => {
+            "reduce train.batch.subjects, train.batch.sequences or train.batch.frames".to_owned()
+        }
+        SamplerError::MixedSizes { .. } => {
+            "prepare all sequences in one run of `gaitgl prepare`".to_owned()
+        }
+    };
+    Some(hint)
+}
+
+fn synth(error: &SynthError) -> Option<String> {
+    let hint = match error {
+        SynthError::Count { option, .. } => match *option {
+            "subjects" | "frames" => format!("change --{option}"),
+            // The command has no flags for the recordings.
+            _ => return None,
+        },
+        SynthError::NoViews => "give angles, such as --views 0,90,180".to_owned(),
+        SynthError::View { .. } => "change --views".to_owned(),
+        SynthError::DuplicateView { .. } => "give each angle of --views once".to_owned(),
+        SynthError::NotAFolder { .. } | SynthError::NotEmpty { .. } => {
+            "choose another folder or remove it first".to_owned()
+        }
+        SynthError::File(error) => return file(error),
+        SynthError::Stopped(_) => "run the same command again".to_owned(),
+    };
+    Some(hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,5 +373,23 @@ mod tests {
         let error = SettingsError::Invalid { key: "train.precision", value, requirement };
         let hint = hint(&ModelError::from(error).into());
         assert_eq!(hint.as_deref(), Some("use --set train.precision=f32"));
+    }
+
+    #[test]
+    fn the_hint_for_a_batch_depends_on_the_set() {
+        let too_few =
+            |available| DataError::from(SamplerError::TooFewSubjects { wanted: 8, available });
+        assert_eq!(
+            hint(&too_few(6).into()).as_deref(),
+            Some("set train.batch.subjects to 6 or less")
+        );
+        assert!(hint(&too_few(1).into()).is_some_and(|hint| hint.contains("--partition")));
+    }
+
+    #[test]
+    fn wrong_walkers_name_their_flag() {
+        let nobody = gait_data::synth::SynthOptions { subjects: 0, ..Default::default() };
+        let error = nobody.check().unwrap_err();
+        assert_eq!(hint(&error.into()).as_deref(), Some("change --subjects"));
     }
 }

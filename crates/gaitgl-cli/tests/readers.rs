@@ -27,12 +27,12 @@ fn folder(target: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../fuzz/seeds", target].iter().collect()
 }
 
-/// The saved inputs of a target, sorted by name.
+/// The seeds of a target, sorted by name.
 fn saved(target: &str) -> Vec<Vec<u8>> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    assert!(!paths.is_empty(), "{target} has no saved inputs");
+    assert!(!paths.is_empty(), "{target} has no seeds");
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
@@ -50,8 +50,8 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
         1 => bytes[at] ^= 1 << generator.random_range(0..8),
         2 => {
             let number = numbers[generator.random_range(0..numbers.len())].to_le_bytes();
-            let number = &number[..1 << generator.random_range(0..4)];
-            bytes.iter_mut().skip(at).zip(number).for_each(|(byte, new)| *byte = *new);
+            let size = 1 << generator.random_range(0..4);
+            bytes.iter_mut().skip(at).zip(&number[..size]).for_each(|(byte, new)| *byte = *new);
         }
         3 => drop(bytes.drain(at..end)),
         4 => {

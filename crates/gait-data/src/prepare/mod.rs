@@ -205,10 +205,10 @@ fn work(
     };
     let queue = OrderedQueue::new(0, todo.len() as u64, 4 * threads as u64 + 4);
     let workshop = Workshop::new(plan, watch);
-    let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
-    let collect = || collect(&queue, &todo, total, partial, &mut notes, watch);
-    let collected = queue.serve(threads, worker, collect);
-    collected.map_err(|e| DataError::io("start a thread for", plan.raw, e))??;
+    let worker = || worker(&workshop, &todo, &plan.sources);
+    queue.serve(threads, worker, |results| {
+        collect(results, &todo, total, partial, &mut notes, watch)
+    })?;
     let mut all = ShardNote::default();
     for note in notes.iter().flatten() {
         all.sequences += note.sequences;
@@ -220,26 +220,26 @@ fn work(
 
 type Prepared = Result<(Option<Row>, Dropped), DataError>;
 
-fn run_worker(
-    queue: &OrderedQueue<Prepared>,
-    workshop: &Workshop,
-    todo: &[usize],
-    sources: &[Source],
-) {
+/// Prepares the sequences that it is asked for, with a compressor of its own.
+fn worker<'a>(
+    workshop: &'a Workshop,
+    todo: &'a [usize],
+    sources: &'a [Source],
+) -> impl FnMut(u64) -> Prepared + 'a {
     let mut compressor = None;
-    while let Some(number) = queue.claim() {
+    move |number| {
         let source = &sources[todo[number as usize]];
         let compressor = match &mut compressor {
-            Some(compressor) => Ok(compressor),
-            none => workshop.compressor().map(|c| none.insert(c)),
+            Some(compressor) => compressor,
+            none => none.insert(workshop.compressor()?),
         };
-        queue.put(number, compressor.and_then(|c| workshop.sequence(source, c)));
+        workshop.sequence(source, compressor)
     }
 }
 
 /// Takes the sequences in order and writes a part whenever one is full.
 fn collect(
-    queue: &OrderedQueue<Prepared>,
+    results: &mut dyn Iterator<Item = Prepared>,
     todo: &[usize],
     total: u64,
     partial: &Partial,
@@ -249,7 +249,7 @@ fn collect(
     let mut rows = Vec::new();
     let mut note = ShardNote::default();
     for (taken, index) in todo.iter().enumerate() {
-        let (row, dropped) = queue.take().ok_or(DataError::Thread)??;
+        let (row, dropped) = results.next().ok_or(DataError::Thread)??;
         note.dropped.append(&dropped);
         if let Some(row) = row {
             note.sequences += 1;

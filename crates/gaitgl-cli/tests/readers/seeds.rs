@@ -22,10 +22,10 @@ fn save(target: &str, name: &str, bytes: &[u8]) {
     fs::write(folder(target).join(name), bytes).unwrap();
 }
 
-/// Copies the files of a folder of the repository whose names are wanted.
+/// Copies those files of a folder of the repository whose names are wanted.
 fn copy(target: &str, from: &str, wanted: impl Fn(&str) -> bool) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(from);
-    for entry in fs::read_dir(from).unwrap() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(from);
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         if wanted(name) {
@@ -58,7 +58,7 @@ fn write_seeds() {
     embeddings();
 }
 
-/// A box for a person.
+/// A box that stands for a person.
 fn walker(shift: u32) -> DynamicImage {
     let inside = |x, y| (4 + shift..12 + shift).contains(&x) && (3..21).contains(&y);
     DynamicImage::from(GrayImage::from_fn(24, 26, |x, y| {
@@ -106,8 +106,8 @@ fn prepared() {
     assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
     let clips = fs::read(out.join(gait_data::CLIPS_FILE)).unwrap();
     save("clips", "two", &[&[2], clips.as_slice()].concat());
-    let about = fs::read_to_string(out.join(gait_data::ABOUT_FILE)).unwrap();
-    let about = about.replace(raw.to_str().unwrap(), "raw");
+    let text = fs::read_to_string(out.join(gait_data::ABOUT_FILE)).unwrap();
+    let about = text.replace(raw.to_str().unwrap(), "raw");
     save("about", "prepared.json", about.as_bytes());
 }
 
@@ -162,7 +162,7 @@ fn legacy(zipped: &[u8]) -> Vec<u8> {
     }
     bytes.extend(b"e.");
     for (_, storage) in &keys {
-        // Counters of batches have eight bytes, everything else numbers of four.
+        // Batch counters have elements of eight bytes, all other storages of four.
         let size = if storage.len() == 8 { 8 } else { 4 };
         bytes.extend((storage.len() as u64 / size).to_le_bytes());
         bytes.extend(storage);

@@ -126,7 +126,7 @@ impl Session {
         let recipe = self.trainer.settings().train.clone();
         let sampler = Arc::new(ClipSampler::new(self.set.clone(), recipe.batch, recipe.seed)?);
         let first = self.trainer.iteration();
-        let mut batches = Prefetcher::new(&sampler, first, recipe.iterations, 1, AHEAD)?;
+        let mut batches = Prefetcher::new(&sampler, first, recipe.iterations, 1, AHEAD);
         let mut interval = Interval::default();
         loop {
             // A test comes after the checkpoint of its iteration, so that one that is killed costs
