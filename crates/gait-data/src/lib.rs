@@ -8,9 +8,13 @@ mod align;
 mod benchmark;
 mod convert;
 mod cubic;
+mod doubt;
 mod error;
+mod exif;
 mod folder;
+mod form;
 mod image_file;
+mod json;
 mod layout;
 mod natural;
 mod partition;
@@ -27,22 +31,28 @@ pub mod synth;
 mod tally;
 mod tree;
 
-pub use align::{FAINTEST_SUM, Unusable, WIDEST, align};
+pub use align::{AlignError, FAINTEST_SUM, WIDEST, align};
 pub use benchmark::Benchmark;
 pub use convert::{ConvertReport, convert};
 pub use error::DataError;
 pub use gait_support::{FileError, Stopped, Watch};
-pub use image_file::{Grey, decode_grey, read_grey};
+pub use image_file::{Grey, ImageFileError, decode_grey, read_grey};
 pub use layout::Layout;
-pub use partition::{Partition, PartitionFile, PartitionOrigin, partition_subjects};
-pub use pattern::{DEFAULT_CONDITION, DEFAULT_VIEW, PathPattern};
+pub use partition::{
+    PartitionFault, PartitionFile, PartitionOrigin, SubjectPartition, partition_subjects,
+};
+pub use pattern::{PathPattern, PatternFault};
 pub use prefetch::Prefetcher;
-pub use prepare::{Outcome, PrepareOptions, PrepareReport, can_prepare, decode_pickled, prepare};
+pub use prepare::{
+    OutputFault, PickledClipError, PrepareOptions, PrepareOutcome, PrepareReport, can_prepare,
+    decode_pickled, prepare,
+};
 pub use resizing::Resizing;
 pub use sampler::{Batch, BatchSettings, ClipSampler};
-pub use sequence::{Clip, SequenceKey, bytes_to_unit, trim_columns, trimmed_width};
+pub use sequence::{Clip, SequenceKey, bytes_to_unit, trimmed_width};
 pub use set::{
-    ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,
-    SequenceEntry, read_about,
+    ABOUT_FILE, CLIPS_FILE, ClipsFault, Dropped, FORM, PrepareSettings, PreparedSet, SequenceEntry,
+    SetCounts, SetDescription, SetFault,
 };
 pub use tally::Tally;
+pub use tree::TreeFault;

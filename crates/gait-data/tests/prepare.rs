@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use common::{Place, frame, options, write_sequence};
 use gait_data::{
-    Grey, Layout, Outcome, PartitionOrigin, PrepareOptions, Watch, align, convert, prepare,
+    Grey, Layout, PartitionOrigin, PrepareOptions, PrepareOutcome, Watch, align, convert, prepare,
 };
 
 #[test]
 fn every_sequence_comes_back_as_it_was_aligned() {
     let place = Place::with_tree(3, 2, 4);
     let report = place.prepare();
-    assert_eq!(report.outcome, Outcome::Written);
+    assert_eq!(report.outcome, PrepareOutcome::Written);
     assert_eq!(report.skipped_inputs(), 0);
     let set = place.set();
     assert_eq!((set.len(), set.about().counts.frames, set.about().counts.subjects), (6, 24, 3));
@@ -101,8 +101,8 @@ fn bad_images_and_sequences_are_skipped_and_named() {
     assert_eq!(
         dropped.sequences.first,
         [
-            "002/nm-01/090: no frame is left of 3 (3 unreadable)",
-            "002/nm-04/090: no frame is left; the folder holds no PNG, BMP or JPEG",
+            "002/nm-01/090: no frame is left of 3 (3 unreadable; 000.png: zero bytes)",
+            "002/nm-04/090: no frame is left; the folder holds no PNG, BMP or JPEG; it is empty",
         ]
     );
     assert_eq!(report.skipped_inputs(), 8);
@@ -149,7 +149,10 @@ fn frames_that_come_aligned_are_taken_as_they_are() {
     let options = PrepareOptions { aligned_source: true, ..options() };
     let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
     assert_eq!(place.set().clip(0).unwrap().pixels, aligned.into_raw());
-    assert_eq!(report.about.dropped.misshapen_frames.first, ["00001/walk/000/2.png"]);
+    assert_eq!(
+        report.about.dropped.misshapen_frames.first,
+        ["00001/walk/000/2.png: 30x40, but aligned images must be 64x64 or 128x128"]
+    );
 }
 
 #[test]
@@ -157,13 +160,13 @@ fn the_same_set_is_kept_and_its_partition_can_change() {
     let place = Place::with_tree(3, 1, 2);
     place.prepare();
     let clips = fs::read(place.out().join("clips.arrow")).unwrap();
-    assert_eq!(place.prepare().outcome, Outcome::Kept);
+    assert_eq!(place.prepare().outcome, PrepareOutcome::Kept);
 
     let file = place.raw().with_extension("json");
     fs::write(&file, r#"{"TRAIN_SET": ["001", "077"], "TEST_SET": ["002", "003"]}"#).unwrap();
     let options = PrepareOptions { partition: Some(file), ..options() };
     let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
-    assert_eq!(report.outcome, Outcome::Repartitioned);
+    assert_eq!(report.outcome, PrepareOutcome::Repartitioned);
     assert!(report.to_string().contains("in the partition but without a sequence: 077 (1 in all)"));
     assert_eq!(place.set().test(), [1, 2]);
     assert_eq!(fs::read(place.out().join("clips.arrow")).unwrap(), clips);
@@ -187,10 +190,10 @@ fn sequences_written_anew_in_place_make_another_set() {
         let options = PrepareOptions::new(layout);
         let again = || prepare(&raw, &out, &options, &Watch::silent());
         again().unwrap();
-        assert_eq!(again().unwrap().outcome, Outcome::Kept);
+        assert_eq!(again().unwrap().outcome, PrepareOutcome::Kept);
         later(&raw.join(file));
         let error = again().unwrap_err().to_string();
-        assert!(error.contains("an older state of it") && error.contains("--overwrite"), "{error}");
+        assert!(error.contains("an older state of it"), "{error}");
     }
 }
 
@@ -206,7 +209,7 @@ fn only_subjects_with_a_sequence_are_split() {
     assert_eq!((partition.train.len(), partition.test.len()), (7, 5), "{report}");
     assert_eq!(partition.train[0], "001");
     assert_eq!(report.about.dropped.sequences.count, 1, "{report}");
-    assert_eq!(place.prepare().outcome, Outcome::Kept);
+    assert_eq!(place.prepare().outcome, PrepareOutcome::Kept);
 
     let file = raw.with_extension("json");
     let text = r#"{"TRAIN_SET": ["000b", "001"], "TEST_SET": ["002", "077"]}"#;
@@ -221,7 +224,10 @@ fn only_subjects_with_a_sequence_are_split() {
             (&["001".into()][..], &["002".into()][..])
         );
         assert_eq!(partition.missing, ["000b", "077"]);
-        assert_eq!(report.outcome, if overwrite { Outcome::Written } else { Outcome::Kept });
+        assert_eq!(
+            report.outcome,
+            if overwrite { PrepareOutcome::Written } else { PrepareOutcome::Kept }
+        );
     }
 }
 
@@ -273,7 +279,7 @@ fn another_partition_that_leaves_out_others_makes_another_set() {
     };
     prepared(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["002"]}"#).unwrap();
     let report = prepared(r#"{"TRAIN_SET": ["002"], "TEST_SET": ["001"]}"#).unwrap();
-    assert_eq!(report.outcome, Outcome::Repartitioned);
+    assert_eq!(report.outcome, PrepareOutcome::Repartitioned);
     let error = prepared(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["003"]}"#).unwrap_err().to_string();
     assert!(error.contains("other subjects of it") && error.contains("--overwrite"), "{error}");
 }
@@ -285,7 +291,7 @@ fn another_set_is_replaced_only_when_asked() {
     write_sequence(&place.raw().join("004/nm-01/090"), 4, 2);
     let mut options = options();
     let error = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap_err();
-    assert!(error.to_string().contains("--overwrite"), "{error}");
+    assert!(error.to_string().contains("other subjects of it"), "{error}");
     assert_eq!(place.set().len(), 3);
     options.overwrite = true;
     prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
@@ -309,7 +315,7 @@ fn files_of_the_system_are_not_in_the_way() {
     for name in [".DS_Store", "Thumbs.db", "desktop.ini"] {
         fs::write(place.out().join(name), "").unwrap();
     }
-    assert_eq!(place.prepare().outcome, Outcome::Written);
+    assert_eq!(place.prepare().outcome, PrepareOutcome::Written);
 }
 
 #[test]
@@ -318,6 +324,6 @@ fn impossible_heights_are_refused() {
     for height in [0, 15, 63, 1024] {
         let options = PrepareOptions { height, ..options() };
         let error = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap_err();
-        assert!(error.to_string().contains("--height"), "{error}");
+        assert!(error.to_string().contains("an even number from 16 to 512"), "{error}");
     }
 }

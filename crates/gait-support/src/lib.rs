@@ -28,7 +28,7 @@ mod watch;
 
 pub use caught::{caught, keep_caught_panics_quiet};
 pub use csv::csv_line;
-pub use error::{FileError, full_message, io_reason};
+pub use error::{FileError, escape_controls, full_message, io_reason};
 pub use fingerprint::Fingerprint;
 pub use nearest::{did_you_mean, nearest};
 pub use watch::{Stopped, Watch};

@@ -1,38 +1,40 @@
-//! From a raw tree to a prepared set: streaming, on all cores, and able to go on after a kill.
+//! From a raw tree to a prepared set: streaming, on all cores, and resumable after a kill.
 
+mod budget;
 mod pickled;
 mod place;
 mod report;
 mod sequence;
 mod shard;
 
-pub use pickled::decode_pickled;
+pub use pickled::{PickledClipError, decode_pickled};
+pub use place::OutputFault;
+pub use report::{PrepareOutcome, PrepareReport};
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-pub(crate) use place::PARTIAL_FOLDER;
-pub use report::{Outcome, PrepareReport};
-
-use crate::layout::Form;
+use crate::form::Form;
+use crate::partition::split_by_sides;
 use crate::queue::OrderedQueue;
 use crate::set::arrow_file::{ArrowFile, Columns, Row};
 use crate::set::{
-    ABOUT_FILE, About, CLIPS_FILE, ContentsFingerprint, Counts, Dropped, FORM, PrepareSettings,
-    PreparedSet,
+    ABOUT_FILE, CLIPS_FILE, ContentsFingerprint, Dropped, FORM, PrepareSettings, PreparedSet,
+    SetCounts, SetDescription,
 };
-use crate::tree::{Listing, Source, list_tree};
+use crate::tree::{Listing, SequenceFolder, TreeFault, list_tree};
 use crate::{
-    DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Tally, Watch,
+    DataError, FAINTEST_SUM, Layout, PartitionFile, Resizing, SubjectPartition, Tally, Watch,
     partition_subjects,
 };
 use gait_support::Fingerprint;
 use gait_support::files::{rename, write_json};
 use place::{Partial, Present, look};
-use sequence::Workshop;
+use sequence::SequenceReader;
 use shard::{SEQUENCES, Shard, ShardNote};
 
 /// How to prepare a raw tree.
@@ -45,7 +47,8 @@ pub struct PrepareOptions {
     /// Take the images as they are, for data sets that come aligned; the layouts of those that
     /// are known to imply it. Pickled arrays are always taken as they are.
     pub aligned_source: bool,
-    /// OpenGait's partition file; without one the split follows from the subjects' names.
+    /// OpenGait's partition file; without one the split follows from the layout's folders (GREW,
+    /// HID) or from the subjects' names.
     pub partition: Option<PathBuf>,
     /// Leave out subjects that the partition file does not name, instead of refusing.
     pub leave_out_unlisted: bool,
@@ -95,21 +98,22 @@ pub fn prepare(
         return keep(&set, plan.partition);
     }
     let partial = Partial::open(out, &plan.fingerprint)?;
-    let (discarded, (note, resumed)) = (partial.discarded, work(&plan, &partial, options, watch)?);
+    let discarded = partial.discarded;
+    let (note, resumed) = work(&plan, &partial, options, watch)?;
     let about = finish(out, plan, partial, &note, watch)?;
-    Ok(PrepareReport { about, outcome: Outcome::Written, resumed, discarded })
+    Ok(PrepareReport { about, outcome: PrepareOutcome::Written, resumed, discarded })
 }
 
 /// A set that is there already stays; only its partition may be a new one.
-fn keep(set: &PreparedSet, partition: Partition) -> Result<PrepareReport, DataError> {
+fn keep(set: &PreparedSet, partition: SubjectPartition) -> Result<PrepareReport, DataError> {
     let held = set.entries().iter().map(|entry| entry.key.subject.clone()).collect();
-    let partition = partition.of_held(&held);
+    let partition = partition.restricted_to(&held);
     let mut about = set.about().clone();
-    let mut outcome = Outcome::Kept;
+    let mut outcome = PrepareOutcome::Kept;
     if about.partition != partition {
         about.partition = partition;
         write_json(&set.folder().join(ABOUT_FILE), &about)?;
-        outcome = Outcome::Repartitioned;
+        outcome = PrepareOutcome::Repartitioned;
     }
     Ok(PrepareReport { about, outcome, resumed: 0, discarded: false })
 }
@@ -123,31 +127,28 @@ struct Plan<'a> {
     pickled: bool,
     /// How images that come aligned get their size.
     resizing: Option<Resizing>,
-    sources: Vec<Source>,
+    sources: Vec<SequenceFolder>,
     strays: Tally,
-    /// Folders between the root and the sequences that cannot be read.
-    unreadable: Tally,
+    /// What should have been a sequence or a subject and is none.
+    lost: Tally,
     /// Of every subject in the tree, whether anything of it can be used or not.
-    partition: Partition,
+    partition: SubjectPartition,
     fingerprint: String,
 }
 
 impl<'a> Plan<'a> {
     fn new(raw: &'a Path, options: &PrepareOptions, watch: &Watch) -> Result<Self, DataError> {
         if !can_prepare(options.height) {
-            let what = format!("{} rows cannot be prepared", options.height);
-            let mend = "choose 64 (or 128 for Gait3D), an even number from 16 to 512".into();
-            return Err(DataError::Setting { setting: "--height", what, mend });
+            return Err(DataError::Height { height: options.height });
         }
         let file = options.partition.as_deref().map(PartitionFile::read).transpose()?;
-        let Listing { form, mut sources, strays, unreadable } =
-            list_tree(raw, &options.layout, watch)?;
-        let subjects: BTreeSet<String> = sources.iter().map(|s| s.key.subject.clone()).collect();
-        let partition = partition_subjects(&subjects, file, options.leave_out_unlisted)?;
+        let listing = list_tree(raw, &options.layout, watch)?;
+        let partition = find_partition(raw, &listing, file, options.leave_out_unlisted)?;
+        let Listing { form, mut sources, strays, lost } = listing;
         sources.retain(|s| partition.left_out.binary_search(&s.key.subject).is_err());
         let pickled = options.layout.is_pickled();
-        let said = options.aligned_source.then_some(Resizing::Halving);
-        let resizing = options.layout.resizing().or(said);
+        let asked = options.aligned_source.then_some(Resizing::Halving);
+        let resizing = options.layout.resizing().or(asked);
         let settings = PrepareSettings {
             layout: options.layout.name().into(),
             pattern: form.text(),
@@ -164,23 +165,63 @@ impl<'a> Plan<'a> {
             resizing,
             sources,
             strays,
-            unreadable,
+            lost,
             partition,
             fingerprint,
         })
     }
 }
 
-/// The settings, and the name, the folder and the state of every sequence.
-fn fingerprint(settings: &PrepareSettings, sources: &[Source]) -> String {
+/// The partition of `file` or, without one, the split that the layout's folders say, or else the one
+/// that fits the subjects' names.
+fn find_partition(
+    raw: &Path,
+    listing: &Listing,
+    file: Option<PartitionFile>,
+    leave_out: bool,
+) -> Result<SubjectPartition, DataError> {
+    let sides = listing.sides();
+    if file.is_none()
+        && let Some(partition) =
+            split_by_sides(&sides).map_err(|fault| DataError::tree(raw, fault))?
+    {
+        return Ok(partition);
+    }
+    let subjects: BTreeSet<String> = sides.keys().map(|subject| (*subject).to_owned()).collect();
+    partition_subjects(&subjects, file, leave_out)
+}
+
+/// Raised when the same images and settings give other pixels or sequences than before, or when
+/// [`fingerprint`] encodes them in another way: an older set or unfinished work is not mixed with
+/// new work then. 2: the orientation of EXIF is honoured, second copies and energy images are left
+/// out.
+const PREPARATION: u32 = 2;
+
+/// What a preparation depends on: its version, the settings, and the name, the folder and the state
+/// of every sequence.
+fn fingerprint(settings: &PrepareSettings, sources: &[SequenceFolder]) -> String {
+    let PrepareSettings { layout, pattern, height, aligned_source, faintest_sum } = settings;
     let mut all = Fingerprint::default();
-    all.feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
+    for number in [PREPARATION.into(), FORM.into(), SEQUENCES as u64] {
+        all.feed(&number.to_le_bytes());
+    }
+    all.feed(layout.as_bytes());
+    all.feed(pattern.as_bytes());
+    for number in [*height as u64, u64::from(*aligned_source), *faintest_sum] {
+        all.feed(&number.to_le_bytes());
+    }
     for source in sources {
         all.feed(source.key.to_string().as_bytes());
         all.feed(source.folder.as_os_str().as_encoded_bytes());
         all.feed_other(source.state);
     }
     all.to_string()
+}
+
+/// Whether a file is named as a JPEG.
+fn is_jpeg(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"))
 }
 
 /// Works through the sequences, part by part; returns what the parts hold together and how many
@@ -205,8 +246,8 @@ fn work(
         threads => threads,
     };
     let queue = OrderedQueue::new(0, todo.len() as u64, 4 * threads as u64 + 4);
-    let workshop = Workshop::new(plan, watch);
-    let worker = || run_worker(&queue, &workshop, &todo, &plan.sources);
+    let reader = SequenceReader::new(plan, watch);
+    let worker = || run_worker(&queue, &reader, &todo, &plan.sources);
     let collect = || collect(&queue, &todo, total, partial, &mut notes, watch);
     let collected = queue.serve(threads, worker, collect);
     collected.map_err(|e| DataError::io("start a thread for", plan.raw, e))??;
@@ -223,18 +264,18 @@ type Prepared = Result<(Option<Row>, Dropped), DataError>;
 
 fn run_worker(
     queue: &OrderedQueue<Prepared>,
-    workshop: &Workshop,
+    reader: &SequenceReader,
     todo: &[usize],
-    sources: &[Source],
+    sources: &[SequenceFolder],
 ) {
     let mut compressor = None;
     while let Some(number) = queue.claim() {
         let source = &sources[todo[number as usize]];
         let compressor = match &mut compressor {
             Some(compressor) => Ok(compressor),
-            none => workshop.compressor().map(|c| none.insert(c)),
+            none => reader.compressor().map(|c| none.insert(c)),
         };
-        queue.put(number, compressor.and_then(|c| workshop.sequence(source, c)));
+        queue.put(number, compressor.and_then(|c| reader.read(source, c)));
     }
 }
 
@@ -275,17 +316,12 @@ fn finish(
     partial: Partial,
     note: &ShardNote,
     watch: &Watch,
-) -> Result<About, DataError> {
+) -> Result<SetDescription, DataError> {
     if note.sequences == 0 {
         let first = note.dropped.sequences.first.first().cloned().unwrap_or_default();
-        let what = format!("no sequence of {} could be used ({first})", plan.sources.len());
+        let fault = TreeFault::NothingUsable { sequences: plan.sources.len(), first };
         partial.remove()?;
-        return Err(DataError::unusable(
-            plan.raw,
-            what,
-            "check its files: images of silhouettes, white (255) on black (0), or .pkl of uint8 \
-             [frames, 64, 64]",
-        ));
+        return Err(DataError::tree(plan.raw, fault));
     }
     let [clips, description] = [CLIPS_FILE, ABOUT_FILE].map(|name| partial.folder.join(name));
     let mut file = ArrowFile::create(&clips)?;
@@ -302,19 +338,18 @@ fn finish(
     }
     let bytes = file.finish()?;
     // What the listing met comes first.
-    let mut dropped =
-        Dropped { strays: plan.strays, sequences: plan.unreadable, ..Dropped::default() };
+    let mut dropped = Dropped { strays: plan.strays, sequences: plan.lost, ..Dropped::default() };
     dropped.append(&note.dropped);
-    let about = About {
+    let about = SetDescription {
         form: FORM,
         source: std::path::absolute(plan.raw).unwrap_or_else(|_| plan.raw.to_path_buf()),
         settings: plan.settings,
-        counts: Counts {
+        counts: SetCounts {
             subjects: subjects.len() as u64,
             sequences: note.sequences,
             frames: note.frames,
         },
-        partition: plan.partition.of_held(&subjects),
+        partition: plan.partition.restricted_to(&subjects),
         dropped,
         bytes,
         fingerprint: plan.fingerprint,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::DataError;
 use crate::set::arrow_file::{ArrowFile, Row, read_batches};
-use crate::set::{Dropped, map};
+use crate::set::{Dropped, SetFault, map};
 use arrow_array::RecordBatch;
 use gait_support::files::write_json;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ impl Shard {
 
     /// The rows, in place.
     pub fn batches(&self) -> Result<Vec<RecordBatch>, DataError> {
-        let mend = "delete it and run the same command again";
-        read_batches(&map(&self.rows)?).map_err(|what| DataError::unusable(&self.rows, what, mend))
+        read_batches(&map(&self.rows)?)
+            .map_err(|fault| DataError::set(&self.rows, SetFault::Clips(fault)))
     }
 }
