@@ -97,7 +97,7 @@ pub(crate) enum Cause {
     Video(String),
     /// A link of this name leads nowhere.
     BrokenLink(String),
-    /// Frames lie in this folder below it.
+    /// There is this folder in it, which may hold the frames.
     Deeper(String),
 }
 
@@ -172,9 +172,9 @@ fn kind_by_name(name: &OsStr) -> EntryKind {
     }
 }
 
-/// What tells a state of `folder` from another: when it changed, and name, size and time of every
-/// `.pkl` and of the first image. Files that are rewritten in place do not change their folder; to
-/// ask for every image would take a quarter of the time that preparing them does.
+/// Identifies a state of `folder`: when it changed, and name, size and time of every `.pkl` and of
+/// the first image. Rewriting files in place does not change their folder, but looking at every
+/// image would take a quarter of the time of preparing them.
 pub(crate) fn state(folder: &Path) -> Fingerprint {
     let mut state = Fingerprint::default();
     feed_state(&mut state, folder);

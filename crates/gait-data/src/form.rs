@@ -37,7 +37,7 @@ pub(crate) struct TreePart {
 }
 
 impl Form {
-    /// A tree of one pattern, which says nothing about sides.
+    /// A tree of one pattern, which gives no side.
     pub fn from_pattern(pattern: PathPattern) -> Self {
         let part = TreePart { pattern, fixed: [None; 3], suffix: "", numbered: false, side: None };
         Form { parts: vec![part], train_suffix: None, has_probe_subject: false }

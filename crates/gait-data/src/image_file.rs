@@ -30,7 +30,7 @@ const LARGEST_BYTES: u64 = 128 << 20;
 const USUAL_BYTES: usize = 16 << 10;
 
 /// The most decoded bytes that one byte of a file can stand for: deflate makes 1032 bytes of one,
-/// and the palette of a PNG 32 of each of these; the others pack less. What claims more lies.
+/// and the palette of a PNG 32 of each of these; the others pack less. No valid file claims more.
 const MOST_DECODED: u64 = 1 << 16;
 
 /// How three colours become one grey value: weights of red, green and blue in units of

@@ -1,5 +1,5 @@
-//! The split into training and test subjects: OpenGait's partition files, what a layout's folders
-//! say, and the built-in splits.
+//! The split into training and test subjects: OpenGait's partition files, the split given by a
+//! layout's folders, and the built-in splits.
 
 mod fault;
 
@@ -202,8 +202,9 @@ pub fn partition_subjects(
     }
 }
 
-/// The split that a layout's own folders and names say; none where they say nothing. A subject about
-/// whom they say nothing, beside others on a side, is tested: nobody is trained on by mistake.
+/// The split given by a layout's own folders and names; none where they give no side at all. A
+/// subject without a side, beside others that have one, is tested, so that no test subject is
+/// trained on by mistake.
 ///
 /// # Errors
 /// If a subject is on both sides.

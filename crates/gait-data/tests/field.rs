@@ -209,12 +209,12 @@ fn empty_folders_are_named() {
 
 #[test]
 fn images_one_level_too_high_are_named() {
-    let named = ["004/nm-01: 3 images lie here, not in a folder {view}"];
+    let named = ["004/nm-01: 3 images are here, not in a folder {view}"];
     assert_eq!(lost(|raw| write_sequence(&raw.join("004/nm-01"), 1, 3)), named);
-    let named = ["004: 3 images lie here, not in a folder {condition}"];
+    let named = ["004: 3 images are here, not in a folder {condition}"];
     assert_eq!(lost(|raw| write_sequence(&raw.join("004"), 1, 3)), named);
     // Beside a sequence of the same walk, too.
-    let named = ["001/nm-01: 2 images lie here, not in a folder {view}"];
+    let named = ["001/nm-01: 2 images are here, not in a folder {view}"];
     assert_eq!(lost(|raw| write_sequence(&raw.join("001/nm-01"), 1, 2)), named);
     // A single picture of the whole set is a stray.
     let preview = |raw: &Path| frame(1, 1).save(raw.join("preview.png")).unwrap();

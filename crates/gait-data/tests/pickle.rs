@@ -132,7 +132,7 @@ fn sizes_beyond_the_file_are_refused() {
     let (_, mut bytes) = fixtures().into_iter().find(|(n, _)| n == "plain.p3.np2.pkl").unwrap();
     let shape = bytes.windows(7).position(|w| w == b"K\x03K\x05K\x04\x87").unwrap();
     bytes[shape + 1] = 200;
-    check_refused(&bytes, "it says uint8 [200, 5, 4] and holds 60 bytes");
+    check_refused(&bytes, "it claims uint8 [200, 5, 4] and holds 60 bytes");
     // 2^31-1 to the third power.
     let huge = [b"J\xff\xff\xff\x7f".repeat(3), b"\x87".to_vec()].concat();
     bytes.splice(shape..shape + 7, huge);

@@ -75,7 +75,7 @@ struct Machine<'a, 'r> {
     rules: &'r Rules<'r>,
     nodes: Vec<Node<'a>>,
     stack: Vec<u32>,
-    /// Heights of the stack at which marks lie.
+    /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: BTreeMap<u32, u32>,
 }
@@ -87,7 +87,7 @@ impl<'a> Machine<'a, '_> {
                 2..=5 => Ok(()),
                 other => self.unsupported(UnsupportedOpcode::Protocol(other)),
             },
-            // A frame only says how much to read at a time.
+            // A frame is only a hint of how much to read at a time.
             FRAME => self.length8().and_then(|length| {
                 let left = self.input.len() - self.at;
                 if length > left { Err(PickleError::Truncated) } else { Ok(()) }

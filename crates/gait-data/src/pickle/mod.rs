@@ -1,7 +1,7 @@
 //! Reading Python pickles of protocols 2 to 5 without executing anything.
 //!
 //! A pickle is a program for a small stack machine. This one knows its opcodes and nothing else:
-//! a call of a function becomes a [`Call`] that says which function and which arguments, and a
+//! a call of a function becomes a [`Call`] that names the function and its arguments, and a
 //! function that the caller did not allow is refused by name as soon as the pickle mentions it.
 //! Text and bytes are borrowed from the input, every other opcode makes at most one small node,
 //! so that memory is bounded by the length of the input; nothing recurses, so that nesting costs
@@ -73,7 +73,7 @@ pub enum PickleError {
         found: String,
     },
     /// Its array has more or fewer elements than its shape says.
-    #[error("it says {array} and holds {bytes} bytes")]
+    #[error("it claims {array} and holds {bytes} bytes")]
     Length {
         /// Type and shape of the array.
         array: String,
@@ -228,7 +228,7 @@ impl<'p, 'a> Value<'p, 'a> {
         Some(Call { module, name, arguments: value(call.arguments), state: call.state.map(value) })
     }
 
-    /// The name of an object that lies outside the pickle.
+    /// The name of an object outside the pickle.
     pub fn persistent(self) -> Option<Value<'p, 'a>> {
         if let Node::Persistent(id) = self.node() { Some(self.pickle.value(*id)) } else { None }
     }

@@ -81,8 +81,8 @@ pub fn can_prepare(height: usize) -> bool {
     (16..=512).contains(&height) && height.is_multiple_of(2)
 }
 
-/// Prepares the tree `raw` into the folder `out`. Progress counts sequences. Work that was
-/// stopped or killed goes on where it ended when called again with the same tree and options.
+/// Prepares the tree `raw` into the folder `out`. Progress counts sequences. Work that was stopped
+/// or killed is resumed when called again with the same tree and options.
 ///
 /// # Errors
 /// If the tree, the partition or the output folder cannot be used (see [`DataError`]), or the
@@ -330,7 +330,7 @@ fn finish(
     for number in 0..plan.sources.len().div_ceil(SEQUENCES) {
         watch.check()?;
         for batch in Shard::new(&partial.folder, number).batches()? {
-            let columns = Columns::of(&batch);
+            let columns = Columns::from_batch(&batch);
             subjects.extend(columns.subject.iter().flatten().map(String::from));
             contents.feed(&columns);
             file.copy(&batch)?;

@@ -1,4 +1,4 @@
-//! Finished parts of a preparation, by which a killed one goes on.
+//! Finished parts of a preparation, from which a killed one resumes.
 //!
 //! A part is two files in the partial folder: the rows, and a note of what was dropped on the way.
 //! The note comes last: a part counts when it is there and the rows are whole.
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// is small in memory.
 pub(super) const SEQUENCES: usize = 64;
 
-/// What a part says beside its rows.
+/// What a part records beside its rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShardNote {

@@ -13,7 +13,7 @@ pub const FORM: u32 = 2;
 /// The oldest version that this program reads. Version 1 has no fingerprint of the contents.
 pub(super) const OLDEST_FORM: u32 = 1;
 
-/// What `prepared.json` says.
+/// The contents of `prepared.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetDescription {

@@ -96,7 +96,7 @@ pub enum ClipsFault {
     Batch,
 }
 
-/// Writes batches to `path`, where nobody looks for a finished file, and syncs it to disk.
+/// Writes batches to `path`, which is not the place of a finished file, and syncs it to disk.
 pub(crate) struct ArrowFile<'a> {
     path: &'a Path,
     writer: FileWriter<BufWriter<File>>,
@@ -150,7 +150,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    pub fn of(batch: &RecordBatch) -> Self {
+    pub fn from_batch(batch: &RecordBatch) -> Self {
         let text = |i| batch.column(i).as_string::<i32>().clone();
         let number = |i| batch.column(i).as_primitive::<UInt32Type>().clone();
         Columns {
@@ -282,7 +282,7 @@ fn check_message(block: &[u8], head: usize, body: usize) -> Option<()> {
 
 /// The columns of every batch of `file`.
 pub(crate) fn read_columns(file: &Buffer) -> Result<Vec<Columns>, ClipsFault> {
-    Ok(read_batches(file)?.iter().map(Columns::of).collect())
+    Ok(read_batches(file)?.iter().map(Columns::from_batch).collect())
 }
 
 #[cfg(test)]

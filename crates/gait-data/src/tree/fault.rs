@@ -16,7 +16,7 @@ pub enum TreeFault {
         /// The first folder and the system's reason.
         first: String,
     },
-    /// Frames lie above the folders that the layout expects to hold them.
+    /// Frames are above the folders that the layout expects to hold them.
     #[error("{} is {depth} folders deep, but the layout {layout} expects {expected}", file.display())]
     TooHigh {
         /// One of the frames, below the root.
@@ -28,7 +28,7 @@ pub enum TreeFault {
         /// The depth at which the layout expects frames.
         expected: usize,
     },
-    /// Frames lie below the folders that the layout expects to hold them.
+    /// Frames are below the folders that the layout expects to hold them.
     #[error(
         "the layout {layout} expects images {expected} folders deep, but that folder holds another \
          one: {}",

@@ -22,7 +22,7 @@ pub(super) struct TreeWalk<'a> {
     pub lost: Tally,
     /// The first folder that cannot be read, and why.
     pub unreadable: Option<String>,
-    /// The first frame that lies above the sequences.
+    /// The first frame above the level of the sequences.
     pub frame_above: Option<PathBuf>,
     /// The first folder that matches nothing: what was expected, and what it is.
     pub unmatched: Option<[String; 2]>,
@@ -134,8 +134,8 @@ impl<'a> TreeWalk<'a> {
         Ok(false)
     }
 
-    /// Frames that lie above the sequences: a lost sequence, or strays where the root or a folder
-    /// with sequences holds one.
+    /// Frames above the level of the sequences: a lost sequence, or strays if the root holds them or
+    /// a folder with sequences holds a single one.
     fn frames_above(
         &mut self,
         below: &Path,
@@ -150,9 +150,9 @@ impl<'a> TreeWalk<'a> {
         let count = frames().count();
         if level > 0 && (count > 1 || !accounted) {
             let expected = self.expected(level, above);
-            let plural = if count == 1 { "image lies" } else { "images lie" };
+            let images = if count == 1 { "image is" } else { "images are" };
             self.lost.add(|| {
-                format!("{}: {count} {plural} here, not in a folder {expected}", below.display())
+                format!("{}: {count} {images} here, not in a folder {expected}", below.display())
             });
             return true;
         }
