@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use gait_data::{
-    About, Counts, Dropped, FORM, PartitionFile, PrepareSettings, PreparedSet, WIDEST, align,
-    decode_grey, decode_pickled, partition_subjects,
+    Dropped, FORM, PartitionFile, PrepareSettings, PreparedSet, SetCounts, SetDescription, WIDEST,
+    align, decode_grey, decode_pickled, partition_subjects,
 };
 use gait_eval::{Distance, Embeddings, Protocol, Watch, evaluate, submission, verify};
 
@@ -76,15 +76,16 @@ pub fn clips(bytes: &[u8]) {
     bounded(Bound { each: 1 << 15, fixed: 512 << 10 }.for_input(bytes), || {
         let subjects = ["001", "002"].map(String::from).into();
         let Ok(partition) = partition_subjects(&subjects, None, false) else { return };
-        let about = About {
+        let about = SetDescription {
             form: FORM,
             source: NAME.into(),
             settings: PrepareSettings { height: 64, ..Default::default() },
-            counts: Counts { subjects: 1, sequences: sequences.into(), frames: 1 },
+            counts: SetCounts { subjects: 1, sequences: sequences.into(), frames: 1 },
             partition,
             dropped: Dropped::default(),
             bytes: clips.len() as u64,
             fingerprint: String::new(),
+            contents: None,
         };
         let Ok(set) = PreparedSet::decode(Path::new(NAME), about, clips.to_vec()) else { return };
         assert!(set.train().len() + set.test().len() <= set.len());
@@ -99,7 +100,7 @@ pub fn clips(bytes: &[u8]) {
 /// `prepared.json`: a JSON value takes 72 bytes, in lists that grow by doubling.
 pub fn about(bytes: &[u8]) {
     bounded(Bound { each: 256, fixed: 16 << 10 }.for_input(bytes), || {
-        if let Ok(about) = About::decode(Path::new(NAME), bytes) {
+        if let Ok(about) = SetDescription::decode(Path::new(NAME), bytes) {
             assert_eq!(about.form, FORM);
         }
     });

@@ -1,5 +1,5 @@
-//! Alignment of silhouettes, so that published numbers carry over: the crop, the scale and the
-//! centre that OpenGait's preparation applies.
+//! Alignment of silhouettes: the crop, the scale and the centre that OpenGait's preparation applies,
+//! so that published results can be compared.
 
 use crate::cubic::{Source, reached, resize_columns};
 use crate::image_file::Grey;
@@ -12,12 +12,32 @@ pub const FAINTEST_SUM: u64 = 10_000;
 pub const WIDEST: usize = 1 << 18;
 
 /// Why a frame is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AlignError {
     /// The sum of its pixels is at most [`FAINTEST_SUM`], or it has no centre once it is scaled.
+    #[error("empty")]
     Faint,
-    /// Scaled to the height wanted, it would have no column, or more than [`WIDEST`].
-    Misshapen,
+    /// Scaled to the wanted height, it would have no column, or more than [`WIDEST`].
+    #[error("{height} rows and {width} columns are too narrow or too flat to scale")]
+    Misshapen {
+        /// Rows that are not empty.
+        height: usize,
+        /// Columns of the image.
+        width: usize,
+    },
+    /// An image that comes aligned has a size that its data set does not have.
+    #[error(
+        "{height}x{width}, but aligned images must be {size}x{size} or {double}x{double}",
+        double = 2 * size
+    )]
+    Size {
+        /// Its rows.
+        height: usize,
+        /// Its columns.
+        width: usize,
+        /// The rows and columns wanted.
+        size: usize,
+    },
 }
 
 /// Aligns one silhouette: crops it to its non-empty rows, scales it to `height` rows and
@@ -27,14 +47,14 @@ pub enum Unusable {
 ///
 /// # Errors
 /// If the frame is too faint, too narrow or too flat to use.
-pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
+pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, AlignError> {
     let width = image.width.max(1);
     let rows = || image.pixels.chunks_exact(width);
     // Pieces short enough for 32 bits, which wide registers add.
     let piece_sum = |piece: &[u8]| u64::from(piece.iter().map(|&p| u32::from(p)).sum::<u32>());
     let sum: u64 = image.pixels.chunks(1 << 16).map(piece_sum).sum();
     if sum <= FAINTEST_SUM {
-        return Err(Unusable::Faint);
+        return Err(AlignError::Faint);
     }
     // Whole rows are combined instead of searched byte by byte: that runs on wide registers.
     let filled = |row: &[u8]| row.iter().fold(0, |all, p| all | p) != 0;
@@ -42,7 +62,7 @@ pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
     let bottom = rows().rposition(filled).map_or(0, |row| row + 1);
     let scaled_width = height * image.width / (bottom - top).max(1);
     if !(1..=WIDEST).contains(&scaled_width) {
-        return Err(Unusable::Misshapen);
+        return Err(AlignError::Misshapen { height: bottom - top, width: image.width });
     }
     let pixels = &image.pixels[top * width..bottom * width];
     let mut shadow = vec![0; width];
@@ -59,7 +79,7 @@ pub fn align(image: &Grey, height: usize) -> Result<Vec<u8>, Unusable> {
     // A few specks can vanish when the frame shrinks. Published preparations drop such a frame, and
     // with it one whose centre is the very first column.
     let centre = mass_centre(&scaled, kept.len()).map(|centre| kept.start + centre);
-    let centre = centre.filter(|centre| *centre > 0).ok_or(Unusable::Faint)?;
+    let centre = centre.filter(|centre| *centre > 0).ok_or(AlignError::Faint)?;
     Ok(cut(&scaled, kept.start, kept.len(), centre, height))
 }
 
@@ -102,8 +122,8 @@ mod tests {
     /// A filled rectangle.
     fn rectangle(height: usize, width: usize, rows: [usize; 2], columns: [usize; 2]) -> Grey {
         let inside = |i: usize| {
-            let (y, x) = (i / width, i % width);
-            (rows[0]..rows[1]).contains(&y) && (columns[0]..columns[1]).contains(&x)
+            (rows[0]..rows[1]).contains(&(i / width))
+                && (columns[0]..columns[1]).contains(&(i % width))
         };
         let pixels = (0..height * width).map(|i| if inside(i) { 255 } else { 0 }).collect();
         Grey { height, width, pixels }
@@ -120,11 +140,12 @@ mod tests {
 
     #[test]
     fn faint_narrow_and_flat_frames_are_refused() {
-        assert_eq!(align(&rectangle(50, 50, [0, 3], [0, 13]), 64), Err(Unusable::Faint));
-        assert_eq!(align(&rectangle(200, 3, [0, 200], [0, 3]), 64), Err(Unusable::Misshapen));
-        assert_eq!(align(&rectangle(1, 5000, [0, 1], [0, 5000]), 64), Err(Unusable::Misshapen));
-        assert_eq!(align(&rectangle(0, 0, [0, 0], [0, 0]), 64), Err(Unusable::Faint));
-        assert_eq!(align(&rectangle(200, 50, [0, 200], [0, 3]), 64), Err(Unusable::Faint));
+        assert_eq!(align(&rectangle(50, 50, [0, 3], [0, 13]), 64), Err(AlignError::Faint));
+        let misshapen = |height, width| Err(AlignError::Misshapen { height, width });
+        assert_eq!(align(&rectangle(200, 3, [0, 200], [0, 3]), 64), misshapen(200, 3));
+        assert_eq!(align(&rectangle(1, 5000, [0, 1], [0, 5000]), 64), misshapen(1, 5000));
+        assert_eq!(align(&rectangle(0, 0, [0, 0], [0, 0]), 64), Err(AlignError::Faint));
+        assert_eq!(align(&rectangle(200, 50, [0, 200], [0, 3]), 64), Err(AlignError::Faint));
     }
 
     proptest! {
@@ -139,7 +160,7 @@ mod tests {
             let pixels = (0..height * width).map(|_| pixel()).collect();
             match align(&Grey { height, width, pixels }, size) {
                 Ok(aligned) => prop_assert_eq!(aligned.len(), size * size),
-                Err(unusable) => prop_assert!(unusable == Unusable::Faint || width * size < height),
+                Err(error) => prop_assert!(error == AlignError::Faint || width * size < height),
             }
         }
 

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use crate::pickle::write::around_uint8;
-use crate::{Clip, DataError, Partition, PreparedSet, SequenceEntry, Watch};
+use crate::prepare::OutputFault;
+use crate::{Clip, DataError, PreparedSet, SequenceEntry, SubjectPartition, Watch};
 use gait_support::files::{StagedFolder, write_json};
 use gait_support::start_pool;
 
@@ -35,12 +36,13 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
     let out = std::path::absolute(out).map_err(|e| DataError::io("write", out, e))?;
     check_free(&out)?;
     for entry in set.entries() {
-        check_names(set, entry)?;
+        check_names(entry)?;
     }
     let beside = StagedFolder::create(&out)?;
     let tree = beside.tree();
     let total = set.len() as u64;
-    let (done, frames) = (AtomicU64::new(0), AtomicU64::new(0));
+    let done = AtomicU64::new(0);
+    let frames = AtomicU64::new(0);
     watch.report(0, total);
     start_pool(None);
     (0..set.len()).into_par_iter().try_for_each(|index| {
@@ -63,22 +65,22 @@ pub fn convert(set: &PreparedSet, out: &Path, watch: &Watch) -> Result<ConvertRe
 
 /// Refuses a place where something is.
 fn check_free(out: &Path) -> Result<(), DataError> {
-    let mend = "choose a new folder";
     if out.exists() {
         let mut entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
-        if entries.next().is_some() {
-            return Err(DataError::unusable(out, "it is there already and not empty", mend));
+        if let Some(entry) = entries.find_map(Result::ok) {
+            let entry = entry.file_name();
+            return Err(DataError::output(out, OutputFault::Holds { entry }));
         }
     }
     let partition = partition_path(out);
     if partition.exists() {
-        return Err(DataError::unusable(partition, "it is there already", mend));
+        return Err(DataError::output(&partition, OutputFault::Exists));
     }
     Ok(())
 }
 
 /// A name in a set decides where a file is written, so it must be the name of a single folder.
-fn check_names(set: &PreparedSet, entry: &SequenceEntry) -> Result<(), DataError> {
+fn check_names(entry: &SequenceEntry) -> Result<(), DataError> {
     let key = &entry.key;
     let is_folder = |name: &str| {
         let mut parts = Path::new(name).components();
@@ -87,11 +89,9 @@ fn check_names(set: &PreparedSet, entry: &SequenceEntry) -> Result<(), DataError
     };
     match [&key.subject, &key.condition, &key.view].into_iter().find(|name| !is_folder(name)) {
         None => Ok(()),
-        Some(name) => Err(DataError::unusable(
-            set.folder(),
-            format!("`{}` in the sequence {key} cannot be a folder", name.escape_debug()),
-            "prepare the set from a tree whose names can",
-        )),
+        Some(name) => {
+            Err(DataError::NotAFolderName { name: name.clone(), key: Box::new(key.clone()) })
+        }
     }
 }
 
@@ -103,7 +103,7 @@ fn write_clip(tree: &Path, entry: &SequenceEntry, clip: &Clip) -> Result<(), Dat
     let length = |n: usize| u32::try_from(n).ok().filter(|n| *n < 1 << 31);
     let shape = [clip.frames, clip.height, clip.width].map(length);
     let [Some(frames), Some(height), Some(width)] = shape else {
-        return Err(DataError::unusable(&path, "the sequence is too long", "prepare it in parts"));
+        return Err(DataError::TooLong { path, key: Box::new(key.clone()) });
     };
     let (head, tail) = around_uint8([frames, height, width], clip.pixels.len() as u64);
     let write = || {
@@ -111,7 +111,7 @@ fn write_clip(tree: &Path, entry: &SequenceEntry, clip: &Clip) -> Result<(), Dat
         let mut file = BufWriter::new(fs::File::create_new(&path)?);
         file.write_all(&head)?;
         file.write_all(&clip.pixels)?;
-        file.write_all(tail)?;
+        file.write_all(&tail)?;
         file.flush()
     };
     write().map_err(|e| DataError::io("write", &path, e))
@@ -124,7 +124,7 @@ fn partition_path(out: &Path) -> PathBuf {
 }
 
 /// Writes the partition in OpenGait's format.
-fn write_partition(path: &Path, partition: &Partition) -> Result<(), DataError> {
+fn write_partition(path: &Path, partition: &SubjectPartition) -> Result<(), DataError> {
     let lists = [
         ("TRAIN_SET", Some(&partition.train)),
         ("TEST_SET", Some(&partition.test)),

@@ -103,7 +103,8 @@ mod tests {
         let mut out = Vec::new();
         for y in 0..to.0 {
             for x in 0..to.1 {
-                let (rows, columns) = (taps(y, from.0, to.0), taps(x, from.1, to.1));
+                let rows = taps(y, from.0, to.0);
+                let columns = taps(x, from.1, to.1);
                 let mut sum = 0.0;
                 for (row, v) in rows.at.iter().zip(rows.weight) {
                     for (column, u) in columns.at.iter().zip(columns.weight) {

@@ -1,9 +1,11 @@
-//! Layouts: where in a raw tree the subject, the condition and the view of a sequence stand.
+//! Layouts: which folders of a raw tree name the subject, the condition and the view.
 
 use crate::DataError;
 use crate::benchmark::{BENCHMARKS, Benchmark};
-use crate::pattern::{Found, PathPattern};
+use crate::form::Form;
+use crate::pattern::PathPattern;
 use crate::resizing::Resizing;
+use gait_support::nearest;
 
 /// How a raw tree names its sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,22 +50,15 @@ impl Layout {
                 Some(pattern) => return Ok(Layout::Flat(pattern.parse()?)),
             },
             _ => {
-                return Err(DataError::Setting {
-                    setting: "--layout",
-                    what: format!("there is no layout `{name}`"),
-                    mend: format!(
-                        "choose one of {}, or describe the tree with flat and --pattern",
-                        Self::NAMES.join(", ")
-                    ),
+                let known = Self::NAMES.map(String::from);
+                return Err(DataError::UnknownLayout {
+                    name: name.into(),
+                    nearest: nearest(name, &known),
                 });
             }
         };
         if pattern.is_some() {
-            return Err(DataError::Setting {
-                setting: "--pattern",
-                what: format!("the layout {name} has its own pattern"),
-                mend: "use --layout flat with it".into(),
-            });
+            return Err(DataError::FixedPattern { layout: layout.name() });
         }
         Ok(layout)
     }
@@ -91,58 +86,19 @@ impl Layout {
         matches!(self, Layout::OpenGait)
     }
 
-    /// The forms that such a tree may have, the most particular first and the usual one last.
+    /// The forms that such a tree may have, the most specific first and the usual one last.
     pub(crate) fn forms(&self) -> Vec<Form> {
         let mut forms = match self {
-            Layout::Flat(pattern) => return vec![Form::of(pattern.clone())],
+            Layout::Flat(pattern) => return vec![Form::from_pattern(pattern.clone())],
             Layout::CasiaB | Layout::OpenGait => Vec::new(),
             Layout::Benchmark(benchmark) => benchmark.forms(),
         };
-        forms.push(Form::of(PathPattern::arranged()));
+        let mut arranged = Form::from_pattern(PathPattern::arranged());
+        if let Layout::Benchmark(benchmark) = self {
+            benchmark.mark_sides(&mut arranged);
+        }
+        forms.push(arranged);
         forms
-    }
-}
-
-/// One form of a tree: its parts, which exclude each other.
-#[derive(Clone, Debug)]
-pub(crate) struct Form {
-    pub parts: Vec<Part>,
-}
-
-/// A part of a tree: a pattern, and what its sequences are called where the pattern does not say.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub pattern: PathPattern,
-    /// Subject, condition and view that the path does not tell.
-    pub fixed: [Option<&'static str>; 3],
-    /// What is written after the subject's name.
-    pub suffix: &'static str,
-    /// Whether a subject's sequences, in the order of their names, are the conditions 01, 02, ...
-    pub numbered: bool,
-}
-
-impl Form {
-    fn of(pattern: PathPattern) -> Self {
-        Form { parts: vec![Part { pattern, fixed: [None; 3], suffix: "", numbered: false }] }
-    }
-
-    /// The patterns, for messages and for the record.
-    pub fn text(&self) -> String {
-        let patterns: Vec<String> =
-            self.parts.iter().map(|part| part.pattern.to_string()).collect();
-        patterns.join(" or ")
-    }
-
-    /// Reads the folder names of a path, outermost first: which part it belongs to, if it has
-    /// that part's depth.
-    pub fn part_of(&self, names: &[&str]) -> Option<usize> {
-        self.parts.iter().position(|part| {
-            let mut above = Some(Found::default());
-            for (level, name) in names.iter().enumerate() {
-                above = above.and_then(|above| part.pattern.read(level, name, &above));
-            }
-            names.len() == part.pattern.depth() && above.is_some()
-        })
     }
 }
 

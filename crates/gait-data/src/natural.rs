@@ -8,19 +8,22 @@ pub(crate) struct NaturalOrder(pub String);
 
 impl Ord for NaturalOrder {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut a, mut b) = (self.0.as_bytes(), other.0.as_bytes());
+        let mut a = self.0.as_bytes();
+        let mut b = other.0.as_bytes();
         while !a.is_empty() && !b.is_empty() {
-            let (digits_a, digits_b) = (leading_digits(a), leading_digits(b));
-            let step = if digits_a > 0 && digits_b > 0 {
-                let (x, y) = (without_zeros(&a[..digits_a]), without_zeros(&b[..digits_b]));
-                (x.len().cmp(&y.len()).then_with(|| x.cmp(y)), digits_a, digits_b)
+            let [digits_a, digits_b] = [a, b].map(leading_digits);
+            let both_numbers = digits_a > 0 && digits_b > 0;
+            let [run_a, run_b] = if both_numbers { [digits_a, digits_b] } else { [1, 1] };
+            let order = if both_numbers {
+                compare_numbers(&a[..run_a], &b[..run_b])
             } else {
-                (a[0].cmp(&b[0]), 1, 1)
+                a[0].cmp(&b[0])
             };
-            if step.0 != Ordering::Equal {
-                return step.0;
+            if order != Ordering::Equal {
+                return order;
             }
-            (a, b) = (&a[step.1..], &b[step.2..]);
+            a = &a[run_a..];
+            b = &b[run_b..];
         }
         a.len().cmp(&b.len()).then_with(|| self.0.cmp(&other.0))
     }
@@ -34,6 +37,12 @@ impl PartialOrd for NaturalOrder {
 
 fn leading_digits(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_digit()).count()
+}
+
+/// Compares digits as numbers of any length.
+fn compare_numbers(a: &[u8], b: &[u8]) -> Ordering {
+    let [a, b] = [a, b].map(without_zeros);
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn without_zeros(digits: &[u8]) -> &[u8] {

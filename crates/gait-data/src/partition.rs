@@ -1,4 +1,7 @@
-//! Who is trained on and who is tested: OpenGait's partition files and the built-in splits.
+//! The split into training and test subjects: OpenGait's partition files, the split given by a
+//! layout's folders, and the built-in splits.
+
+mod fault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::DataError;
+use gait_support::nearest;
+
+use crate::form::Side;
+use crate::{DataError, TreeFault, json};
+pub use fault::PartitionFault;
 
 /// Subjects of CASIA-B; the standard split trains on the first [`CASIA_B_TRAIN`].
 const CASIA_B_SUBJECTS: usize = 124;
@@ -18,6 +25,8 @@ const CASIA_B_TRAIN: usize = 74;
 pub enum PartitionOrigin {
     /// A file in OpenGait's format.
     File(PathBuf),
+    /// The layout's own folders or names, such as `train` and `test/gallery` of GREW.
+    Layout,
     /// The standard split of CASIA-B: 001 to 074 train, 075 to 124 test.
     CasiaB,
     /// The first 74/124 of the sorted subjects train, the rest test.
@@ -27,7 +36,7 @@ pub enum PartitionOrigin {
 /// The subjects on each side, sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Partition {
+pub struct SubjectPartition {
     /// Where it came from.
     pub origin: PartitionOrigin,
     /// Subjects to train on that have a sequence (`TRAIN_SET`).
@@ -46,18 +55,39 @@ pub struct Partition {
     pub left_out: Vec<String>,
 }
 
-impl Partition {
+impl SubjectPartition {
+    /// A partition of subjects that all have a sequence.
+    fn new(origin: PartitionOrigin, train: Vec<String>, test: Vec<String>) -> Self {
+        SubjectPartition {
+            origin,
+            train,
+            test,
+            probe: None,
+            gallery: None,
+            missing: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+
     /// The partition where only the subjects `held` have a sequence: a split by names is made of
-    /// them alone, and what else a file names is missing.
-    pub(crate) fn of_held(mut self, held: &BTreeSet<String>) -> Self {
-        if !matches!(self.origin, PartitionOrigin::File(_)) {
-            return split_by_name(held);
+    /// them alone, and the other subjects that a file names are missing.
+    pub(crate) fn restricted_to(mut self, held: &BTreeSet<String>) -> Self {
+        match self.origin {
+            PartitionOrigin::CasiaB | PartitionOrigin::Proportional => split_by_name(held),
+            PartitionOrigin::Layout => {
+                for side in [&mut self.train, &mut self.test] {
+                    side.retain(|subject| held.contains(subject));
+                }
+                self
+            }
+            PartitionOrigin::File(_) => {
+                for side in [&mut self.train, &mut self.test] {
+                    self.missing.extend(side.extract_if(.., |subject| !held.contains(subject)));
+                }
+                self.missing.sort();
+                self
+            }
         }
-        for side in [&mut self.train, &mut self.test] {
-            self.missing.extend(side.extract_if(.., |subject| !held.contains(subject)));
-        }
-        self.missing.sort();
-        self
     }
 }
 
@@ -86,28 +116,26 @@ impl PartitionFile {
     /// # Errors
     /// As [`PartitionFile::read`].
     pub fn decode(path: &Path, text: &[u8]) -> Result<Self, DataError> {
-        let wrong = |what: String, mend: &str| DataError::unusable(path, what, mend);
-        let mut lists: BTreeMap<String, serde_json::Value> = serde_json::from_slice(text)
-            .map_err(|e| wrong(format!("it is not a JSON object ({e})"), FORM))?;
-        let mut take = |key: &str| match lists.remove(key) {
+        let wrong = |fault| DataError::partition(path, fault);
+        let mut lists: BTreeMap<String, serde_json::Value> = json::from_slice(path, text)?;
+        let mut take = |key: &'static str| match lists.remove(key) {
             None => Ok(None),
             Some(value) => serde_json::from_value::<Vec<String>>(value)
                 .map(Some)
-                .map_err(|_| wrong(format!("{key} is not a list of names"), FORM)),
+                .map_err(|_| wrong(PartitionFault::NotAList { key })),
         };
-        let (train, test) = (take("TRAIN_SET")?, take("TEST_SET")?);
-        let (probe, gallery) = (take("PROBE_SET")?, take("GALLERY_SET")?);
+        let train = take("TRAIN_SET")?;
+        let test = take("TEST_SET")?;
+        let probe = take("PROBE_SET")?;
+        let gallery = take("GALLERY_SET")?;
         if train.is_none() && test.is_none() {
-            return Err(wrong("it has neither TRAIN_SET nor TEST_SET".into(), FORM));
+            return Err(wrong(PartitionFault::NoSides));
         }
         let train: BTreeSet<String> = train.unwrap_or_default().into_iter().collect();
         let test: BTreeSet<String> = test.unwrap_or_default().into_iter().collect();
-        let both: Vec<&String> = train.intersection(&test).collect();
+        let both: Vec<String> = train.intersection(&test).cloned().collect();
         if !both.is_empty() {
-            return Err(wrong(
-                format!("{} both in TRAIN_SET and in TEST_SET", subjects_are(&both)),
-                "a subject may be on one side only",
-            ));
+            return Err(wrong(PartitionFault::BothSides { subjects: both }));
         }
         Ok(PartitionFile { path: path.to_path_buf(), train, test, probe, gallery })
     }
@@ -117,31 +145,35 @@ impl PartitionFile {
     /// # Errors
     /// If the file has no such list.
     pub fn into_probe(self) -> Result<Vec<String>, DataError> {
-        self.probe.ok_or_else(|| DataError::Unusable {
-            path: self.path,
-            what: "it has no PROBE_SET".into(),
-            mend: "add the list of probes, \"subject-condition-view\" each".into(),
-        })
+        self.probe.ok_or_else(|| DataError::partition(&self.path, PartitionFault::NoProbes))
     }
 
     /// Sorts the subjects of a tree into the sides of the file.
     ///
     /// # Errors
-    /// If a subject of the tree is on no side and `leave_out` is false.
-    fn assign(self, subjects: &BTreeSet<String>, leave_out: bool) -> Result<Partition, DataError> {
+    /// If no subject of the tree is on a side, or one is on none and `leave_out` is false.
+    fn assign(
+        self,
+        subjects: &BTreeSet<String>,
+        leave_out: bool,
+    ) -> Result<SubjectPartition, DataError> {
         let (train, rest): (Vec<String>, Vec<String>) =
             subjects.iter().cloned().partition(|s| self.train.contains(s));
         let (test, left_out): (Vec<String>, Vec<String>) =
             rest.into_iter().partition(|s| self.test.contains(s));
+        let listed = || self.train.union(&self.test).cloned();
+        if train.is_empty() && test.is_empty() && !subjects.is_empty() {
+            let fault = PartitionFault::OtherNames { listed: listed().collect(), held: left_out };
+            return Err(DataError::partition(&self.path, fault));
+        }
         if !left_out.is_empty() && !leave_out {
-            return Err(DataError::unusable(
-                self.path,
-                format!("{} in neither TRAIN_SET nor TEST_SET", subjects_are(&left_out)),
-                "add them to one, or leave them out with --leave-out-unlisted",
-            ));
+            let known: Vec<String> = listed().collect();
+            let nearest = left_out.first().and_then(|subject| nearest(subject, &known));
+            let fault = PartitionFault::Unlisted { subjects: left_out, nearest };
+            return Err(DataError::partition(&self.path, fault));
         }
         let missing = self.train.union(&self.test).filter(|s| !subjects.contains(*s));
-        Ok(Partition {
+        Ok(SubjectPartition {
             missing: missing.cloned().collect(),
             origin: PartitionOrigin::File(self.path),
             train,
@@ -153,26 +185,46 @@ impl PartitionFile {
     }
 }
 
-const FORM: &str = "write {\"TRAIN_SET\": [\"001\", ...], \"TEST_SET\": [\"075\", ...]}";
-
 /// Sorts the subjects of a tree by `file` or, without one, by the split that fits their names:
 /// CASIA-B's standard one if they are CASIA-B's (001 to 124 with some above 074), else the
 /// first 74/124 of the sorted names train and the rest test.
 ///
 /// # Errors
-/// If a subject is on no side of `file` and `leave_out` is false.
+/// If none of the subjects is in `file`, or one is on no side and `leave_out` is false.
 pub fn partition_subjects(
     subjects: &BTreeSet<String>,
     file: Option<PartitionFile>,
     leave_out: bool,
-) -> Result<Partition, DataError> {
+) -> Result<SubjectPartition, DataError> {
     match file {
         Some(file) => file.assign(subjects, leave_out),
         None => Ok(split_by_name(subjects)),
     }
 }
 
-fn split_by_name(subjects: &BTreeSet<String>) -> Partition {
+/// The split given by a layout's own folders and names; none where they give no side at all. A
+/// subject without a side, beside others that have one, is tested, so that no test subject is
+/// trained on by mistake.
+///
+/// # Errors
+/// If a subject is on both sides.
+pub(crate) fn split_by_sides(
+    sides: &BTreeMap<&str, BTreeSet<Side>>,
+) -> Result<Option<SubjectPartition>, TreeFault> {
+    if sides.values().all(BTreeSet::is_empty) {
+        return Ok(None);
+    }
+    if let Some((subject, _)) = sides.iter().find(|(_, sides)| sides.len() > 1) {
+        return Err(TreeFault::BothSides { subject: (*subject).to_owned() });
+    }
+    let names = |is_train: bool| {
+        let of_side = sides.iter().filter(|(_, side)| side.contains(&Side::Train) == is_train);
+        of_side.map(|(subject, _)| (*subject).to_owned()).collect()
+    };
+    Ok(Some(SubjectPartition::new(PartitionOrigin::Layout, names(true), names(false))))
+}
+
+fn split_by_name(subjects: &BTreeSet<String>) -> SubjectPartition {
     let train = if is_casia_b(subjects) {
         subjects.iter().filter(|s| casia_b_number(s) <= Some(CASIA_B_TRAIN)).count()
     } else {
@@ -182,15 +234,7 @@ fn split_by_name(subjects: &BTreeSet<String>) -> Partition {
         if is_casia_b(subjects) { PartitionOrigin::CasiaB } else { PartitionOrigin::Proportional };
     let sorted: Vec<String> = subjects.iter().cloned().collect();
     let (train, test) = sorted.split_at(train);
-    Partition {
-        origin,
-        train: train.to_vec(),
-        test: test.to_vec(),
-        probe: None,
-        gallery: None,
-        missing: Vec::new(),
-        left_out: Vec::new(),
-    }
+    SubjectPartition::new(origin, train.to_vec(), test.to_vec())
 }
 
 /// The number of a CASIA-B subject's name: three digits, 001 to 124.
@@ -203,17 +247,6 @@ fn casia_b_number(name: &str) -> Option<usize> {
 fn is_casia_b(subjects: &BTreeSet<String>) -> bool {
     subjects.iter().all(|s| casia_b_number(s).is_some())
         && subjects.iter().any(|s| casia_b_number(s) > Some(CASIA_B_TRAIN))
-}
-
-/// "subject 005 is" or "12 subjects (001, 002, 003, ...) are".
-fn subjects_are(names: &[impl AsRef<str>]) -> String {
-    const SHOWN: usize = 10;
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
-    let dots = if names.len() > SHOWN { ", ..." } else { "" };
-    match names {
-        [one] => format!("subject {} is", one.as_ref()),
-        _ => format!("{} subjects ({}{dots}) are", names.len(), shown.join(", ")),
-    }
 }
 
 #[cfg(test)]
@@ -260,6 +293,47 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_of_other_names_is_refused_with_names_of_both_sides() {
+        let file = file(r#"{"TRAIN_SET": ["a"], "TEST_SET": ["b"]}"#).unwrap();
+        for leave_out in [true, false] {
+            let error = partition_subjects(&names(1..=4), Some(file.clone()), leave_out);
+            let error = error.unwrap_err().to_string();
+            let wanted = "it lists none of the 4 subjects of the tree (001, 002, 003, 004), \
+                          only 2 others (a, b)";
+            assert!(error.ends_with(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_equal_show_how_they_differ() {
+        let subjects = |names: &[&str]| names.iter().copied().map(String::from).collect();
+        let file =
+            file("{\"TRAIN_SET\": [\"001 \", \"\u{e9}\"], \"TEST_SET\": [\"003\"]}").unwrap();
+        let held: BTreeSet<String> = subjects(&["001", "003", "e\u{301}"]);
+        let error = partition_subjects(&held, Some(file), false).unwrap_err().to_string();
+        assert!(error.contains(r"2 subjects (001, e\u{301}) are in neither"), "{error}");
+        assert!(error.contains(r"did you mean `001\u{20}`?"), "{error}");
+    }
+
+    #[test]
+    fn the_sides_of_a_layout_make_the_partition() {
+        let side = |sides: &[Side]| sides.iter().copied().collect::<BTreeSet<Side>>();
+        let mut sides = BTreeMap::from([
+            ("0001", side(&[Side::Train])),
+            ("0500", side(&[])),
+            ("probe", side(&[Side::Test])),
+        ]);
+        let partition = split_by_sides(&sides).unwrap().unwrap();
+        assert_eq!(partition.origin, PartitionOrigin::Layout);
+        assert_eq!(partition.train, ["0001"]);
+        assert_eq!(partition.test, ["0500", "probe"]);
+        sides.insert("0001", side(&[Side::Train, Side::Test]));
+        assert!(matches!(split_by_sides(&sides), Err(TreeFault::BothSides { .. })));
+        let nothing = BTreeMap::from([("0001", side(&[]))]);
+        assert_eq!(split_by_sides(&nothing).unwrap(), None);
+    }
+
+    #[test]
     fn unlisted_subjects_are_refused_or_left_out() {
         let file = file(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["003"]}"#).unwrap();
         let error = partition_subjects(&names(1..=3), Some(file.clone()), false).unwrap_err();
@@ -271,8 +345,8 @@ mod tests {
     #[test]
     fn malformed_files_are_refused() {
         for (text, part) in [
-            ("", "not a JSON object"),
-            ("[1]", "not a JSON object"),
+            ("", "not JSON of the expected form"),
+            ("[1]", "not JSON of the expected form"),
             (r#"{"TRAIN_SET": [1]}"#, "TRAIN_SET is not a list"),
             (r#"{"train": []}"#, "neither TRAIN_SET nor TEST_SET"),
             (r#"{"TRAIN_SET": ["1"], "TEST_SET": ["1"]}"#, "subject 1 is both in"),

@@ -6,22 +6,57 @@ use std::str::FromStr;
 use crate::{DataError, SequenceKey};
 
 /// Condition of every sequence when the pattern has no `{condition}`.
-pub const DEFAULT_CONDITION: &str = "default";
+pub(crate) const DEFAULT_CONDITION: &str = "default";
 /// View of every sequence when the pattern has no `{view}`.
-pub const DEFAULT_VIEW: &str = "000";
+pub(crate) const DEFAULT_VIEW: &str = "000";
 
 /// A pattern of folders such as `{subject}/{condition}/{view}` or `{subject}-{condition}-{view}`:
 /// folder names with fields, outermost first; the last folder holds the frames.
 ///
 /// Text around fields must match exactly. Where a name can be cut in several ways, the condition
 /// gets as much as it can, then the subject: `{subject}-{condition}-{view}` reads `001-nm-01-090`
-/// as 001, nm-01, 090. A condition that several folders tell is joined by `-`. A last part that
-/// starts with `*` (`*.png`, `*-sils.pkl`) says which files count and may be left out.
+/// as 001, nm-01, 090. A condition that several folders name is joined by `-`. A last part that
+/// starts with `*` (`*.png`, `*-sils.pkl`) selects the files that count and may be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
     folders: Vec<Vec<Piece>>,
     files: Option<String>,
+}
+
+/// Why a pattern cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternFault {
+    /// Nothing names the subject.
+    #[error("it has no {{subject}}")]
+    NoSubject,
+    /// Nothing, `.` or `..` stands where a folder should.
+    #[error("a folder between two `/` has no name")]
+    UnnamedFolder,
+    /// Text with a character that has no meaning here.
+    #[error("`{text}` holds one of }} * ? \\")]
+    ForbiddenCharacter {
+        /// The text.
+        text: String,
+    },
+    /// A field without its end.
+    #[error("a {{ is never closed")]
+    Unclosed,
+    /// A field of another name.
+    #[error("{{{name}}} is none of {{subject}}, {{condition}}, {{view}}")]
+    UnknownField {
+        /// The name.
+        name: String,
+    },
+    /// Only a condition may be named by several folders.
+    #[error("{field} appears twice")]
+    FieldTwice {
+        /// The field with its braces.
+        field: String,
+    },
+    /// Nothing separates two fields of one folder.
+    #[error("two fields touch; text or a `/` must separate them")]
+    FieldsTouch,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +72,7 @@ enum Field {
     View = 2,
 }
 
-/// What the folders above have already said: subject, condition, view.
+/// What the folders above have already named: subject, condition, view.
 pub(crate) type Found = [Option<String>; 3];
 
 impl PathPattern {
@@ -123,7 +158,8 @@ fn cuts(pieces: &[Piece], name: &str) -> Vec<Found> {
 
 /// Whether `name` is `pattern`, in which `*` stands for any characters; letters of either case.
 fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let pattern = pattern.to_ascii_lowercase();
+    let name = name.to_ascii_lowercase();
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -140,13 +176,13 @@ impl FromStr for PathPattern {
     fn from_str(text: &str) -> Result<Self, DataError> {
         match parse(text)? {
             (pattern, true) => Ok(pattern),
-            _ => Err(wrong(text, "it has no {subject}")),
+            _ => Err(wrong(text, PatternFault::NoSubject)),
         }
     }
 }
 
-fn wrong(pattern: &str, what: &str) -> DataError {
-    DataError::Pattern { pattern: pattern.into(), what: what.into() }
+fn wrong(pattern: &str, fault: PatternFault) -> DataError {
+    DataError::Pattern { pattern: pattern.into(), fault }
 }
 
 /// The pattern, and whether it names the subject.
@@ -159,22 +195,22 @@ fn parse(text: &str) -> Result<(PathPattern, bool), DataError> {
     let mut folders = Vec::new();
     for part in &parts {
         if part.is_empty() || *part == "." || *part == ".." {
-            return Err(wrong(text, "a folder between two `/` has no name"));
+            return Err(wrong(text, PatternFault::UnnamedFolder));
         }
-        folders.push(pieces(part, &mut seen).map_err(|what| wrong(text, &what))?);
+        folders.push(pieces(part, &mut seen).map_err(|fault| wrong(text, fault))?);
     }
     Ok((PathPattern { text: whole, folders, files }, seen[Field::Subject as usize]))
 }
 
 /// Cuts one part of a pattern into text and fields, marking the fields `seen`.
-fn pieces(part: &str, seen: &mut [bool; 3]) -> Result<Vec<Piece>, String> {
+fn pieces(part: &str, seen: &mut [bool; 3]) -> Result<Vec<Piece>, PatternFault> {
     let mut pieces = Vec::new();
     let mut rest = part;
     while !rest.is_empty() {
         let open = rest.find('{').unwrap_or(rest.len());
         let (text, after) = rest.split_at(open);
         if text.contains(['}', '*', '?', '\\']) {
-            return Err(format!("`{text}` holds one of }} * ? \\"));
+            return Err(PatternFault::ForbiddenCharacter { text: text.into() });
         }
         if !text.is_empty() {
             pieces.push(Piece::Text(text.into()));
@@ -182,22 +218,20 @@ fn pieces(part: &str, seen: &mut [bool; 3]) -> Result<Vec<Piece>, String> {
         if after.is_empty() {
             break;
         }
-        let close = after.find('}').ok_or("a { is never closed")?;
+        let close = after.find('}').ok_or(PatternFault::Unclosed)?;
         let field = match &after[1..close] {
             "subject" => Field::Subject,
             "condition" => Field::Condition,
             "view" => Field::View,
-            other => {
-                return Err(format!("{{{other}}} is none of {{subject}}, {{condition}}, {{view}}"));
-            }
+            other => return Err(PatternFault::UnknownField { name: other.into() }),
         };
         let here = pieces.contains(&Piece::Field(field));
         if std::mem::replace(&mut seen[field as usize], true) && (here || field != Field::Condition)
         {
-            return Err(format!("{} appears twice", &after[..=close]));
+            return Err(PatternFault::FieldTwice { field: after[..=close].into() });
         }
         if matches!(pieces.last(), Some(Piece::Field(_))) {
-            return Err("two fields touch; put text or a / between them".into());
+            return Err(PatternFault::FieldsTouch);
         }
         pieces.push(Piece::Field(field));
         rest = &after[close + 1..];

@@ -1,6 +1,6 @@
 //! The size of silhouettes that come aligned.
 
-use crate::align::Unusable;
+use crate::align::AlignError;
 use crate::cubic::resize;
 use crate::image_file::Grey;
 
@@ -20,14 +20,14 @@ impl Resizing {
     ///
     /// # Errors
     /// If it has a size that the data set does not have.
-    pub fn apply(self, image: Grey, size: usize) -> Result<Vec<u8>, Unusable> {
+    pub fn apply(self, image: Grey, size: usize) -> Result<Vec<u8>, AlignError> {
         match (self, [image.height, image.width]) {
             (_, found) if found == [size; 2] => Ok(image.pixels),
             (Resizing::Halving, found) if found == [2 * size; 2] => Ok(halved(&image)),
             (Resizing::Cubic, [height, width]) if height > 0 && width > 0 => {
                 Ok(resize(&image, size, size))
             }
-            _ => Err(Unusable::Misshapen),
+            (_, [height, width]) => Err(AlignError::Size { height, width, size }),
         }
     }
 }
@@ -56,8 +56,14 @@ mod tests {
     #[test]
     fn sizes_that_a_data_set_does_not_have_are_refused() {
         let image = |height, width| Grey { height, width, pixels: vec![7; height * width] };
-        assert_eq!(Resizing::Halving.apply(image(3, 3), 2), Err(Unusable::Misshapen));
+        assert_eq!(
+            Resizing::Halving.apply(image(3, 3), 2),
+            Err(AlignError::Size { height: 3, width: 3, size: 2 })
+        );
         assert_eq!(Resizing::Cubic.apply(image(3, 5), 2), Ok(vec![7; 4]));
-        assert_eq!(Resizing::Cubic.apply(image(0, 0), 2), Err(Unusable::Misshapen));
+        assert_eq!(
+            Resizing::Cubic.apply(image(0, 0), 2),
+            Err(AlignError::Size { height: 0, width: 0, size: 2 })
+        );
     }
 }

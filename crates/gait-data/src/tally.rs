@@ -1,5 +1,6 @@
 //! Counting what is dropped and naming the first few.
 
+use gait_support::escape_controls;
 use serde::{Deserialize, Serialize};
 
 /// How many of something there were, and the first [`Tally::NAMED`] by name.
@@ -15,11 +16,12 @@ impl Tally {
     /// How many are named; the rest are only counted, so that a report stays bounded.
     pub const NAMED: usize = 50;
 
-    /// Counts one more and names it while there is room.
+    /// Counts one more and names it while there is room. Control characters, which a file name may
+    /// hold, are escaped.
     pub fn add(&mut self, name: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < Self::NAMED {
-            self.first.push(name());
+            self.first.push(escape_controls(&name()).into_owned());
         }
     }
 

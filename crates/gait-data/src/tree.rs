@@ -1,20 +1,25 @@
 //! Raw dataset trees: finding the sequences and their frames.
 
+mod fault;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::fingerprint::Fingerprint;
-use crate::folder::{Kind, entries, state};
-use crate::layout::{Form, Part};
-use crate::pattern::{Found, PathPattern};
+use crate::folder::{EntryKind, entries, state};
+use crate::form::{Form, Side};
+use crate::pattern::PathPattern;
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
-use gait_support::{io_reason, start_pool};
+pub use fault::TreeFault;
+use gait_support::{Fingerprint, start_pool};
+use walk::TreeWalk;
 
 /// A folder of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct SequenceFolder {
     pub key: SequenceKey,
     /// Below the root.
     pub folder: PathBuf,
@@ -30,11 +35,11 @@ pub(crate) struct Listing {
     /// The form that the tree has, of those that the layout may have.
     pub form: Form,
     /// Sorted by key.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SequenceFolder>,
     /// Files that lie above the frames, folders that match no pattern.
     pub strays: Tally,
-    /// Folders between the root and the sequences that cannot be read, each with its reason.
-    pub unreadable: Tally,
+    /// What should have been a sequence or a subject and is none, each with its reason.
+    pub lost: Tally,
 }
 
 /// Finds the sequences below `root`. Hidden entries are ignored, links are followed. Only
@@ -44,34 +49,15 @@ pub(crate) struct Listing {
 /// If the folder is missing, empty or of another depth than the layout.
 pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<Listing, DataError> {
     if !fs::metadata(root).map_err(|e| DataError::io("read", root, e))?.is_dir() {
-        return Err(DataError::unusable(
-            root,
-            "it is not a folder",
-            "give the folder of the dataset",
-        ));
+        return Err(DataError::tree(root, TreeFault::NotAFolder));
     }
-    let form = form_of(root, layout, watch)?;
-    let mut walk = Walk {
-        root,
-        form: &form,
-        watch,
-        sources: Vec::new(),
-        strays: Tally::default(),
-        unreadable: Tally::default(),
-        file_above: None,
-        unmatched: None,
-    };
-    let start: Vec<(usize, Found)> =
-        (0..form.parts.len()).map(|part| (part, Found::default())).collect();
-    walk.descend(Path::new(""), 0, &start)?;
-    let Walk { mut sources, strays, unreadable, file_above, unmatched, .. } = walk;
-    if sources.is_empty() {
-        if let Some(first) = unreadable.first.first() {
-            let what = format!("none of its folders can be read ({first})");
-            return Err(DataError::unusable(root, what, "change their permissions"));
-        }
-        return Err(nothing_found(root, &form, file_above, unmatched));
+    let form = find_form(root, layout, watch)?;
+    let mut walk = TreeWalk::new(root, &form, watch);
+    walk.run()?;
+    if walk.sequences.is_empty() {
+        return Err(DataError::tree(root, nothing_found(&form, walk)));
     }
+    let TreeWalk { sequences: mut sources, strays, lost, .. } = walk;
     check_depth(root, &form, &sources)?;
     start_pool(None);
     sources.par_iter_mut().try_for_each(|source| {
@@ -83,31 +69,39 @@ pub(crate) fn list_tree(root: &Path, layout: &Layout, watch: &Watch) -> Result<L
     // As names, 100 comes before 99.
     sources.sort_by(|a, b| a.key.cmp(&b.key));
     if let Some([a, b]) = sources.array_windows().find(|[a, b]| a.key == b.key) {
-        let what = format!(
-            "{} and {} are both the sequence {}",
-            a.folder.display(),
-            b.folder.display(),
-            a.key
-        );
-        return Err(DataError::unusable(root, what, "rename one of them"));
+        let folders = [a.folder.clone(), b.folder.clone()];
+        let key = a.key.clone();
+        return Err(DataError::tree(root, TreeFault::SameSequence { folders, key }));
     }
-    Ok(Listing { form, sources, strays, unreadable })
+    Ok(Listing { form, sources, strays, lost })
+}
+
+impl Listing {
+    /// The sides that the folders and names of the layout give each subject.
+    pub fn sides(&self) -> BTreeMap<&str, BTreeSet<Side>> {
+        let mut sides: BTreeMap<&str, BTreeSet<Side>> = BTreeMap::new();
+        for source in &self.sources {
+            let subject = source.key.subject.as_str();
+            sides.entry(subject).or_default().extend(self.form.side(source.part, subject));
+        }
+        sides
+    }
 }
 
 /// The form of the tree at `root`: the first one of the layout's to which a folder with frames
-/// belongs, else the last, by which errors are explained.
-fn form_of(root: &Path, layout: &Layout, watch: &Watch) -> Result<Form, DataError> {
-    // One folder of frames below each of the first folders tells.
+/// belongs, else the last, which then explains the error.
+fn find_form(root: &Path, layout: &Layout, watch: &Watch) -> Result<Form, DataError> {
+    // One folder of frames below each of the first folders is enough.
     const LOOKED_AT: usize = 64;
     let mut forms = layout.forms();
-    let usual = forms.pop().unwrap_or(Form { parts: Vec::new() });
+    let usual = forms.pop().unwrap_or_else(|| Form::from_pattern(PathPattern::arranged()));
     if forms.is_empty() {
         return Ok(usual);
     }
     let mut first = entries(root).map_err(|e| DataError::io("read", root, e))?;
     first.sort_by(|a, b| a.name.cmp(&b.name));
     let mut seen = Vec::new();
-    for entry in first.iter().filter(|entry| entry.kind == Kind::Folder).take(LOOKED_AT) {
+    for entry in first.iter().filter(|entry| entry.kind == EntryKind::Folder).take(LOOKED_AT) {
         let mut names = entry.name.to_str().map_or_else(Vec::new, |name| vec![name.into()]);
         if !names.is_empty() && some_frames(root, &mut names, watch)? {
             seen.push(names);
@@ -129,7 +123,7 @@ fn some_frames(root: &Path, names: &mut Vec<String>, watch: &Watch) -> Result<bo
     let folder = names.iter().fold(root.to_path_buf(), |folder, name| folder.join(name));
     let Ok(mut entries) = entries(&folder) else { return Ok(false) };
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut folders = entries.iter().filter(|e| e.kind == Kind::Folder).peekable();
+    let mut folders = entries.iter().filter(|e| e.kind == EntryKind::Folder).peekable();
     if folders.peek().is_none() {
         return Ok(entries.iter().any(|entry| entry.kind.is_frames()));
     }
@@ -152,147 +146,40 @@ fn some_frames(root: &Path, names: &mut Vec<String>, watch: &Watch) -> Result<bo
 const DEEPEST: usize = 16;
 
 /// Gives the sequences of numbered parts the conditions 01, 02, ... within their subject.
-fn number(form: &Form, sources: &mut [Source]) {
+fn number(form: &Form, sources: &mut [SequenceFolder]) {
     let mut last: Option<(usize, String)> = None;
     let mut count = 0;
     for source in sources.iter_mut().filter(|source| form.parts[source.part].numbered) {
-        let of = (source.part, source.key.subject.clone());
-        count = if last.as_ref() == Some(&of) { count + 1 } else { 1 };
-        last = Some(of);
+        let subject = (source.part, source.key.subject.clone());
+        count = if last.as_ref() == Some(&subject) { count + 1 } else { 1 };
+        last = Some(subject);
         source.key.condition = format!("{count:02}");
     }
 }
 
-struct Walk<'a> {
-    root: &'a Path,
-    form: &'a Form,
-    watch: &'a Watch<'a>,
-    sources: Vec<Source>,
-    strays: Tally,
-    unreadable: Tally,
-    file_above: Option<PathBuf>,
-    unmatched: Option<(String, String)>,
-}
-
-impl Walk<'_> {
-    /// Lists the folder `below` the root at `level`; `above` holds the parts to which the path
-    /// can belong, and what it has said so far.
-    fn descend(
-        &mut self,
-        below: &Path,
-        level: usize,
-        above: &[(usize, Found)],
-    ) -> Result<(), DataError> {
-        self.watch.check()?;
-        let folder = self.root.join(below);
-        let mut entries = match entries(&folder) {
-            Ok(entries) => entries,
-            Err(e) if level == 0 => return Err(DataError::io("read", &folder, e)),
-            Err(e) => {
-                self.unreadable.add(|| format!("{}: {}", below.display(), io_reason(&e)));
-                return Ok(());
-            }
-        };
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        for entry in entries {
-            let path = below.join(&entry.name);
-            if entry.kind != Kind::Folder {
-                if entry.kind.is_frames() && self.file_above.is_none() {
-                    self.file_above = Some(path.clone());
-                }
-                self.strays.add(|| path.display().to_string());
-                continue;
-            }
-            let found = self.matching(level, entry.name.to_str(), above);
-            let depth = |part: usize| self.form.parts[part].pattern.depth();
-            if let Some((part, found)) = found.iter().find(|(part, _)| depth(*part) == level + 1) {
-                let key = key(&self.form.parts[*part], found);
-                let state = Fingerprint::default();
-                self.sources.push(Source { key, folder: path, state, part: *part });
-            } else if found.is_empty() {
-                self.stray_folder(level, &path, above);
-            } else {
-                self.descend(&path, level + 1, &found)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The parts of `above` to which a folder `name` at `level` belongs.
-    fn matching(
-        &self,
-        level: usize,
-        name: Option<&str>,
-        above: &[(usize, Found)],
-    ) -> Vec<(usize, Found)> {
-        let Some(name) = name else { return Vec::new() };
-        let read = |(part, above): &(usize, Found)| {
-            let found = self.form.parts[*part].pattern.read(level, name, above)?;
-            Some((*part, found))
-        };
-        above.iter().filter_map(read).collect()
-    }
-
-    fn stray_folder(&mut self, level: usize, path: &Path, above: &[(usize, Found)]) {
-        let mut wanted: Vec<&str> = Vec::new();
-        for (part, _) in above {
-            let folder = self.form.parts[*part].pattern.folder(level);
-            if !wanted.contains(&folder) {
-                wanted.push(folder);
-            }
-        }
-        let wanted = wanted.join(" or ");
-        if self.unmatched.is_none() {
-            self.unmatched = Some((wanted.clone(), path.display().to_string()));
-        }
-        self.strays.add(|| format!("{}: does not match {wanted}", path.display()));
-    }
-}
-
-/// The name of a sequence of `part` whose path says `found`.
-fn key(part: &Part, found: &Found) -> SequenceKey {
-    let mut found = found.clone();
-    for (slot, fixed) in found.iter_mut().zip(part.fixed) {
-        *slot = slot.take().or(fixed.map(String::from));
-    }
-    let mut key = PathPattern::key(found);
-    key.subject.push_str(part.suffix);
-    key
-}
-
 /// Why a walk found no sequence at all.
-fn nothing_found(
-    root: &Path,
-    form: &Form,
-    file_above: Option<PathBuf>,
-    unmatched: Option<(String, String)>,
-) -> DataError {
-    let text = form.text();
-    if let Some(file) = file_above {
-        let depth = file.components().count() - 1;
-        let wanted = form.parts.first().map_or(0, |part| part.pattern.depth());
-        let what = format!(
-            "{} lies {depth} folders deep, but the layout {text} wants {wanted}",
-            file.display()
-        );
-        return DataError::unusable(root, what, depth_mend());
+fn nothing_found(form: &Form, walk: TreeWalk) -> TreeFault {
+    let layout = form.text();
+    if let Some(first) = walk.unreadable {
+        return TreeFault::Unreadable { first };
     }
-    match unmatched {
-        Some((wanted, path)) => DataError::unusable(
-            root,
-            format!("no folder matches {wanted} (there is {path})"),
-            "describe the folders with --layout flat --pattern",
-        ),
-        None => DataError::unusable(
-            root,
-            format!("it holds no sequence ({text})"),
-            "give the folder whose subfolders are the subjects",
-        ),
+    if let Some(file) = walk.frame_above {
+        let depth = file.components().count() - 1;
+        let expected = form.parts.first().map_or(0, |part| part.pattern.depth());
+        return TreeFault::TooHigh { file, depth, layout, expected };
+    }
+    match walk.unmatched {
+        Some([expected, found]) => TreeFault::NoMatch { expected, found },
+        None => {
+            let TreeWalk { lost, strays, .. } = walk;
+            let first = lost.first.into_iter().chain(strays.first).next();
+            TreeFault::NoSequence { layout, first }
+        }
     }
 }
 
-/// Refuses a tree whose frames lie deeper than the pattern. A few folders tell.
-fn check_depth(root: &Path, form: &Form, sources: &[Source]) -> Result<(), DataError> {
+/// Refuses a tree whose frames lie deeper than the pattern, by a sample of its folders.
+fn check_depth(root: &Path, form: &Form, sources: &[SequenceFolder]) -> Result<(), DataError> {
     const LOOKED_AT: usize = 16;
     let mut deeper = None;
     for source in sources.iter().step_by((sources.len() / LOOKED_AT).max(1)) {
@@ -302,28 +189,21 @@ fn check_depth(root: &Path, form: &Form, sources: &[Source]) -> Result<(), DataE
         if entries.iter().any(|entry| entry.kind.is_frames()) {
             return Ok(());
         }
-        let inner = entries.into_iter().find(|entry| entry.kind == Kind::Folder);
+        let inner = entries.into_iter().find(|entry| entry.kind == EntryKind::Folder);
         deeper = deeper.or(inner.map(|entry| (source.part, folder.join(entry.name))));
     }
-    deeper.map_or(Ok(()), |(part, path)| {
+    deeper.map_or(Ok(()), |(part, folder)| {
         let pattern = &form.parts[part].pattern;
-        let what = format!(
-            "the layout {pattern} wants images {} folders deep, but there lies the folder {}",
-            pattern.depth(),
-            path.display()
-        );
-        Err(DataError::unusable(root, what, depth_mend()))
+        let layout = pattern.to_string();
+        let expected = pattern.depth();
+        Err(DataError::tree(root, TreeFault::TooDeep { layout, expected, folder }))
     })
-}
-
-fn depth_mend() -> &'static str {
-    "give the folder whose subfolders are the subjects, or describe the tree with --layout flat \
-     --pattern"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gait_support::full_message;
 
     fn tree(files: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -359,39 +239,19 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_read_is_named_and_the_root_is_an_error() {
-        let root = tree(&["001/nm-01/090/1.png"]);
-        let gone = root.path().join("gone");
-        let form = Layout::CasiaB.forms().remove(0);
-        let mut walk = Walk {
-            root: &gone,
-            form: &form,
-            watch: &Watch::silent(),
-            sources: Vec::new(),
-            strays: Tally::default(),
-            unreadable: Tally::default(),
-            file_above: None,
-            unmatched: None,
-        };
-        let start = [(0, Found::default())];
-        assert!(walk.descend(Path::new(""), 0, &start).is_err());
-        walk.descend(Path::new("002"), 1, &start).unwrap();
-        assert_eq!(walk.unreadable.first, ["002: it does not exist; check the path"]);
-        walk.root = root.path();
-        walk.descend(Path::new(""), 0, &start).unwrap();
-        assert_eq!((walk.sources.len(), walk.unreadable.count), (1, 1));
-    }
-
-    #[test]
     fn wrong_trees_say_what_is_wrong() {
         let casia = Layout::CasiaB;
         check_error(&[], &casia, "holds no sequence");
-        check_error(&["1.png"], &casia, "1.png lies 0 folders deep");
-        check_error(&["001/nm-01/1.png"], &casia, "lies 2 folders deep");
-        check_error(&["set/001/nm-01/000/1.png"], &casia, "images 3 folders deep, but there lies");
+        check_error(&["1.png"], &casia, "1.png is 0 folders deep");
+        check_error(&["001/nm-01/1.png"], &casia, "is 2 folders deep");
+        check_error(
+            &["set/001/nm-01/000/1.png"],
+            &casia,
+            "images 3 folders deep, but that folder holds",
+        );
         let flat = Layout::from_name("flat", Some("p{subject}")).unwrap();
         check_error(&["001/1.png"], &flat, "no folder matches p{subject} (there is 001)");
         let error = list_tree(Path::new("/no/such"), &casia, &Watch::silent()).unwrap_err();
-        assert!(error.to_string().contains("does not exist"), "{error}");
+        assert!(full_message(&error).contains("does not exist"), "{error}");
     }
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gait_data::{Grey, Resizing, Unusable, align, decode_grey, read_grey};
+use gait_data::{AlignError, Grey, Resizing, align, decode_grey, read_grey};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -51,7 +51,7 @@ fn compare(got: &[u8], expected: &[u8]) -> (usize, u8) {
 /// `different` is the share of pixels that may differ, by one grey level.
 fn check(
     file: &str,
-    work: fn(&Grey, usize) -> Result<Vec<u8>, Unusable>,
+    work: fn(&Grey, usize) -> Result<Vec<u8>, AlignError>,
     fewest: usize,
     version: usize,
     different: f64,
@@ -60,7 +60,7 @@ fn check(
     for (number, case) in cases(file).iter().enumerate() {
         let got = work(&case.image, case.size);
         let Some(expected) = &case.aligned else {
-            assert_eq!(got, Err(Unusable::Faint), "case {number}");
+            assert_eq!(got, Err(AlignError::Faint), "case {number}");
             continue;
         };
         let (count, largest) = compare(&got.unwrap(), &expected[version]);

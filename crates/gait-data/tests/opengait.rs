@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use common::Place;
-use gait_data::pickle::{Array, NUMPY_RULES, Pickle};
+use gait_data::pickle::{NUMPY_RULES, NumpyArray, Pickle};
 use gait_data::{DataError, Layout, PrepareOptions, PrepareReport, PreparedSet, Watch};
 use gait_data::{convert, prepare};
 
@@ -61,11 +61,11 @@ fn arrays_of_another_kind_are_skipped_and_named() {
     let dropped = &report.about.dropped;
     let named = "003/nm-";
     let wanted = [
-        "01/000: 000.pkl: it holds float32 [1, 64, 64], not uint8; save it as uint8 from 0 (black) to \
-         255 (white)",
+        "01/000: 000.pkl: it holds float32 [1, 64, 64], not uint8; expected uint8 from 0 (black) \
+         to 255 (white)",
         "02/000: 000.pkl: its frames are 64x50, not 64x64 or 64x44",
-        "03/000: 000.pkl: its frames are 128x128; prepare them with --height 128",
-        "04/000: 000.pkl: it holds uint8 [64, 64], not frames; save it as uint8 [frames, rows, columns]",
+        "03/000: 000.pkl: its frames are 128x128; this set has a height of 64",
+        "04/000: 000.pkl: it holds uint8 [64, 64], not frames; expected uint8 [frames, rows, columns]",
         "05/000: 000.pkl: no frame is left",
     ];
     assert_eq!(dropped.sequences.first, wanted.map(|what| format!("{named}{what}")));
@@ -114,7 +114,7 @@ fn converted_sets_come_back_whole() {
     assert_eq!((report.sequences, report.frames), (6, 24));
     let bytes = fs::read(tree.join("002/nm-01/090/090.pkl")).unwrap();
     let pickle = Pickle::read(&bytes, &NUMPY_RULES).unwrap();
-    assert_eq!(Array::of(pickle.root()).unwrap().describe(), "uint8 [4, 64, 64]");
+    assert_eq!(NumpyArray::from_value(pickle.root()).unwrap().describe(), "uint8 [4, 64, 64]");
 
     let again = place.out().with_file_name("again");
     let options = PrepareOptions {
@@ -142,7 +142,7 @@ fn a_conversion_that_cannot_take_its_place_leaves_nothing_and_can_be_repeated() 
     };
     let watch = Watch { progress: &progress, ..Watch::silent() };
     let error = convert(&place.set(), &tree, &watch).unwrap_err().to_string();
-    assert!(error.contains("tree: cannot replace"), "{error}");
+    assert!(error.contains("cannot replace") && error.contains("tree"), "{error}");
     fs::remove_dir_all(&tree).unwrap();
     assert_eq!(convert(&place.set(), &tree, &Watch::silent()).unwrap().sequences, 2);
 }
@@ -163,5 +163,5 @@ fn conversion_leaves_what_is_there_and_nothing_when_stopped() {
     assert_eq!(names.len(), 3, "{names:?}"); // raw, out, tree
     fs::write(tree.join("notes.txt"), "precious").unwrap();
     let error = convert(&place.set(), &tree, &Watch::silent()).unwrap_err().to_string();
-    assert!(error.contains("there already and not empty"), "{error}");
+    assert!(error.contains("tree: it already holds notes.txt"), "{error}");
 }

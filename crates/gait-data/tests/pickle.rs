@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use gait_data::pickle::{Array, NUMPY_RULES, Pickle, PickleError, Rules};
+use gait_data::pickle::{NUMPY_RULES, NumpyArray, Pickle, PickleError, Rules};
 use proptest::prelude::*;
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
@@ -23,7 +23,7 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
 /// The elements and shape of the uint8 array in `bytes`.
 fn elements(bytes: &[u8]) -> Result<(Vec<usize>, Vec<u8>), PickleError> {
     let pickle = Pickle::read(bytes, &NUMPY_RULES)?;
-    let array = Array::of(pickle.root())?;
+    let array = NumpyArray::from_value(pickle.root())?;
     let shape = array.shape().to_vec();
     Ok((shape, array.into_uint8()?.into_owned()))
 }
@@ -54,8 +54,12 @@ fn lists_of_arrays_are_read() {
     for (name, bytes) in fixtures().into_iter().filter(|(name, _)| name.starts_with("list")) {
         let pickle = Pickle::read(&bytes, &NUMPY_RULES).unwrap();
         assert_eq!(pickle.length(), bytes.len());
-        let frames: Vec<Array> =
-            pickle.root().list().unwrap().map(|frame| Array::of(frame).unwrap()).collect();
+        let frames: Vec<NumpyArray> = pickle
+            .root()
+            .list()
+            .unwrap()
+            .map(|frame| NumpyArray::from_value(frame).unwrap())
+            .collect();
         let pixels: Vec<u8> =
             frames.into_iter().flat_map(|f| f.into_uint8().unwrap().into_owned()).collect();
         assert_eq!(pixels, expected(), "{name}");
@@ -67,13 +71,13 @@ fn other_contents_are_named() {
     for (name, bytes) in fixtures() {
         let wanted = match name.split('.').next().unwrap() {
             "float" => {
-                "it holds float32 [3, 5, 4], not uint8; save it as uint8 from 0 (black) to 255 (white)"
+                "it holds float32 [3, 5, 4], not uint8; expected uint8 from 0 (black) to 255 (white)"
             }
             "boolean" => {
-                "it holds bool [3, 5, 4], not uint8; save it as uint8 from 0 (black) to 255 (white)"
+                "it holds bool [3, 5, 4], not uint8; expected uint8 from 0 (black) to 255 (white)"
             }
             "object" => {
-                "it holds object [2], not uint8; save it as uint8 from 0 (black) to 255 (white)"
+                "it holds object [2], not uint8; expected uint8 from 0 (black) to 255 (white)"
             }
             "text" => "it holds text, not a numpy array",
             "list" => "it holds a list of 3, not a numpy array",
@@ -128,7 +132,7 @@ fn sizes_beyond_the_file_are_refused() {
     let (_, mut bytes) = fixtures().into_iter().find(|(n, _)| n == "plain.p3.np2.pkl").unwrap();
     let shape = bytes.windows(7).position(|w| w == b"K\x03K\x05K\x04\x87").unwrap();
     bytes[shape + 1] = 200;
-    check_refused(&bytes, "it says uint8 [200, 5, 4] and holds 60 bytes");
+    check_refused(&bytes, "it claims uint8 [200, 5, 4] and holds 60 bytes");
     // 2^31-1 to the third power.
     let huge = [b"J\xff\xff\xff\x7f".repeat(3), b"\x87".to_vec()].concat();
     bytes.splice(shape..shape + 7, huge);

@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use common::{Place, frame, options, write_sequence};
 use gait_data::{
-    Grey, Layout, Outcome, PartitionOrigin, PrepareOptions, Watch, align, convert, prepare,
+    Grey, Layout, PartitionOrigin, PrepareOptions, PrepareOutcome, Watch, align, convert, prepare,
 };
 
 #[test]
 fn every_sequence_comes_back_as_it_was_aligned() {
     let place = Place::with_tree(3, 2, 4);
     let report = place.prepare();
-    assert_eq!(report.outcome, Outcome::Written);
+    assert_eq!(report.outcome, PrepareOutcome::Written);
     assert_eq!(report.skipped_inputs(), 0);
     let set = place.set();
     assert_eq!((set.len(), set.about().counts.frames, set.about().counts.subjects), (6, 24, 3));
@@ -38,6 +38,44 @@ fn every_sequence_comes_back_as_it_was_aligned() {
     assert_eq!((set.train(), set.test()), (vec![0, 1, 2, 3], vec![4, 5]));
     assert!(set.clip(6).unwrap_err().to_string().contains("no sequence 6"));
     assert!(!place.out().join(".partial").exists());
+}
+
+#[test]
+fn the_fingerprint_follows_the_contents_and_not_the_place() {
+    let place = Place::with_tree(3, 2, 4);
+    place.prepare();
+    let known = place.set().fingerprint();
+    // The same tree elsewhere, with another partition.
+    let file = place.raw().with_extension("json");
+    fs::write(&file, r#"{"TRAIN_SET": ["001"], "TEST_SET": ["002", "003"]}"#).unwrap();
+    let elsewhere = Place::with_tree(3, 2, 4);
+    let with_partition = PrepareOptions { partition: Some(file), ..options() };
+    prepare(&elsewhere.raw(), &elsewhere.out(), &with_partition, &Watch::silent()).unwrap();
+    assert_eq!(elsewhere.set().fingerprint(), known);
+    // A set of format 1 has no stored fingerprint; the computed one is the same.
+    let path = elsewhere.out().join("prepared.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut description: serde_json::Value = serde_json::from_str(&text).unwrap();
+    description["form"] = 1.into();
+    assert!(description.as_object_mut().unwrap().remove("contents").is_some());
+    fs::write(&path, description.to_string()).unwrap();
+    assert_eq!(elsewhere.set().fingerprint(), known);
+    // One pixel more, one sequence less, another name.
+    for (change, number) in [("pixel", 0), ("sequence", 1), ("name", 2)] {
+        let other = Place::with_tree(3, 2, 4);
+        let raw = other.raw();
+        match number {
+            0 => {
+                let mut image = frame(34, 1);
+                image.put_pixel(30, 20, image::Luma([255]));
+                image.save(raw.join("001/nm-01/090/001.png")).unwrap();
+            }
+            1 => fs::remove_dir_all(raw.join("002/nm-02")).unwrap(),
+            _ => fs::rename(raw.join("002/nm-02"), raw.join("002/nm-03")).unwrap(),
+        }
+        other.prepare();
+        assert_ne!(other.set().fingerprint(), known, "{change}");
+    }
 }
 
 #[test]
@@ -63,8 +101,8 @@ fn bad_images_and_sequences_are_skipped_and_named() {
     assert_eq!(
         dropped.sequences.first,
         [
-            "002/nm-01/090: no frame is left of 3 (3 unreadable)",
-            "002/nm-04/090: no frame is left; the folder holds no PNG, BMP or JPEG",
+            "002/nm-01/090: no frame is left of 3 (3 unreadable; 000.png: zero bytes)",
+            "002/nm-04/090: no frame is left; the folder holds no PNG, BMP or JPEG; it is empty",
         ]
     );
     assert_eq!(report.skipped_inputs(), 8);
@@ -111,7 +149,10 @@ fn frames_that_come_aligned_are_taken_as_they_are() {
     let options = PrepareOptions { aligned_source: true, ..options() };
     let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
     assert_eq!(place.set().clip(0).unwrap().pixels, aligned.into_raw());
-    assert_eq!(report.about.dropped.misshapen_frames.first, ["00001/walk/000/2.png"]);
+    assert_eq!(
+        report.about.dropped.misshapen_frames.first,
+        ["00001/walk/000/2.png: 30x40, but aligned images must be 64x64 or 128x128"]
+    );
 }
 
 #[test]
@@ -119,13 +160,13 @@ fn the_same_set_is_kept_and_its_partition_can_change() {
     let place = Place::with_tree(3, 1, 2);
     place.prepare();
     let clips = fs::read(place.out().join("clips.arrow")).unwrap();
-    assert_eq!(place.prepare().outcome, Outcome::Kept);
+    assert_eq!(place.prepare().outcome, PrepareOutcome::Kept);
 
     let file = place.raw().with_extension("json");
     fs::write(&file, r#"{"TRAIN_SET": ["001", "077"], "TEST_SET": ["002", "003"]}"#).unwrap();
     let options = PrepareOptions { partition: Some(file), ..options() };
     let report = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
-    assert_eq!(report.outcome, Outcome::Repartitioned);
+    assert_eq!(report.outcome, PrepareOutcome::Repartitioned);
     assert!(report.to_string().contains("in the partition but without a sequence: 077 (1 in all)"));
     assert_eq!(place.set().test(), [1, 2]);
     assert_eq!(fs::read(place.out().join("clips.arrow")).unwrap(), clips);
@@ -149,10 +190,10 @@ fn sequences_written_anew_in_place_make_another_set() {
         let options = PrepareOptions::new(layout);
         let again = || prepare(&raw, &out, &options, &Watch::silent());
         again().unwrap();
-        assert_eq!(again().unwrap().outcome, Outcome::Kept);
+        assert_eq!(again().unwrap().outcome, PrepareOutcome::Kept);
         later(&raw.join(file));
         let error = again().unwrap_err().to_string();
-        assert!(error.contains("an older state of it") && error.contains("--overwrite"), "{error}");
+        assert!(error.contains("an older state of it"), "{error}");
     }
 }
 
@@ -168,7 +209,7 @@ fn only_subjects_with_a_sequence_are_split() {
     assert_eq!((partition.train.len(), partition.test.len()), (7, 5), "{report}");
     assert_eq!(partition.train[0], "001");
     assert_eq!(report.about.dropped.sequences.count, 1, "{report}");
-    assert_eq!(place.prepare().outcome, Outcome::Kept);
+    assert_eq!(place.prepare().outcome, PrepareOutcome::Kept);
 
     let file = raw.with_extension("json");
     let text = r#"{"TRAIN_SET": ["000b", "001"], "TEST_SET": ["002", "077"]}"#;
@@ -183,7 +224,10 @@ fn only_subjects_with_a_sequence_are_split() {
             (&["001".into()][..], &["002".into()][..])
         );
         assert_eq!(partition.missing, ["000b", "077"]);
-        assert_eq!(report.outcome, if overwrite { Outcome::Written } else { Outcome::Kept });
+        assert_eq!(
+            report.outcome,
+            if overwrite { PrepareOutcome::Written } else { PrepareOutcome::Kept }
+        );
     }
 }
 
@@ -235,9 +279,9 @@ fn another_partition_that_leaves_out_others_makes_another_set() {
     };
     prepared(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["002"]}"#).unwrap();
     let report = prepared(r#"{"TRAIN_SET": ["002"], "TEST_SET": ["001"]}"#).unwrap();
-    assert_eq!(report.outcome, Outcome::Repartitioned);
+    assert_eq!(report.outcome, PrepareOutcome::Repartitioned);
     let error = prepared(r#"{"TRAIN_SET": ["001"], "TEST_SET": ["003"]}"#).unwrap_err().to_string();
-    assert!(error.contains("other subjects of it") && error.contains("--overwrite"), "{error}");
+    assert!(error.contains("other subjects of it"), "{error}");
 }
 
 #[test]
@@ -247,7 +291,7 @@ fn another_set_is_replaced_only_when_asked() {
     write_sequence(&place.raw().join("004/nm-01/090"), 4, 2);
     let mut options = options();
     let error = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap_err();
-    assert!(error.to_string().contains("--overwrite"), "{error}");
+    assert!(error.to_string().contains("other subjects of it"), "{error}");
     assert_eq!(place.set().len(), 3);
     options.overwrite = true;
     prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap();
@@ -271,7 +315,7 @@ fn files_of_the_system_are_not_in_the_way() {
     for name in [".DS_Store", "Thumbs.db", "desktop.ini"] {
         fs::write(place.out().join(name), "").unwrap();
     }
-    assert_eq!(place.prepare().outcome, Outcome::Written);
+    assert_eq!(place.prepare().outcome, PrepareOutcome::Written);
 }
 
 #[test]
@@ -280,6 +324,6 @@ fn impossible_heights_are_refused() {
     for height in [0, 15, 63, 1024] {
         let options = PrepareOptions { height, ..options() };
         let error = prepare(&place.raw(), &place.out(), &options, &Watch::silent()).unwrap_err();
-        assert!(error.to_string().contains("--height"), "{error}");
+        assert!(error.to_string().contains("an even number from 16 to 512"), "{error}");
     }
 }

@@ -1,5 +1,6 @@
 //! Failed file operations, and how an error and its causes become one line.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,24 @@ fn without_number(text: &str) -> &str {
     text.find(" (os error ").map_or(text, |at| &text[..at])
 }
 
-/// An error and its causes in one line, separated by colons.
+/// `text` with its control characters escaped, so that a file name cannot send commands to a
+/// terminal or break a line.
+pub fn escape_controls(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            escaped.extend(c.escape_debug());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// An error and its causes in one line, separated by colons. Control characters are escaped.
 pub fn full_message(error: &(dyn Error + 'static)) -> String {
     let mut line = own_message(error);
     let mut cause = error.source();
@@ -60,7 +78,9 @@ pub fn full_message(error: &(dyn Error + 'static)) -> String {
         line = format!("{line}: {}", own_message(error));
         cause = error.source();
     }
-    line
+    // Parsers that quote a file write several lines, which the caller joins.
+    let lines: Vec<Cow<str>> = line.lines().map(escape_controls).collect();
+    lines.join("\n")
 }
 
 fn own_message(error: &(dyn Error + 'static)) -> String {
@@ -75,6 +95,13 @@ mod tests {
     fn a_full_disk_is_one_line_that_names_the_file() {
         let error = FileError::io("write", "out/clips.arrow", io::ErrorKind::StorageFull.into());
         assert_eq!(full_message(&error), "cannot write out/clips.arrow: the disk is full");
+    }
+
+    #[test]
+    fn control_characters_of_a_name_do_not_reach_the_terminal() {
+        let error = FileError::io("read", "a\x1b[2J.png", io::ErrorKind::NotFound.into());
+        assert_eq!(full_message(&error), r"cannot read a\u{1b}[2J.png: it does not exist");
+        assert_eq!(escape_controls("tab\there, 張三"), r"tab\there, 張三");
     }
 
     #[test]

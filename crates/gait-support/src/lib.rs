@@ -5,6 +5,7 @@
 //! - [`start_pool`]: a thread pool of the size that the system grants;
 //! - [`caught`]: a decoder that panics is a damaged file;
 //! - [`nearest()`] and [`did_you_mean`]: suggestions for a mistyped name;
+//! - [`Fingerprint`]: a hash by which a program recognises its own work;
 //! - [`csv_line`]: one line of comma-separated values;
 //! - [`full_message`] and [`io_reason`]: an error and its causes as one line.
 //!
@@ -22,13 +23,15 @@ mod caught;
 mod csv;
 mod error;
 pub mod files;
+mod fingerprint;
 mod nearest;
 mod threads;
 mod watch;
 
 pub use caught::{caught, keep_caught_panics_quiet};
 pub use csv::csv_line;
-pub use error::{FileError, full_message, io_reason};
+pub use error::{FileError, escape_controls, full_message, io_reason};
+pub use fingerprint::Fingerprint;
 pub use nearest::{did_you_mean, nearest};
 pub use threads::{start_pool, usual_threads};
 pub use watch::{Stopped, Watch};

@@ -6,10 +6,14 @@
 use std::error::Error;
 use std::io;
 
+use gait_data::pickle::PickleError;
+use gait_data::synth::SynthError;
+use gait_data::{
+    ABOUT_FILE, DataError, OutputFault, PartitionFault, SamplerError, SetFault, TreeFault,
+};
 use gait_embeddings::{ColumnError, DecodeError};
 use gait_eval::{EmbeddingsError, EvalError, Misfit};
 use gait_support::{FileError, Stopped};
-use gait_data::pickle::PickleError;
 use gaitgl::device::{Api, DeviceError};
 use gaitgl::exchange::{
     ExchangeError, ExportFault, ForeignFormat, ImportFault, TensorFault, TorchFault,
@@ -17,8 +21,6 @@ use gaitgl::exchange::{
 use gaitgl::loss::LossError;
 use gaitgl::net::ModelError;
 use gaitgl::settings::{Requirement, SettingsError, SyntaxError};
-use gait_data::synth::SynthError;
-use gait_data::{DataError, SamplerError};
 
 /// What to do when memory runs out.
 pub const OUT_OF_MEMORY: &str = "close other programs, raise the memory limit, or use less at once \
@@ -116,12 +118,28 @@ fn system(error: &io::Error) -> Option<String> {
 // A transparent variant hides its inner error from the chain, so each function asks the inner
 // error's function itself.
 fn data(error: &DataError) -> Option<String> {
-    match error {
-        DataError::File(error) => file(error),
-        DataError::Sampler(error) => sampler(error),
-        DataError::Stopped(_) => Some("run the same command again".to_owned()),
-        _ => None,
-    }
+    let hint = match error {
+        DataError::File(error) => return file(error),
+        DataError::Sampler(error) => return sampler(error),
+        DataError::Partition { fault, .. } => return partition(fault),
+        DataError::Tree { fault, .. } => return tree(fault),
+        DataError::Output { fault, .. } => output(fault),
+        DataError::Set { fault, .. } => return set(fault),
+        DataError::Stopped(_) => "run the same command again",
+        DataError::Json { path, .. } if path.ends_with(ABOUT_FILE) => PREPARE_AGAIN,
+        DataError::Json { .. } => PARTITION_FORM,
+        DataError::Utf16 { .. } => "save it as UTF-8",
+        DataError::UnknownLayout { .. } => {
+            "choose one of them with --layout, or describe the tree with --layout flat --pattern"
+        }
+        DataError::FixedPattern { .. } => "use --layout flat with --pattern",
+        DataError::Pattern { .. } => "write one like {subject}/{condition}/{view}",
+        DataError::Height { .. } => "choose --height 64, or 128 for Gait3D",
+        DataError::NotAFolderName { .. } => "prepare the set from a tree with other names",
+        DataError::TooLong { .. } => "prepare it in shorter sequences",
+        DataError::Thread => "please report it with the command you ran",
+    };
+    Some(hint.to_owned())
 }
 
 fn eval(error: &EvalError) -> Option<String> {
@@ -342,6 +360,65 @@ fn synth(error: &SynthError) -> Option<String> {
         SynthError::Stopped(_) => "run the same command again".to_owned(),
     };
     Some(hint)
+}
+
+const PARTITION_FORM: &str = "write {\"TRAIN_SET\": [\"001\", ...], \"TEST_SET\": [\"075\", ...]}";
+const PREPARE_AGAIN: &str = "delete the folder and run `gaitgl prepare` again";
+
+fn partition(fault: &PartitionFault) -> Option<String> {
+    let hint = match fault {
+        PartitionFault::NotAList { .. } | PartitionFault::NoSides => PARTITION_FORM,
+        PartitionFault::BothSides { .. } => "leave each on one side only",
+        PartitionFault::NoProbes => "add the list of probes",
+        PartitionFault::Unlisted { .. } => {
+            "add them to one, or leave them out with --leave-out-unlisted"
+        }
+        PartitionFault::OtherNames { .. } => "give the partition of this data set",
+    };
+    Some(hint.to_owned())
+}
+
+fn tree(fault: &TreeFault) -> Option<String> {
+    let hint = match fault {
+        TreeFault::NotAFolder => "give the folder of the data set",
+        TreeFault::Unreadable { .. } => "change their permissions",
+        TreeFault::TooHigh { .. } | TreeFault::TooDeep { .. } => {
+            "give the folder whose subfolders are the subjects, or describe the tree with \
+             --layout flat --pattern"
+        }
+        TreeFault::NoMatch { .. } => "describe the folders with --layout flat --pattern",
+        TreeFault::NoSequence { .. } => "give the folder whose subfolders are the subjects",
+        TreeFault::SameSequence { .. } => "rename one of them",
+        TreeFault::BothSides { .. } => "say who trains with --partition",
+        TreeFault::NothingUsable { .. } => "check its files",
+    };
+    Some(hint.to_owned())
+}
+
+fn output(fault: &OutputFault) -> &'static str {
+    match fault {
+        OutputFault::IsAFile => "choose another output folder",
+        OutputFault::OtherSet | OutputFault::OlderSet => {
+            "choose another output folder, or replace the set with --overwrite"
+        }
+        OutputFault::Holds { .. } | OutputFault::Exists => "choose an empty or new folder",
+    }
+}
+
+fn set(fault: &SetFault) -> Option<String> {
+    let hint = match fault {
+        SetFault::NoFolder => "give the folder that `gaitgl prepare` wrote",
+        SetFault::NoSet => "make one with `gaitgl prepare RAW OUT`",
+        SetFault::Unfinished => "run the same `gaitgl prepare` again to continue",
+        SetFault::Form { .. } => "run `gaitgl prepare` again",
+        SetFault::Length { .. }
+        | SetFault::Clips(_)
+        | SetFault::Count { .. }
+        | SetFault::Size(_)
+        | SetFault::Damaged(_) => PREPARE_AGAIN,
+        SetFault::NoSequence { .. } => return None,
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]

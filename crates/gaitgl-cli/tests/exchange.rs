@@ -19,7 +19,10 @@ fn weights_of_pytorch_are_imported_and_exported_in_every_format() {
         }
     };
     let out = ok(folder, &format!("import {} a.safetensors", fixture("parts-small-adam.pt")));
-    contains(&out, &["parts-small", "5 classes", "iteration 3", "num_batches_tracked", "can resume"]);
+    contains(
+        &out,
+        &["parts-small", "5 classes", "iteration 3", "num_batches_tracked", "can resume"],
+    );
     contains(&out, &["tensors do not show model.height = 16, model.width = 11", "--height"]);
     for format in ["pt", "safetensors", "onnx"] {
         let out = ok(folder, &format!("export a.safetensors out/b.{format}"));

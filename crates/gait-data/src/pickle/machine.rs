@@ -48,11 +48,13 @@ pub(super) fn run<'a>(bytes: &'a [u8], rules: &Rules) -> Result<Pickle<'a>, Pick
         memo: BTreeMap::new(),
     };
     if bytes.first() != Some(&PROTO) {
-        let what = match bytes.first() {
-            None => return Err(PickleError::Truncated),
-            Some(_) => "not the start of a pickle of protocols 2 to 5".into(),
-        };
-        return Err(PickleError::Unsupported { at: 0, what });
+        let what = UnsupportedOpcode::NoPickle;
+        let is_empty = bytes.is_empty();
+        return Err(if is_empty {
+            PickleError::Truncated
+        } else {
+            PickleError::Unsupported { at: 0, what }
+        });
     }
     loop {
         machine.opcode_at = machine.at;
@@ -73,7 +75,7 @@ struct Machine<'a, 'r> {
     rules: &'r Rules<'r>,
     nodes: Vec<Node<'a>>,
     stack: Vec<u32>,
-    /// Heights of the stack at which marks lie.
+    /// Heights of the stack at the marks.
     marks: Vec<usize>,
     memo: BTreeMap<u32, u32>,
 }
@@ -83,9 +85,9 @@ impl<'a> Machine<'a, '_> {
         match opcode {
             PROTO => match self.byte()? {
                 2..=5 => Ok(()),
-                other => self.unsupported(format!("protocol {other}; 2 to 5 are read")),
+                other => self.unsupported(UnsupportedOpcode::Protocol(other)),
             },
-            // A frame only says how much to read at a time.
+            // A frame is only a hint of how much to read at a time.
             FRAME => self.length8().and_then(|length| {
                 let left = self.input.len() - self.at;
                 if length > left { Err(PickleError::Truncated) } else { Ok(()) }
@@ -180,7 +182,7 @@ impl<'a> Machine<'a, '_> {
             APPENDS | ADDITEMS => self.since_mark().and_then(|members| self.append(members)),
             SETITEM => self.last(2).and_then(|pair| self.put(&pair)),
             SETITEMS => self.since_mark().and_then(|pairs| self.put(&pairs)),
-            other => self.unsupported(describe(other)),
+            other => self.unsupported(UnsupportedOpcode::from_opcode(other)),
         }
     }
 
@@ -218,7 +220,8 @@ impl<'a> Machine<'a, '_> {
         let (module, name) = if opcode == GLOBAL {
             (self.line()?, self.line()?)
         } else {
-            let (name, module) = (self.pop()?, self.pop()?);
+            let name = self.pop()?;
+            let module = self.pop()?;
             match (&self.nodes[module as usize], &self.nodes[name as usize]) {
                 (Node::Text(module), Node::Text(name)) => (*module, *name),
                 _ => return Err(self.damaged("a function is named by what is no text")),
@@ -358,7 +361,7 @@ impl<'a> Machine<'a, '_> {
         PickleError::Damaged { at: self.opcode_at, what }
     }
 
-    fn unsupported<T>(&self, what: String) -> Result<T, PickleError> {
+    fn unsupported<T>(&self, what: UnsupportedOpcode) -> Result<T, PickleError> {
         Err(PickleError::Unsupported { at: self.opcode_at, what })
     }
 }

@@ -1,11 +1,11 @@
 //! Reading Python pickles of protocols 2 to 5 without executing anything.
 //!
 //! A pickle is a program for a small stack machine. This one knows its opcodes and nothing else:
-//! a call of a function becomes a [`Call`] that says which function and which arguments, and a
+//! a call of a function becomes a [`Call`] that names the function and its arguments, and a
 //! function that the caller did not allow is refused by name as soon as the pickle mentions it.
 //! Text and bytes are borrowed from the input, every other opcode makes at most one small node,
 //! so that memory is bounded by the length of the input; nothing recurses, so that nesting costs
-//! nothing. [`Array`] reads numpy arrays on top; checkpoints of PyTorch are trees of the same
+//! nothing. [`NumpyArray`] reads numpy arrays on top; checkpoints of PyTorch are trees of the same
 //! values.
 
 mod machine;
@@ -13,7 +13,8 @@ mod numpy;
 pub mod opcode;
 pub(crate) mod write;
 
-pub use numpy::{Array, NUMPY_FUNCTIONS, NUMPY_RULES};
+pub use numpy::{NUMPY_FUNCTIONS, NUMPY_RULES, NumpyArray};
+pub use opcode::UnsupportedOpcode;
 
 use machine::Node;
 
@@ -46,7 +47,7 @@ pub enum PickleError {
         /// Offset of the opcode.
         at: usize,
         /// What it is.
-        what: String,
+        what: UnsupportedOpcode,
     },
     /// The opcodes do not fit together.
     #[error("damaged at byte {at}: {what}")]
@@ -59,9 +60,29 @@ pub enum PickleError {
     /// It would take more memory than such a file can need.
     #[error("it makes more than {0} values, more than any such file needs")]
     TooMany(usize),
-    /// It is sound, but holds something else than was asked for.
-    #[error("{0}")]
-    Other(String),
+    /// It is sound, but holds no numpy array where one is expected.
+    #[error("it holds {found}, not a numpy array")]
+    NotAnArray {
+        /// What it holds, as [`Value::describe`] names it.
+        found: String,
+    },
+    /// Its array has elements of another type.
+    #[error("it holds {found}, not uint8; expected uint8 from 0 (black) to 255 (white)")]
+    NotUint8 {
+        /// Type and shape of the array, as [`NumpyArray::describe`] names them.
+        found: String,
+    },
+    /// Its array has more or fewer elements than its shape says.
+    #[error("it claims {array} and holds {bytes} bytes")]
+    Length {
+        /// Type and shape of the array.
+        array: String,
+        /// Bytes that are stored.
+        bytes: usize,
+    },
+    /// The parts of its array do not belong together.
+    #[error("its array is damaged: {0}")]
+    DamagedArray(&'static str),
 }
 
 /// A pickle that has been read: values that refer to each other by number, so that shared and
@@ -207,7 +228,7 @@ impl<'p, 'a> Value<'p, 'a> {
         Some(Call { module, name, arguments: value(call.arguments), state: call.state.map(value) })
     }
 
-    /// The name of an object that lies outside the pickle.
+    /// The name of an object outside the pickle.
     pub fn persistent(self) -> Option<Value<'p, 'a>> {
         if let Node::Persistent(id) = self.node() { Some(self.pickle.value(*id)) } else { None }
     }

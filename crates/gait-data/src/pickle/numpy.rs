@@ -26,7 +26,7 @@ const MOST_AXES: usize = 64;
 
 /// A numpy array in a pickle.
 #[derive(Clone, Debug)]
-pub struct Array<'a> {
+pub struct NumpyArray<'a> {
     dtype: String,
     shape: Vec<usize>,
     /// Elements from one index to the next, per axis.
@@ -34,16 +34,16 @@ pub struct Array<'a> {
     data: Cow<'a, [u8]>,
 }
 
-impl<'a> Array<'a> {
+impl<'a> NumpyArray<'a> {
     /// Reads the array that `value` is.
     ///
     /// # Errors
     /// If it is none, or its parts do not belong together.
-    pub fn of(value: Value<'_, 'a>) -> Result<Self, PickleError> {
+    pub fn from_value(value: Value<'_, 'a>) -> Result<Self, PickleError> {
         match value.call() {
             Some(call) if call.name == "_reconstruct" => reconstructed(&call),
             Some(call) if call.name == "_frombuffer" => from_buffer(&call),
-            _ => Err(other(format!("it holds {}, not a numpy array", value.describe()))),
+            _ => Err(PickleError::NotAnArray { found: value.describe() }),
         }
     }
 
@@ -69,11 +69,10 @@ impl<'a> Array<'a> {
     /// If the elements are something else, or there are more or fewer than the shape says.
     pub fn into_uint8(self) -> Result<Cow<'a, [u8]>, PickleError> {
         if self.dtype != "uint8" {
-            return Err(not_uint8(&self.describe()));
+            return Err(PickleError::NotUint8 { found: self.describe() });
         }
         if product(&self.shape) != Some(self.data.len()) {
-            let (what, bytes) = (self.describe(), self.data.len());
-            return Err(other(format!("it says {what} and holds {bytes} bytes")));
+            return Err(PickleError::Length { array: self.describe(), bytes: self.data.len() });
         }
         if self.strides == row_major(&self.shape) || self.data.is_empty() {
             return Ok(self.data);
@@ -95,47 +94,42 @@ impl<'a> Array<'a> {
     }
 }
 
-fn other(what: impl Into<String>) -> PickleError {
-    PickleError::Other(what.into())
-}
-
-fn not_uint8(what: &str) -> PickleError {
-    other(format!("it holds {what}, not uint8; save it as uint8 from 0 (black) to 255 (white)"))
-}
-
-fn damaged(what: &str) -> PickleError {
-    other(format!("its array is damaged: {what}"))
+fn damaged(what: &'static str) -> PickleError {
+    PickleError::DamagedArray(what)
 }
 
 /// `_reconstruct(ndarray, (0,), b"b")`, then the state (version, shape, dtype, whether the first
 /// axis runs fastest, data).
-fn reconstructed<'a>(call: &Call<'_, 'a>) -> Result<Array<'a>, PickleError> {
+fn reconstructed<'a>(call: &Call<'_, 'a>) -> Result<NumpyArray<'a>, PickleError> {
     let class = call.arguments.tuple_of::<3>().and_then(|[class, ..]| class.function());
     if class != Some(("numpy", "ndarray")) {
         return Err(damaged("it is of another class than numpy.ndarray"));
     }
     let state = call.state.and_then(Value::tuple_of::<5>);
     let [_, shape, dtype, is_fortran, data] = state.ok_or_else(|| damaged("it has no state"))?;
-    let (shape, dtype) = (shape_of(shape)?, dtype_of(dtype)?);
+    let shape = shape_of(shape)?;
+    let dtype = dtype_of(dtype)?;
     if data.list().is_some() {
-        return Err(not_uint8(&format!("{dtype} {shape:?}")));
+        return Err(PickleError::NotUint8 { found: format!("{dtype} {shape:?}") });
     }
     let strides = match is_fortran.truth() {
         Some(true) => column_major(&shape),
         Some(false) => row_major(&shape),
-        None => return Err(damaged("its order is not said")),
+        None => return Err(damaged("its order is missing")),
     };
-    Ok(Array { dtype, shape, strides, data: bytes_of(data)? })
+    Ok(NumpyArray { dtype, shape, strides, data: bytes_of(data)? })
 }
 
 /// `_frombuffer(data, dtype, shape, order)`, and since numpy 2.3 a fifth argument: the axes of
 /// the row-major data in the order of the array's.
-fn from_buffer<'a>(call: &Call<'_, 'a>) -> Result<Array<'a>, PickleError> {
+fn from_buffer<'a>(call: &Call<'_, 'a>) -> Result<NumpyArray<'a>, PickleError> {
     let arguments: Vec<Value> = call.arguments.tuple().into_iter().flatten().collect();
     let [data, dtype, shape, order, axes @ ..] = arguments.as_slice() else {
         return Err(damaged("it lacks arguments"));
     };
-    let (mut shape, dtype, data) = (shape_of(*shape)?, dtype_of(*dtype)?, bytes_of(*data)?);
+    let mut shape = shape_of(*shape)?;
+    let dtype = dtype_of(*dtype)?;
+    let data = bytes_of(*data)?;
     let mut strides = row_major(&shape);
     match (order.text(), axes) {
         (Some("C"), _) => {}
@@ -150,9 +144,9 @@ fn from_buffer<'a>(call: &Call<'_, 'a>) -> Result<Array<'a>, PickleError> {
             strides = axes.iter().map(|&axis| strides[axis]).collect();
             shape = axes.iter().map(|&axis| shape[axis]).collect();
         }
-        _ => return Err(damaged("its order is not said")),
+        _ => return Err(damaged("its order is missing")),
     }
-    Ok(Array { dtype, shape, strides, data })
+    Ok(NumpyArray { dtype, shape, strides, data })
 }
 
 fn shape_of(value: Value) -> Result<Vec<usize>, PickleError> {

@@ -1,6 +1,6 @@
-//! The opcodes of pickle protocols 2 to 5, named as in Python's `pickletools`.
+//! The opcodes of pickle protocols 2 to 5, named as in Python's `pickletools`, which describes them.
 
-#![expect(missing_docs, reason = "the names are their documentation")]
+#![allow(missing_docs, reason = "the names are Python's")]
 
 pub const MARK: u8 = b'(';
 pub const STOP: u8 = b'.';
@@ -56,15 +56,42 @@ pub const BINPERSID: u8 = b'Q';
 pub const PROTO: u8 = 0x80;
 pub const FRAME: u8 = 0x95;
 
-/// What an opcode is that this reader does not take.
-pub(super) fn describe(opcode: u8) -> String {
-    match opcode {
-        b'F' | b'I' | b'L' | b'S' | b'V' | b'g' | b'p' | b'i' | b'o' | b'P' => {
-            "an opcode of protocol 0 or 1; write the file again with protocol 2 to 5".into()
+/// What this reader does not take, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsupportedOpcode {
+    /// The first byte of something else.
+    #[error("not the start of a pickle of protocols 2 to 5")]
+    NoPickle,
+    /// A newer or older protocol.
+    #[error("protocol {0}; 2 to 5 are read")]
+    Protocol(u8),
+    /// Protocols 0 and 1 write values as text.
+    #[error("an opcode of protocol 0 or 1; expected protocol 2 to 5")]
+    TextProtocol,
+    /// A class by its number in a registry of the writing process.
+    #[error("a class by its extension number, which is refused")]
+    Extension,
+    /// A call with named arguments.
+    #[error("a call with named arguments, which is refused")]
+    NamedArguments,
+    /// A buffer that the writer kept outside the file (`buffer_callback`).
+    #[error("a buffer outside the file (written with buffer_callback)")]
+    OutsideBuffer,
+    /// A byte that starts no opcode.
+    #[error("no opcode of a pickle ({0:#04x})")]
+    Unknown(u8),
+}
+
+impl UnsupportedOpcode {
+    pub(super) fn from_opcode(opcode: u8) -> Self {
+        match opcode {
+            b'F' | b'I' | b'L' | b'S' | b'V' | b'g' | b'p' | b'i' | b'o' | b'P' => {
+                UnsupportedOpcode::TextProtocol
+            }
+            0x82..=0x84 => UnsupportedOpcode::Extension,
+            0x92 => UnsupportedOpcode::NamedArguments,
+            0x97 => UnsupportedOpcode::OutsideBuffer,
+            other => UnsupportedOpcode::Unknown(other),
         }
-        0x82..=0x84 => "a class by its extension number, which is refused".into(),
-        0x92 => "a call with named arguments, which is refused".into(),
-        0x97 => "a buffer outside the file; write the file without buffer_callback".into(),
-        other => format!("no opcode of a pickle ({other:#04x})"),
     }
 }

@@ -1,37 +1,40 @@
-//! From a raw tree to a prepared set: streaming, on all cores, and able to go on after a kill.
+//! From a raw tree to a prepared set: streaming, on all cores, and resumable after a kill.
 
+mod budget;
 mod pickled;
 mod place;
 mod report;
 mod sequence;
 mod shard;
 
-pub use pickled::decode_pickled;
+pub use pickled::{PickledClipError, decode_pickled};
+pub use place::OutputFault;
+pub use report::{PrepareOutcome, PrepareReport};
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-pub(crate) use place::PARTIAL_FOLDER;
-pub use report::{Outcome, PrepareReport};
-
-use crate::fingerprint::Fingerprint;
-use crate::layout::Form;
+use crate::form::Form;
+use crate::partition::split_by_sides;
 use crate::queue::OrderedQueue;
-use crate::set::arrow_file::{ArrowFile, Row};
+use crate::set::arrow_file::{ArrowFile, Columns, Row};
 use crate::set::{
-    ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,
+    ABOUT_FILE, CLIPS_FILE, ContentsFingerprint, Dropped, FORM, PrepareSettings, PreparedSet,
+    SetCounts, SetDescription,
 };
-use crate::tree::{Listing, Source, list_tree};
+use crate::tree::{Listing, SequenceFolder, TreeFault, list_tree};
 use crate::{
-    DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Tally, Watch,
+    DataError, FAINTEST_SUM, Layout, PartitionFile, Resizing, SubjectPartition, Tally, Watch,
     partition_subjects,
 };
+use gait_support::Fingerprint;
 use gait_support::files::{rename, write_json};
 use place::{Partial, Present, look};
-use sequence::Workshop;
+use sequence::SequenceReader;
 use shard::{SEQUENCES, Shard, ShardNote};
 
 /// How to prepare a raw tree.
@@ -44,7 +47,8 @@ pub struct PrepareOptions {
     /// Take the images as they are, for data sets that come aligned; the layouts of those that
     /// are known to imply it. Pickled arrays are always taken as they are.
     pub aligned_source: bool,
-    /// OpenGait's partition file; without one the split follows from the subjects' names.
+    /// OpenGait's partition file; without one the split follows from the layout's folders (GREW,
+    /// HID) or from the subjects' names.
     pub partition: Option<PathBuf>,
     /// Leave out subjects that the partition file does not name, instead of refusing.
     pub leave_out_unlisted: bool,
@@ -77,8 +81,8 @@ pub fn can_prepare(height: usize) -> bool {
     (16..=512).contains(&height) && height.is_multiple_of(2)
 }
 
-/// Prepares the tree `raw` into the folder `out`. Progress counts sequences. Work that was
-/// stopped or killed goes on where it ended when called again with the same tree and options.
+/// Prepares the tree `raw` into the folder `out`. Progress counts sequences. Work that was stopped
+/// or killed is resumed when called again with the same tree and options.
 ///
 /// # Errors
 /// If the tree, the partition or the output folder cannot be used (see [`DataError`]), or the
@@ -94,21 +98,22 @@ pub fn prepare(
         return keep(&set, plan.partition);
     }
     let partial = Partial::open(out, &plan.fingerprint)?;
-    let (discarded, (note, resumed)) = (partial.discarded, work(&plan, &partial, options, watch)?);
+    let discarded = partial.discarded;
+    let (note, resumed) = work(&plan, &partial, options, watch)?;
     let about = finish(out, plan, partial, &note, watch)?;
-    Ok(PrepareReport { about, outcome: Outcome::Written, resumed, discarded })
+    Ok(PrepareReport { about, outcome: PrepareOutcome::Written, resumed, discarded })
 }
 
 /// A set that is there already stays; only its partition may be a new one.
-fn keep(set: &PreparedSet, partition: Partition) -> Result<PrepareReport, DataError> {
+fn keep(set: &PreparedSet, partition: SubjectPartition) -> Result<PrepareReport, DataError> {
     let held = set.entries().iter().map(|entry| entry.key.subject.clone()).collect();
-    let partition = partition.of_held(&held);
+    let partition = partition.restricted_to(&held);
     let mut about = set.about().clone();
-    let mut outcome = Outcome::Kept;
+    let mut outcome = PrepareOutcome::Kept;
     if about.partition != partition {
         about.partition = partition;
         write_json(&set.folder().join(ABOUT_FILE), &about)?;
-        outcome = Outcome::Repartitioned;
+        outcome = PrepareOutcome::Repartitioned;
     }
     Ok(PrepareReport { about, outcome, resumed: 0, discarded: false })
 }
@@ -122,31 +127,28 @@ struct Plan<'a> {
     pickled: bool,
     /// How images that come aligned get their size.
     resizing: Option<Resizing>,
-    sources: Vec<Source>,
+    sources: Vec<SequenceFolder>,
     strays: Tally,
-    /// Folders between the root and the sequences that cannot be read.
-    unreadable: Tally,
+    /// What should have been a sequence or a subject and is none.
+    lost: Tally,
     /// Of every subject in the tree, whether anything of it can be used or not.
-    partition: Partition,
+    partition: SubjectPartition,
     fingerprint: String,
 }
 
 impl<'a> Plan<'a> {
     fn new(raw: &'a Path, options: &PrepareOptions, watch: &Watch) -> Result<Self, DataError> {
         if !can_prepare(options.height) {
-            let what = format!("{} rows cannot be prepared", options.height);
-            let mend = "choose 64 (or 128 for Gait3D), an even number from 16 to 512".into();
-            return Err(DataError::Setting { setting: "--height", what, mend });
+            return Err(DataError::Height { height: options.height });
         }
         let file = options.partition.as_deref().map(PartitionFile::read).transpose()?;
-        let Listing { form, mut sources, strays, unreadable } =
-            list_tree(raw, &options.layout, watch)?;
-        let subjects: BTreeSet<String> = sources.iter().map(|s| s.key.subject.clone()).collect();
-        let partition = partition_subjects(&subjects, file, options.leave_out_unlisted)?;
+        let listing = list_tree(raw, &options.layout, watch)?;
+        let partition = find_partition(raw, &listing, file, options.leave_out_unlisted)?;
+        let Listing { form, mut sources, strays, lost } = listing;
         sources.retain(|s| partition.left_out.binary_search(&s.key.subject).is_err());
         let pickled = options.layout.is_pickled();
-        let said = options.aligned_source.then_some(Resizing::Halving);
-        let resizing = options.layout.resizing().or(said);
+        let asked = options.aligned_source.then_some(Resizing::Halving);
+        let resizing = options.layout.resizing().or(asked);
         let settings = PrepareSettings {
             layout: options.layout.name().into(),
             pattern: form.text(),
@@ -163,23 +165,63 @@ impl<'a> Plan<'a> {
             resizing,
             sources,
             strays,
-            unreadable,
+            lost,
             partition,
             fingerprint,
         })
     }
 }
 
-/// The settings, and the name, the folder and the state of every sequence.
-fn fingerprint(settings: &PrepareSettings, sources: &[Source]) -> String {
+/// The partition of `file` or, without one, the split that the layout's folders say, or else the one
+/// that fits the subjects' names.
+fn find_partition(
+    raw: &Path,
+    listing: &Listing,
+    file: Option<PartitionFile>,
+    leave_out: bool,
+) -> Result<SubjectPartition, DataError> {
+    let sides = listing.sides();
+    if file.is_none()
+        && let Some(partition) =
+            split_by_sides(&sides).map_err(|fault| DataError::tree(raw, fault))?
+    {
+        return Ok(partition);
+    }
+    let subjects: BTreeSet<String> = sides.keys().map(|subject| (*subject).to_owned()).collect();
+    partition_subjects(&subjects, file, leave_out)
+}
+
+/// Raised when the same images and settings give other pixels or sequences than before, or when
+/// [`fingerprint`] encodes them in another way: an older set or unfinished work is not mixed with
+/// new work then. 2: the orientation of EXIF is honoured, second copies and energy images are left
+/// out.
+const PREPARATION: u32 = 2;
+
+/// What a preparation depends on: its version, the settings, and the name, the folder and the state
+/// of every sequence.
+fn fingerprint(settings: &PrepareSettings, sources: &[SequenceFolder]) -> String {
+    let PrepareSettings { layout, pattern, height, aligned_source, faintest_sum } = settings;
     let mut all = Fingerprint::default();
-    all.feed(format!("{FORM} {SEQUENCES} {settings:?}").as_bytes());
+    for number in [PREPARATION.into(), FORM.into(), SEQUENCES as u64] {
+        all.feed(&number.to_le_bytes());
+    }
+    all.feed(layout.as_bytes());
+    all.feed(pattern.as_bytes());
+    for number in [*height as u64, u64::from(*aligned_source), *faintest_sum] {
+        all.feed(&number.to_le_bytes());
+    }
     for source in sources {
         all.feed(source.key.to_string().as_bytes());
         all.feed(source.folder.as_os_str().as_encoded_bytes());
         all.feed_other(source.state);
     }
     all.to_string()
+}
+
+/// Whether a file is named as a JPEG.
+fn is_jpeg(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"))
 }
 
 /// Works through the sequences, part by part; returns what the parts hold together and how many
@@ -204,8 +246,8 @@ fn work(
         threads => threads,
     };
     let queue = OrderedQueue::new(0, todo.len() as u64, 4 * threads as u64 + 4);
-    let workshop = Workshop::new(plan, watch);
-    let worker = || worker(&workshop, &todo, &plan.sources);
+    let reader = SequenceReader::new(plan, watch);
+    let worker = || worker(&reader, &todo, &plan.sources);
     queue.serve(threads, worker, |results| {
         collect(results, &todo, total, partial, &mut notes, watch)
     })?;
@@ -222,18 +264,18 @@ type Prepared = Result<(Option<Row>, Dropped), DataError>;
 
 /// Prepares the sequences that it is asked for, with a compressor of its own.
 fn worker<'a>(
-    workshop: &'a Workshop,
+    reader: &'a SequenceReader,
     todo: &'a [usize],
-    sources: &'a [Source],
+    sources: &'a [SequenceFolder],
 ) -> impl FnMut(u64) -> Prepared + 'a {
     let mut compressor = None;
     move |number| {
         let source = &sources[todo[number as usize]];
         let compressor = match &mut compressor {
             Some(compressor) => compressor,
-            none => none.insert(workshop.compressor()?),
+            none => none.insert(reader.compressor()?),
         };
-        workshop.sequence(source, compressor)
+        reader.read(source, compressor)
     }
 }
 
@@ -274,47 +316,44 @@ fn finish(
     partial: Partial,
     note: &ShardNote,
     watch: &Watch,
-) -> Result<About, DataError> {
+) -> Result<SetDescription, DataError> {
     if note.sequences == 0 {
         let first = note.dropped.sequences.first.first().cloned().unwrap_or_default();
-        let what = format!("no sequence of {} could be used ({first})", plan.sources.len());
+        let fault = TreeFault::NothingUsable { sequences: plan.sources.len(), first };
         partial.remove()?;
-        return Err(DataError::unusable(
-            plan.raw,
-            what,
-            "check its files: images of silhouettes, white (255) on black (0), or .pkl of uint8 \
-             [frames, 64, 64]",
-        ));
+        return Err(DataError::tree(plan.raw, fault));
     }
     let [clips, description] = [CLIPS_FILE, ABOUT_FILE].map(|name| partial.folder.join(name));
     let mut file = ArrowFile::create(&clips)?;
     let mut subjects = BTreeSet::new();
+    let mut contents = ContentsFingerprint::default();
     for number in 0..plan.sources.len().div_ceil(SEQUENCES) {
         watch.check()?;
         for batch in Shard::new(&partial.folder, number).batches()? {
-            let names = arrow_array::cast::AsArray::as_string::<i32>(batch.column(0));
-            subjects.extend(names.iter().flatten().map(String::from));
+            let columns = Columns::from_batch(&batch);
+            subjects.extend(columns.subject.iter().flatten().map(String::from));
+            contents.feed(&columns);
             file.copy(&batch)?;
         }
     }
     let bytes = file.finish()?;
     // What the listing met comes first.
-    let mut dropped =
-        Dropped { strays: plan.strays, sequences: plan.unreadable, ..Dropped::default() };
+    let mut dropped = Dropped { strays: plan.strays, sequences: plan.lost, ..Dropped::default() };
     dropped.append(&note.dropped);
-    let about = About {
+    let about = SetDescription {
         form: FORM,
         source: std::path::absolute(plan.raw).unwrap_or_else(|_| plan.raw.to_path_buf()),
         settings: plan.settings,
-        counts: Counts {
+        counts: SetCounts {
             subjects: subjects.len() as u64,
             sequences: note.sequences,
             frames: note.frames,
         },
-        partition: plan.partition.of_held(&subjects),
+        partition: plan.partition.restricted_to(&subjects),
         dropped,
         bytes,
         fingerprint: plan.fingerprint,
+        contents: Some(contents.to_string()),
     };
     write_json(&description, &about)?;
     // Without its description a set does not count, so the old one goes before its clips do.

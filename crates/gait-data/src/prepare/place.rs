@@ -1,16 +1,40 @@
 //! The output folder of a preparation: what may be there already, and the partial folder.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
-use crate::set::{ABOUT_FILE, CLIPS_FILE, PreparedSet, read_about};
+use crate::set::{ABOUT_FILE, CLIPS_FILE, FORM, PARTIAL_FOLDER, PreparedSet, read_about};
 use gait_support::files::{LOCK_FILE, lock, write_json};
 
-/// Folder of unfinished work within the output folder.
-pub(crate) const PARTIAL_FOLDER: &str = ".partial";
 const FINGERPRINT_FILE: &str = "fingerprint.json";
+
+/// What is in the way of a folder or file to write. Its `Display` follows its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutputFault {
+    /// A file has the name of the folder.
+    #[error("a file is in the way of the output folder")]
+    IsAFile,
+    /// The folder holds a set of other contents.
+    #[error(
+        "it holds a set prepared from another tree, an older state of it, other subjects of it, or \
+         with other settings"
+    )]
+    OtherSet,
+    /// The folder holds a set that an earlier version prepared.
+    #[error("it holds a set prepared by an earlier version")]
+    OlderSet,
+    /// The folder holds something else.
+    #[error("it already holds {}", entry.display())]
+    Holds {
+        /// The first entry.
+        entry: OsString,
+    },
+    /// The file to write is there.
+    #[error("it is there already")]
+    Exists,
+}
 
 /// What the output folder holds before the work.
 #[derive(Debug)]
@@ -24,45 +48,40 @@ pub(super) enum Present {
 /// Looks at the output folder `out` for a set with `fingerprint`.
 ///
 /// # Errors
-/// If it holds something else that nobody allowed to replace.
+/// If it holds something else that may not be replaced.
 pub(super) fn look(out: &Path, fingerprint: &str, overwrite: bool) -> Result<Present, DataError> {
     if !out.exists() {
         return Ok(Present::Free);
     }
     if !out.is_dir() {
-        let what = "a file is in the way of the output folder";
-        return Err(DataError::unusable(out, what, "choose another output folder"));
+        return Err(DataError::output(out, OutputFault::IsAFile));
     }
     if out.join(ABOUT_FILE).exists() {
-        let about = read_about(out);
-        let same = about.is_ok_and(|about| about.fingerprint == fingerprint);
+        let about = read_about(out).ok();
+        let same = about.as_ref().is_some_and(|about| about.fingerprint == fingerprint);
+        let is_older = about.is_some_and(|about| about.form < FORM);
         return match PreparedSet::open(out) {
             Ok(set) if same && !overwrite => Ok(Present::Same(Box::new(set))),
             // Damaged, but its own: made again.
             Err(_) if same => Ok(Present::Free),
             _ if overwrite => Ok(Present::Free),
-            _ => Err(DataError::unusable(
-                out,
-                "it holds a set prepared from another tree, an older state of it, other subjects of \
-                 it, or with other settings",
-                "choose another output folder, or replace the set with --overwrite",
-            )),
+            _ if is_older => Err(DataError::output(out, OutputFault::OlderSet)),
+            _ => Err(DataError::output(out, OutputFault::OtherSet)),
         };
     }
     let entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
-    match entries.flatten().find(|entry| !is_no_matter(&entry.file_name())) {
-        Some(entry) => Err(DataError::unusable(
-            out,
-            format!("it already holds {}", entry.file_name().display()),
-            "choose an empty or new output folder",
-        )),
+    match entries.flatten().find(|entry| !is_ignored(&entry.file_name())) {
+        Some(entry) => {
+            let entry = entry.file_name();
+            Err(DataError::output(out, OutputFault::Holds { entry }))
+        }
         None => Ok(Present::Free),
     }
 }
 
-/// Whether an entry of the output folder is ours, or none of the user's: hidden, or what Windows
-/// puts into folders that somebody looked at.
-fn is_no_matter(name: &OsStr) -> bool {
+/// Whether an entry of the output folder is ours, or not the user's: hidden, or what Windows puts
+/// into folders that somebody looked at.
+fn is_ignored(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
         || [CLIPS_FILE, "Thumbs.db", "desktop.ini"].iter().any(|known| name == *known)
 }

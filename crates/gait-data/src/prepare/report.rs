@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::CASIA_B_SEQUENCES;
-use crate::{About, Benchmark, PartitionOrigin, Tally};
+use crate::{Benchmark, PartitionOrigin, SetDescription, Tally};
 
 /// What became of the output folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PrepareOutcome {
     /// The set was written.
     Written,
     /// The same set was there already, whole.
@@ -20,9 +20,9 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct PrepareReport {
     /// The set's description.
-    pub about: About,
+    pub about: SetDescription,
     /// What became of the output folder.
-    pub outcome: Outcome,
+    pub outcome: PrepareOutcome,
     /// Sequences that an earlier, unfinished run had done.
     pub resumed: u64,
     /// Whether unfinished work of another tree or other settings was thrown away.
@@ -40,9 +40,9 @@ impl PrepareReport {
         let partition = &self.about.partition;
         let mut notes = Vec::new();
         match self.outcome {
-            Outcome::Written => {}
-            Outcome::Kept => notes.push("the set was there already and is kept".into()),
-            Outcome::Repartitioned => {
+            PrepareOutcome::Written => {}
+            PrepareOutcome::Kept => notes.push("the set was there already and is kept".into()),
+            PrepareOutcome::Repartitioned => {
                 notes.push("the set was there already; only its partition is new".into());
             }
         }
@@ -51,6 +51,13 @@ impl PrepareReport {
         }
         if self.discarded {
             notes.push("unfinished work of another tree or other settings was discarded".into());
+        }
+        if partition.origin == PartitionOrigin::Layout {
+            notes.push(
+                "no partition was given: the layout's own folders decide who trains and who is \
+                 tested"
+                    .into(),
+            );
         }
         if partition.origin == PartitionOrigin::Proportional {
             notes.push(
@@ -61,18 +68,27 @@ impl PrepareReport {
         }
         let named = |names: &[String]| names[..names.len().min(10)].join(", ");
         if !partition.missing.is_empty() {
-            let (count, names) = (partition.missing.len(), named(&partition.missing));
+            let count = partition.missing.len();
+            let names = named(&partition.missing);
             notes
                 .push(format!("in the partition but without a sequence: {names} ({count} in all)"));
         }
         if !partition.left_out.is_empty() {
-            let (count, names) = (partition.left_out.len(), named(&partition.left_out));
+            let count = partition.left_out.len();
+            let names = named(&partition.left_out);
             notes.push(format!("in no partition and left out: {names} ({count} in all)"));
         }
         for (side, subjects) in [("train on", &partition.train), ("test on", &partition.test)] {
             if subjects.is_empty() {
                 notes.push(format!("the partition leaves no subject to {side}"));
             }
+        }
+        if self.about.dropped.jpeg_frames > 0 {
+            notes.push(format!(
+                "{} silhouettes come from JPEG, whose noise around edges shrinks or widens the \
+                 walker; PNG or BMP are exact",
+                self.about.dropped.jpeg_frames
+            ));
         }
         let counts = &self.about.counts;
         let all_subjects = partition.train.len() + partition.test.len() == 124;
@@ -91,7 +107,7 @@ impl PrepareReport {
 
 impl fmt::Display for PrepareReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let About { counts, partition, dropped, settings, .. } = &self.about;
+        let SetDescription { counts, partition, dropped, settings, .. } = &self.about;
         let size = settings.height;
         writeln!(
             f,
@@ -103,10 +119,12 @@ impl fmt::Display for PrepareReport {
         )?;
         let origin = match &partition.origin {
             PartitionOrigin::File(path) => path.display().to_string(),
+            PartitionOrigin::Layout => "the folders of the layout".into(),
             PartitionOrigin::CasiaB => "the standard split of CASIA-B".into(),
             PartitionOrigin::Proportional => "74/124 of the subjects by name".into(),
         };
-        let (train, test) = (partition.train.len(), partition.test.len());
+        let train = partition.train.len();
+        let test = partition.test.len();
         writeln!(f, "{train} subjects to train on, {test} to test on ({origin})")?;
         for note in self.notes() {
             writeln!(f, "note: {note}")?;
@@ -115,6 +133,7 @@ impl fmt::Display for PrepareReport {
         write_tally(f, "empty frames dropped", &dropped.faint_frames)?;
         write_tally(f, "misshapen frames skipped", &dropped.misshapen_frames)?;
         write_tally(f, "sequences skipped", &dropped.sequences)?;
+        write_tally(f, "sequences kept that may not be silhouettes", &dropped.doubtful)?;
         write_tally(f, "other files ignored", &dropped.strays)
     }
 }

@@ -1,4 +1,4 @@
-//! Finished parts of a preparation, by which a killed one goes on.
+//! Finished parts of a preparation, from which a killed one resumes.
 //!
 //! A part is two files in the partial folder: the rows, and a note of what was dropped on the way.
 //! The note comes last: a part counts when it is there and the rows are whole.
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::DataError;
 use crate::set::arrow_file::{ArrowFile, Row, read_batches};
-use crate::set::{Dropped, map};
+use crate::set::{Dropped, SetFault, map};
 use arrow_array::RecordBatch;
 use gait_support::files::write_json;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// is small in memory.
 pub(super) const SEQUENCES: usize = 64;
 
-/// What a part says beside its rows.
+/// What a part records beside its rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShardNote {
@@ -60,7 +60,7 @@ impl Shard {
 
     /// The rows, in place.
     pub fn batches(&self) -> Result<Vec<RecordBatch>, DataError> {
-        let mend = "delete it and run the same command again";
-        read_batches(&map(&self.rows)?).map_err(|what| DataError::unusable(&self.rows, what, mend))
+        read_batches(&map(&self.rows)?)
+            .map_err(|fault| DataError::set(&self.rows, SetFault::Clips(fault)))
     }
 }

@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::PREPARE_AGAIN;
-use crate::{DataError, Partition, Tally};
+use super::SetFault;
+use crate::{DataError, SubjectPartition, Tally, json};
 
-/// Version of the prepared set's form; raised when older programs could not read it.
-pub const FORM: u32 = 1;
+/// Version of the prepared set's format; raised when older programs could not read it.
+pub const FORM: u32 = 2;
 
-/// What `prepared.json` says.
+/// The oldest version that this program reads. Version 1 has no fingerprint of the contents.
+pub(super) const OLDEST_FORM: u32 = 1;
+
+/// The contents of `prepared.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct About {
+pub struct SetDescription {
     /// [`FORM`] of the program that wrote it.
     pub form: u32,
     /// The raw tree.
@@ -21,34 +24,34 @@ pub struct About {
     /// How it was read and aligned.
     pub settings: PrepareSettings,
     /// What the set holds.
-    pub counts: Counts,
+    pub counts: SetCounts,
     /// Who is trained on and who is tested.
-    pub partition: Partition,
+    pub partition: SubjectPartition,
     /// What the tree held and the set does not.
     pub dropped: Dropped,
     /// Bytes of `clips.arrow`.
     pub bytes: u64,
     /// Hash of the tree's listing and the settings, by which a rerun knows its own work.
     pub fingerprint: String,
+    /// Fingerprint of the contents, where the program that wrote the set recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<String>,
 }
 
-impl About {
+impl SetDescription {
     /// What the bytes of a `prepared.json` say; `path` names it in messages.
     ///
     /// # Errors
     /// If it is not one of this program's.
     pub fn decode(path: &Path, text: &[u8]) -> Result<Self, DataError> {
         // The form is read first: another form may have other fields.
-        let damaged = |e: serde_json::Error| {
-            DataError::unusable(path, format!("it is damaged ({e})"), PREPARE_AGAIN)
-        };
-        let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
+        let value: serde_json::Value = json::from_slice(path, text)?;
         match value.get("form").and_then(serde_json::Value::as_u64) {
-            Some(form) if form != u64::from(FORM) => {
-                let what = format!("it is of form {form}, this program reads form {FORM}");
-                Err(DataError::unusable(path, what, "run `gaitgl prepare` again"))
+            Some(form) if !(u64::from(OLDEST_FORM)..=u64::from(FORM)).contains(&form) => {
+                Err(DataError::set(path, SetFault::Form { form }))
             }
-            _ => serde_json::from_value(value).map_err(damaged),
+            _ => serde_json::from_value(value)
+                .map_err(|source| DataError::Json { path: path.to_path_buf(), source }),
         }
     }
 }
@@ -72,7 +75,7 @@ pub struct PrepareSettings {
 /// What a prepared set holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Counts {
+pub struct SetCounts {
     /// People.
     pub subjects: u64,
     /// Sequences.
@@ -93,8 +96,14 @@ pub struct Dropped {
     pub misshapen_frames: Tally,
     /// Sequences of which nothing was left, each with its reason.
     pub sequences: Tally,
+    /// Sequences that were kept although they may not be silhouettes, each with its reason.
+    #[serde(default)]
+    pub doubtful: Tally,
     /// Files and folders that are no part of the layout.
     pub strays: Tally,
+    /// Frames that were kept and come from JPEG, which blurs their edges.
+    #[serde(default)]
+    pub jpeg_frames: u64,
 }
 
 impl Dropped {
@@ -104,13 +113,17 @@ impl Dropped {
         self.faint_frames.append(&other.faint_frames);
         self.misshapen_frames.append(&other.misshapen_frames);
         self.sequences.append(&other.sequences);
+        self.doubtful.append(&other.doubtful);
         self.strays.append(&other.strays);
+        self.jpeg_frames += other.jpeg_frames;
     }
 
-    /// Inputs that were meant to count and could not be used: unreadable images, misshapen
-    /// frames, sequences of which nothing was left. Faint frames are dropped by definition, and
-    /// strays are no input; neither counts.
+    /// Inputs that could not be used or should be looked at: unreadable images, misshapen frames,
+    /// sequences of which nothing was left, doubtful sequences. Faint frames are dropped by
+    /// definition, and strays are no input; neither counts.
     pub fn skipped_inputs(&self) -> u64 {
-        self.unreadable_images.count + self.misshapen_frames.count + self.sequences.count
+        let tallies =
+            [&self.unreadable_images, &self.misshapen_frames, &self.sequences, &self.doubtful];
+        tallies.iter().map(|tally| tally.count).sum()
     }
 }

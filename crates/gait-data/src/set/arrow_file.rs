@@ -70,7 +70,33 @@ fn batch_of(rows: &[Row]) -> Result<RecordBatch, ArrowError> {
     )
 }
 
-/// Writes batches to `path`, where nobody looks for a finished file, and syncs it to disk.
+/// What is wrong with the bytes of a `clips.arrow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClipsFault {
+    /// Another kind of file.
+    #[error("it is not an Arrow file")]
+    NotArrow,
+    /// It is shorter than any Arrow file.
+    #[error("it is truncated")]
+    Truncated,
+    /// Its last bytes are not those of an Arrow file.
+    #[error("it is truncated (its end is missing)")]
+    NoEnd,
+    /// The list of its batches makes no sense.
+    #[error("its footer is damaged")]
+    Footer,
+    /// The description of its columns makes no sense.
+    #[error("its schema is damaged")]
+    Schema,
+    /// It is a table of something else.
+    #[error("its columns are not those of a prepared set")]
+    OtherColumns,
+    /// The rows make no sense.
+    #[error("a batch is damaged")]
+    Batch,
+}
+
+/// Writes batches to `path`, which is not the place of a finished file, and syncs it to disk.
 pub(crate) struct ArrowFile<'a> {
     path: &'a Path,
     writer: FileWriter<BufWriter<File>>,
@@ -124,7 +150,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    fn of(batch: &RecordBatch) -> Self {
+    pub fn from_batch(batch: &RecordBatch) -> Self {
         let text = |i| batch.column(i).as_string::<i32>().clone();
         let number = |i| batch.column(i).as_primitive::<UInt32Type>().clone();
         Columns {
@@ -148,32 +174,33 @@ impl Columns {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub(crate) fn read_batches(file: &Buffer) -> Result<Vec<RecordBatch>, String> {
+pub(crate) fn read_batches(file: &Buffer) -> Result<Vec<RecordBatch>, ClipsFault> {
     const MAGIC: &[u8] = b"ARROW1";
     if !file.starts_with(MAGIC) {
-        return Err("it is not an Arrow file".into());
+        return Err(ClipsFault::NotArrow);
     }
-    let tail = file.len().checked_sub(10).ok_or("it is truncated")?;
+    let tail = file.len().checked_sub(10).ok_or(ClipsFault::Truncated)?;
     let footer_length = <[u8; 10]>::try_from(&file[tail..])
         .ok()
         .and_then(|tail| read_footer_length(tail).ok())
-        .ok_or("it is truncated (its end is missing)")?;
-    let start = tail.checked_sub(footer_length).ok_or("its footer is damaged")?;
-    let footer = root_as_footer(&file[start..tail]).map_err(|_| "its footer is damaged")?;
-    let stored = footer.schema().ok_or("its footer is damaged")?;
+        .ok_or(ClipsFault::NoEnd)?;
+    let start = tail.checked_sub(footer_length).ok_or(ClipsFault::Footer)?;
+    let footer = root_as_footer(&file[start..tail]).map_err(|_| ClipsFault::Footer)?;
+    let stored = footer.schema().ok_or(ClipsFault::Footer)?;
     if !is_flat(&stored) {
-        return Err("its columns are not those of a prepared set".into());
+        return Err(ClipsFault::OtherColumns);
     }
-    let stored = try_fb_to_schema(stored).map_err(|_| "its schema is damaged")?;
+    let stored = try_fb_to_schema(stored).map_err(|_| ClipsFault::Schema)?;
     if stored.fields() != schema().fields() {
-        return Err("its columns are not those of a prepared set".into());
+        return Err(ClipsFault::OtherColumns);
     }
     let decoder = FileDecoder::new(schema(), footer.version());
-    let blocks = footer.recordBatches().ok_or("its footer is damaged")?;
+    let blocks = footer.recordBatches().ok_or(ClipsFault::Footer)?;
     // One after the other: a batch that is named twice would be more than its file holds.
     let mut end = 0;
     let mut read = |block: &Block| {
-        let (start, length) = extent(block).filter(|(start, _)| *start >= end).ok_or(DAMAGED)?;
+        let (start, length) =
+            extent(block).filter(|(start, _)| *start >= end).ok_or(ClipsFault::Batch)?;
         end = start.saturating_add(length);
         read_block(file, &decoder, block)
     };
@@ -193,8 +220,6 @@ fn is_flat(stored: &arrow_ipc::Schema) -> bool {
         && stored.custom_metadata().is_none_or(|notes| notes.len() <= MOST_NOTES)
 }
 
-const DAMAGED: &str = "a batch is damaged";
-
 /// Where a block starts, and its bytes.
 fn extent(block: &Block) -> Option<(usize, usize)> {
     let number = |n: i64| usize::try_from(n).ok();
@@ -205,8 +230,12 @@ fn extent(block: &Block) -> Option<(usize, usize)> {
 /// Every part of an Arrow file starts at a multiple of this.
 const ALIGNMENT: usize = 8;
 
-fn read_block(file: &Buffer, decoder: &FileDecoder, block: &Block) -> Result<RecordBatch, String> {
-    let damaged = || DAMAGED.to_string();
+fn read_block(
+    file: &Buffer,
+    decoder: &FileDecoder,
+    block: &Block,
+) -> Result<RecordBatch, ClipsFault> {
+    let damaged = || ClipsFault::Batch;
     let (start, length) = extent(block).ok_or_else(damaged)?;
     let head = usize::try_from(block.metaDataLength()).map_err(|_| damaged())?;
     let body = length - head;
@@ -252,8 +281,8 @@ fn check_message(block: &[u8], head: usize, body: usize) -> Option<()> {
 }
 
 /// The columns of every batch of `file`.
-pub(crate) fn read_columns(file: &Buffer) -> Result<Vec<Columns>, String> {
-    Ok(read_batches(file)?.iter().map(Columns::of).collect())
+pub(crate) fn read_columns(file: &Buffer) -> Result<Vec<Columns>, ClipsFault> {
+    Ok(read_batches(file)?.iter().map(Columns::from_batch).collect())
 }
 
 #[cfg(test)]
@@ -305,7 +334,7 @@ mod tests {
             read_batches(&Buffer::from_vec(bytes)).map(|batches| batches.len())
         };
         assert_eq!(written(64).unwrap(), 0);
-        assert!(written(65).unwrap_err().contains("not those of a prepared set"));
+        assert!(written(65).unwrap_err() == ClipsFault::OtherColumns);
     }
 
     #[test]
@@ -323,6 +352,6 @@ mod tests {
         let blocks: Vec<i64> = footer.recordBatches().unwrap().iter().map(Block::offset).collect();
         let second = bytes[start..].windows(8).position(|w| w == blocks[1].to_le_bytes()).unwrap();
         bytes[start + second..][..8].copy_from_slice(&blocks[0].to_le_bytes());
-        assert_eq!(read_columns(&Buffer::from_vec(bytes)).unwrap_err(), DAMAGED);
+        assert_eq!(read_columns(&Buffer::from_vec(bytes)).unwrap_err(), ClipsFault::Batch);
     }
 }

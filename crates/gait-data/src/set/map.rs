@@ -16,9 +16,9 @@ pub(crate) fn map(path: &Path) -> Result<Buffer, DataError> {
     if length == 0 {
         return Ok(Buffer::from(Bytes::new()));
     }
-    // SAFETY: the map is read-only and lives as long as every slice of it (`Bytes` owns it). A
-    // map is sound while nobody changes the file underneath; this crate never does: it writes a
-    // new file beside the old one and renames it, which leaves the mapped one as it was.
+    // SAFETY: the map is read-only and lives as long as every slice of it (`Bytes` owns it). A map
+    // is sound as long as the file does not change underneath. This crate never changes one: it
+    // writes a new file beside the old one and renames it, which leaves the mapped one intact.
     #[allow(unsafe_code)]
     let map = unsafe { Mmap::map(&file) }.map_err(|e| DataError::io("read", path, e))?;
     Ok(Buffer::from(Bytes::from_owner(map)))

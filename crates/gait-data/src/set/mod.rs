@@ -3,16 +3,21 @@
 
 mod about;
 pub(crate) mod arrow_file;
+mod fault;
 mod map;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use about::{About, Counts, Dropped, FORM, PrepareSettings};
+pub use about::{Dropped, FORM, PrepareSettings, SetCounts, SetDescription};
+pub use arrow_file::ClipsFault;
+pub use fault::SetFault;
 pub(crate) use map::map;
 
 use arrow_buffer::Buffer;
+use gait_support::Fingerprint;
 
 use crate::{Clip, DataError, SequenceKey};
 use arrow_file::{Columns, read_columns};
@@ -21,6 +26,8 @@ use arrow_file::{Columns, read_columns};
 pub const CLIPS_FILE: &str = "clips.arrow";
 /// Name of the description in a prepared set.
 pub const ABOUT_FILE: &str = "prepared.json";
+/// Name of the folder of unfinished work beside them.
+pub(crate) const PARTIAL_FOLDER: &str = ".partial";
 
 /// One sequence of a prepared set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +53,7 @@ impl SequenceEntry {
 #[derive(Debug)]
 pub struct PreparedSet {
     folder: PathBuf,
-    about: About,
+    about: SetDescription,
     batches: Vec<Columns>,
     /// Index of each batch's first sequence, and the number of all sequences at the end.
     starts: Vec<usize>,
@@ -60,7 +67,7 @@ impl PreparedSet {
     /// If there is none, or its files are truncated, damaged or do not belong together.
     pub fn open(folder: &Path) -> Result<Self, DataError> {
         let about = read_about(folder)?;
-        Self::of(folder, about, &map(&folder.join(CLIPS_FILE))?)
+        Self::from_buffer(folder, about, &map(&folder.join(CLIPS_FILE))?)
     }
 
     /// The set of a description and the bytes of its `clips.arrow`, as [`PreparedSet::open`] finds
@@ -68,18 +75,18 @@ impl PreparedSet {
     ///
     /// # Errors
     /// As [`PreparedSet::open`].
-    pub fn decode(folder: &Path, about: About, clips: Vec<u8>) -> Result<Self, DataError> {
-        Self::of(folder, about, &Buffer::from_vec(clips))
+    pub fn decode(folder: &Path, about: SetDescription, clips: Vec<u8>) -> Result<Self, DataError> {
+        Self::from_buffer(folder, about, &Buffer::from_vec(clips))
     }
 
-    fn of(folder: &Path, about: About, file: &Buffer) -> Result<Self, DataError> {
+    fn from_buffer(folder: &Path, about: SetDescription, file: &Buffer) -> Result<Self, DataError> {
         let path = folder.join(CLIPS_FILE);
-        let damaged = |what: String| DataError::unusable(&path, what, PREPARE_AGAIN);
-        if file.len() as u64 != about.bytes {
-            let what = format!("it has {} bytes where {} were written", file.len(), about.bytes);
-            return Err(damaged(what));
+        let damaged = |fault| DataError::set(&path, fault);
+        let found = file.len() as u64;
+        if found != about.bytes {
+            return Err(damaged(SetFault::Length { found, expected: about.bytes }));
         }
-        let batches = read_columns(file).map_err(damaged)?;
+        let batches = read_columns(file).map_err(|fault| damaged(SetFault::Clips(fault)))?;
         let mut starts = vec![0];
         let mut entries: Vec<SequenceEntry> = Vec::new();
         for batch in &batches {
@@ -88,22 +95,35 @@ impl PreparedSet {
         }
         if entries.len() as u64 != about.counts.sequences {
             let expected = about.counts.sequences;
-            let what = format!("it holds {} sequences, not {expected}", entries.len());
-            return Err(damaged(what));
+            return Err(damaged(SetFault::Count { found: entries.len(), expected }));
         }
         if let Some(entry) = entries.iter().find(|e| e.size().is_none_or(|size| size == 0)) {
-            return Err(damaged(format!("sequence {} has no sound size", entry.key)));
+            return Err(damaged(SetFault::Size(Box::new(entry.key.clone()))));
         }
         Ok(PreparedSet { folder: folder.to_path_buf(), about, batches, starts, entries })
     }
 
-    /// Where the set lies.
+    /// Identifies the contents: the name, the size and the pixels of every sequence, wherever the
+    /// set is stored. The partition is not part of it.
+    ///
+    /// Sixteen hexadecimal digits, the same in every version of this crate. It is stored when a set
+    /// is prepared; for a set of an older version, which lacks it, it is computed from one page of
+    /// the file per sequence.
+    pub fn fingerprint(&self) -> String {
+        self.about.contents.clone().unwrap_or_else(|| {
+            let mut contents = ContentsFingerprint::default();
+            self.batches.iter().for_each(|batch| contents.feed(batch));
+            contents.to_string()
+        })
+    }
+
+    /// The folder that holds the set.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Where the set came from, its partition and what was dropped.
-    pub fn about(&self) -> &About {
+    pub fn about(&self) -> &SetDescription {
         &self.about
     }
 
@@ -129,7 +149,7 @@ impl PreparedSet {
 
     /// Indices of the sequences whose subject is trained on.
     pub fn train(&self) -> Vec<usize> {
-        self.of_subjects(&self.about.partition.train)
+        self.sequences_of(&self.about.partition.train)
     }
 
     /// Training subjects with at least one sequence, sorted, and the sequences of each: the classes
@@ -144,10 +164,10 @@ impl PreparedSet {
 
     /// Indices of the sequences whose subject is tested on.
     pub fn test(&self) -> Vec<usize> {
-        self.of_subjects(&self.about.partition.test)
+        self.sequences_of(&self.about.partition.test)
     }
 
-    fn of_subjects(&self, subjects: &[String]) -> Vec<usize> {
+    fn sequences_of(&self, subjects: &[String]) -> Vec<usize> {
         let subjects: BTreeSet<&String> = subjects.iter().collect();
         (0..self.len()).filter(|&i| subjects.contains(&self.entries[i].key.subject)).collect()
     }
@@ -158,8 +178,8 @@ impl PreparedSet {
     /// If the set has no such sequence or its bytes are damaged.
     pub fn clip(&self, index: usize) -> Result<Clip, DataError> {
         let Some(SequenceEntry { key, frames, height, width }) = self.entries.get(index) else {
-            let what = format!("there is no sequence {index}, only {}", self.len());
-            return Err(DataError::unusable(&self.folder, what, "choose a smaller number"));
+            let fault = SetFault::NoSequence { index, length: self.len() };
+            return Err(DataError::set(&self.folder, fault));
         };
         let batch = self.starts.partition_point(|start| *start <= index) - 1;
         let stored = self.batches[batch].clip.value(index - self.starts[batch]);
@@ -169,7 +189,7 @@ impl PreparedSet {
         let most = stored.len().saturating_mul(MOST_INFLATED);
         let damaged = || {
             let path = self.folder.join(CLIPS_FILE);
-            DataError::unusable(path, format!("sequence {key} is damaged"), PREPARE_AGAIN)
+            DataError::set(&path, SetFault::Damaged(Box::new(key.clone())))
         };
         let promised = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
         if promised != Some(size as u64) || size > most {
@@ -183,10 +203,36 @@ impl PreparedSet {
     }
 }
 
+/// The running fingerprint of a set's contents (see [`PreparedSet::fingerprint`]).
+#[derive(Default)]
+pub(crate) struct ContentsFingerprint(Fingerprint);
+
+impl ContentsFingerprint {
+    /// Adds every sequence of `batch`.
+    pub fn feed(&mut self, batch: &Columns) {
+        for row in 0..batch.rows() {
+            let SequenceEntry { key, frames, height, width } = entry(batch, row);
+            for name in [&key.subject, &key.condition, &key.view] {
+                self.0.feed(name.as_bytes());
+            }
+            for size in [frames, height, width] {
+                self.0.feed(&(size as u64).to_le_bytes());
+            }
+            // A frame of zstd ends with a checksum of the pixels, whatever version compressed it.
+            let clip = batch.clip.value(row);
+            self.0.feed(&clip[clip.len().saturating_sub(4)..]);
+        }
+    }
+}
+
+impl fmt::Display for ContentsFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The most that one byte of zstd becomes: its densest block repeats one byte 2^17 times, in four.
 const MOST_INFLATED: usize = 1 << 15;
-
-const PREPARE_AGAIN: &str = "delete the folder and run `gaitgl prepare` again";
 
 fn entry(batch: &Columns, row: usize) -> SequenceEntry {
     let key = SequenceKey::new(
@@ -202,28 +248,19 @@ fn entry(batch: &Columns, row: usize) -> SequenceEntry {
 /// Reads `prepared.json` of the set in `folder`.
 ///
 /// # Errors
-/// If there is none, or it is not one of this program's.
-pub fn read_about(folder: &Path) -> Result<About, DataError> {
+/// If there is none, or another program wrote it.
+pub(crate) fn read_about(folder: &Path) -> Result<SetDescription, DataError> {
     let path = folder.join(ABOUT_FILE);
     if !folder.is_dir() {
-        let what = "there is no such folder";
-        return Err(DataError::unusable(
-            folder,
-            what,
-            "give the folder that `gaitgl prepare` wrote",
-        ));
+        return Err(DataError::set(folder, SetFault::NoFolder));
     }
     if !path.exists() {
-        return Err(if folder.join(crate::prepare::PARTIAL_FOLDER).exists() {
-            let what = "its preparation was not finished";
-            DataError::unusable(folder, what, "run the same `gaitgl prepare` again to go on")
-        } else {
-            let what = format!("it is no prepared set ({ABOUT_FILE} is missing)");
-            DataError::unusable(folder, what, "make one with `gaitgl prepare RAW OUT`")
-        });
+        let is_unfinished = folder.join(PARTIAL_FOLDER).exists();
+        let fault = if is_unfinished { SetFault::Unfinished } else { SetFault::NoSet };
+        return Err(DataError::set(folder, fault));
     }
     let text = fs::read(&path).map_err(|e| DataError::io("read", &path, e))?;
-    About::decode(&path, &text)
+    SetDescription::decode(&path, &text)
 }
 
 #[cfg(test)]
@@ -244,15 +281,16 @@ mod tests {
         let mut file = ArrowFile::create(&path).unwrap();
         file.write(&[Row { key, frames, height: 64, width: 64, clip }]).unwrap();
         let bytes = file.finish().unwrap();
-        let about = About {
+        let about = SetDescription {
             form: FORM,
             source: PathBuf::new(),
             settings: PrepareSettings { height: 64, ..Default::default() },
-            counts: Counts { subjects: 1, sequences: 1, frames: u64::from(frames) },
+            counts: SetCounts { subjects: 1, sequences: 1, frames: u64::from(frames) },
             partition: partition_subjects(&BTreeSet::new(), None, false).unwrap(),
             dropped: Dropped::default(),
             bytes,
             fingerprint: String::new(),
+            contents: None,
         };
         let clips = fs::read(folder.path().join(CLIPS_FILE)).unwrap();
         let set = PreparedSet::decode(folder.path(), about, clips).unwrap();

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gait_data::{Layout, PrepareOptions, PrepareReport, PreparedSet, Watch, prepare};
+use gait_data::{DataError, Layout, PrepareOptions, PrepareReport, PreparedSet, Watch, prepare};
 use image::{GrayImage, Luma};
 
 /// A frame of 30 rows and 40 columns: a block whose width tells sequences and frames apart.
@@ -66,6 +66,12 @@ impl Place {
 
     pub fn prepare(&self) -> PrepareReport {
         prepare(&self.raw(), &self.out(), &options(), &Watch::silent()).unwrap()
+    }
+
+    /// Prepares by another layout.
+    pub fn prepare_as(&self, layout: &str) -> Result<PrepareReport, DataError> {
+        let options = PrepareOptions::new(Layout::from_name(layout, None).unwrap());
+        prepare(&self.raw(), &self.out(), &options, &Watch::silent())
     }
 
     pub fn set(&self) -> PreparedSet {

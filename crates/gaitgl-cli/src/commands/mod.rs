@@ -20,7 +20,7 @@ use anyhow::{Context, anyhow, bail};
 use burn::tensor::Device;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
-use gait_data::{About, PreparedSet};
+use gait_data::{PreparedSet, SetDescription};
 use gait_eval::Protocol;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{self, DeviceChoice};
@@ -161,7 +161,7 @@ pub fn protocol_for_set(name: Option<&str>, set: &PreparedSet) -> anyhow::Result
 pub fn protocol_for(
     name: Option<&str>,
     conditions: &[String],
-    about: Option<&About>,
+    about: Option<&SetDescription>,
 ) -> anyhow::Result<Protocol> {
     let layout = about.map_or("", |about| &about.settings.layout);
     let protocol = match name {
