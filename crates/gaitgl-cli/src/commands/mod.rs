@@ -133,7 +133,8 @@ pub struct Recipe {
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Configuration file, or a recipe that comes with the program: casia-b, ou-mvlp, grew, gait3d,
-    /// each also with -published, hid-2020, quickstart or ablation-small
+    /// each also with -scheduled or -published, hid-2020, hid-2020-casia-e, quickstart or
+    /// ablation-small
     #[arg(long, value_name = "NAME|FILE.toml")]
     config: Option<PathBuf>,
     /// Change a setting by its dotted name; may be given more than once

@@ -16,14 +16,19 @@ macro_rules! builtins {
 
 builtins![
     "casia-b",
+    "casia-b-scheduled",
     "casia-b-published",
     "ou-mvlp",
+    "ou-mvlp-scheduled",
     "ou-mvlp-published",
     "grew",
+    "grew-scheduled",
     "grew-published",
     "gait3d",
+    "gait3d-scheduled",
     "gait3d-published",
     "hid-2020",
+    "hid-2020-casia-e",
     "quickstart",
     "ablation-small",
 ];
