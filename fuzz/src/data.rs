@@ -85,6 +85,7 @@ pub fn clips(bytes: &[u8]) {
             dropped: Dropped::default(),
             bytes: clips.len() as u64,
             fingerprint: String::new(),
+            contents: None,
         };
         let Ok(set) = PreparedSet::decode(Path::new(NAME), about, clips.to_vec()) else { return };
         assert!(set.train().len() + set.test().len() <= set.len());

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
-use crate::fingerprint::Fingerprint;
+use gait_support::Fingerprint;
+
 use crate::natural::NaturalOrder;
 use crate::pattern::PathPattern;
 
@@ -99,7 +101,7 @@ fn kind_by_name(name: &OsString) -> Kind {
 /// ask for every image would take a quarter of the time that preparing them does.
 pub(crate) fn state(folder: &Path) -> Fingerprint {
     let mut state = Fingerprint::default();
-    state.feed_state(folder);
+    feed_state(&mut state, folder);
     let entries = entries(folder).unwrap_or_default();
     let of = |kind| entries.iter().filter(move |e| e.kind == kind).map(|e| &e.name);
     let mut files: Vec<&OsString> = of(Kind::Pickle).collect();
@@ -107,9 +109,19 @@ pub(crate) fn state(folder: &Path) -> Fingerprint {
     files.extend(of(Kind::Image).min());
     for name in files {
         state.feed(name.as_encoded_bytes());
-        state.feed_state(&folder.join(name));
+        feed_state(&mut state, &folder.join(name));
     }
     state
+}
+
+/// Adds size and time of change of what is at `path`, as far as the system knows them.
+fn feed_state(state: &mut Fingerprint, path: &Path) {
+    let Ok(known) = fs::metadata(path) else { return state.feed(b"unknown") };
+    let changed = known.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    // The size of a folder means nothing and differs between file systems.
+    let size = if known.is_dir() { 0 } else { known.len() };
+    state.feed(&size.to_le_bytes());
+    state.feed(&changed.map_or(0, |age| age.as_nanos()).to_le_bytes());
 }
 
 #[cfg(test)]

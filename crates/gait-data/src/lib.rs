@@ -9,7 +9,6 @@ mod benchmark;
 mod convert;
 mod cubic;
 mod error;
-mod fingerprint;
 mod folder;
 mod image_file;
 mod layout;
@@ -41,7 +40,7 @@ pub use prefetch::Prefetcher;
 pub use prepare::{Outcome, PrepareOptions, PrepareReport, can_prepare, decode_pickled, prepare};
 pub use resizing::Resizing;
 pub use sampler::{Batch, BatchSettings, ClipSampler};
-pub use sequence::{Clip, SequenceKey, trim_columns, trimmed_width};
+pub use sequence::{Clip, SequenceKey, bytes_to_unit, trim_columns, trimmed_width};
 pub use set::{
     ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,
     SequenceEntry, read_about,

@@ -56,7 +56,17 @@ pub fn trimmed_width(width: usize) -> usize {
     width - 2 * trim_columns(width)
 }
 
+/// Grey values 0 to 255 as the numbers 0 to 1 that a network reads.
+pub fn bytes_to_unit(pixels: &[u8]) -> Vec<f32> {
+    pixels.iter().map(|&value| f32::from(value) / 255.0).collect()
+}
+
 impl Clip {
+    /// The pixels as numbers from 0 to 1, in the order of [`Clip::pixels`].
+    pub fn to_unit(&self) -> Vec<f32> {
+        bytes_to_unit(&self.pixels)
+    }
+
     /// The clip without its outer columns (see [`trim_columns`]): `[t, h, trimmed_width(w)]`.
     pub fn trimmed(&self) -> Clip {
         let mut pixels = Vec::with_capacity(self.frames * self.height * trimmed_width(self.width));
@@ -87,6 +97,17 @@ mod tests {
         assert_eq!(trimmed.pixels, [middle.clone(), middle].concat());
         assert_eq!(trimmed_width(128), 88);
         assert_eq!(trimmed_width(44), 44);
+    }
+
+    #[test]
+    fn unit_values_are_the_exact_quotients() {
+        let pixels: Vec<u8> = (0..=255).collect();
+        let clip = Clip { frames: 1, height: 16, width: 16, pixels };
+        let unit = clip.to_unit();
+        assert_eq!((unit[0].to_bits(), unit[255].to_bits()), (0, 1.0_f32.to_bits()));
+        for (value, unit) in (0_u8..=255).zip(unit) {
+            assert_eq!(unit.to_bits(), (f32::from(value) / 255.0).to_bits());
+        }
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::fingerprint::Fingerprint;
 use crate::folder::{Kind, entries, state};
 use crate::layout::{Form, Part};
 use crate::pattern::{Found, PathPattern};
 use crate::{DataError, Layout, SequenceKey, Tally, Watch};
-use gait_support::io_reason;
+use gait_support::{Fingerprint, io_reason};
 
 /// A folder of frames.
 #[derive(Clone, Debug, PartialEq, Eq)]

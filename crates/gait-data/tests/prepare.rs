@@ -41,6 +41,44 @@ fn every_sequence_comes_back_as_it_was_aligned() {
 }
 
 #[test]
+fn the_fingerprint_follows_the_contents_and_not_the_place() {
+    let place = Place::with_tree(3, 2, 4);
+    place.prepare();
+    let known = place.set().fingerprint();
+    // The same tree elsewhere, with another partition.
+    let file = place.raw().with_extension("json");
+    fs::write(&file, r#"{"TRAIN_SET": ["001"], "TEST_SET": ["002", "003"]}"#).unwrap();
+    let elsewhere = Place::with_tree(3, 2, 4);
+    let with_partition = PrepareOptions { partition: Some(file), ..options() };
+    prepare(&elsewhere.raw(), &elsewhere.out(), &with_partition, &Watch::silent()).unwrap();
+    assert_eq!(elsewhere.set().fingerprint(), known);
+    // A set of format 1 has no stored fingerprint; the computed one is the same.
+    let path = elsewhere.out().join("prepared.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut description: serde_json::Value = serde_json::from_str(&text).unwrap();
+    description["form"] = 1.into();
+    assert!(description.as_object_mut().unwrap().remove("contents").is_some());
+    fs::write(&path, description.to_string()).unwrap();
+    assert_eq!(elsewhere.set().fingerprint(), known);
+    // One pixel more, one sequence less, another name.
+    for (change, number) in [("pixel", 0), ("sequence", 1), ("name", 2)] {
+        let other = Place::with_tree(3, 2, 4);
+        let raw = other.raw();
+        match number {
+            0 => {
+                let mut image = frame(34, 1);
+                image.put_pixel(30, 20, image::Luma([255]));
+                image.save(raw.join("001/nm-01/090/001.png")).unwrap();
+            }
+            1 => fs::remove_dir_all(raw.join("002/nm-02")).unwrap(),
+            _ => fs::rename(raw.join("002/nm-02"), raw.join("002/nm-03")).unwrap(),
+        }
+        other.prepare();
+        assert_ne!(other.set().fingerprint(), known, "{change}");
+    }
+}
+
+#[test]
 fn bad_images_and_sequences_are_skipped_and_named() {
     let place = Place::with_tree(2, 3, 3);
     let raw = place.raw();

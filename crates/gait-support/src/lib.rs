@@ -4,6 +4,7 @@
 //! - [`Watch`]: progress and cancellation of long work;
 //! - [`caught`]: a decoder that panics is a damaged file;
 //! - [`nearest()`] and [`did_you_mean`]: suggestions for a mistyped name;
+//! - [`Fingerprint`]: a hash by which a program recognises its own work;
 //! - [`csv_line`]: one line of comma-separated values;
 //! - [`full_message`] and [`io_reason`]: an error and its causes as one line.
 //!
@@ -21,11 +22,13 @@ mod caught;
 mod csv;
 mod error;
 pub mod files;
+mod fingerprint;
 mod nearest;
 mod watch;
 
 pub use caught::{caught, keep_caught_panics_quiet};
 pub use csv::csv_line;
 pub use error::{FileError, full_message, io_reason};
+pub use fingerprint::Fingerprint;
 pub use nearest::{did_you_mean, nearest};
 pub use watch::{Stopped, Watch};

@@ -17,18 +17,19 @@ use std::thread;
 pub(crate) use place::PARTIAL_FOLDER;
 pub use report::{Outcome, PrepareReport};
 
-use crate::fingerprint::Fingerprint;
 use crate::layout::Form;
 use crate::queue::OrderedQueue;
-use crate::set::arrow_file::{ArrowFile, Row};
+use crate::set::arrow_file::{ArrowFile, Columns, Row};
 use crate::set::{
-    ABOUT_FILE, About, CLIPS_FILE, Counts, Dropped, FORM, PrepareSettings, PreparedSet,
+    ABOUT_FILE, About, CLIPS_FILE, ContentsFingerprint, Counts, Dropped, FORM, PrepareSettings,
+    PreparedSet,
 };
 use crate::tree::{Listing, Source, list_tree};
 use crate::{
     DataError, FAINTEST_SUM, Layout, Partition, PartitionFile, Resizing, Tally, Watch,
     partition_subjects,
 };
+use gait_support::Fingerprint;
 use gait_support::files::{rename, write_json};
 use place::{Partial, Present, look};
 use sequence::Workshop;
@@ -289,11 +290,13 @@ fn finish(
     let [clips, description] = [CLIPS_FILE, ABOUT_FILE].map(|name| partial.folder.join(name));
     let mut file = ArrowFile::create(&clips)?;
     let mut subjects = BTreeSet::new();
+    let mut contents = ContentsFingerprint::default();
     for number in 0..plan.sources.len().div_ceil(SEQUENCES) {
         watch.check()?;
         for batch in Shard::new(&partial.folder, number).batches()? {
-            let names = arrow_array::cast::AsArray::as_string::<i32>(batch.column(0));
-            subjects.extend(names.iter().flatten().map(String::from));
+            let columns = Columns::of(&batch);
+            subjects.extend(columns.subject.iter().flatten().map(String::from));
+            contents.feed(&columns);
             file.copy(&batch)?;
         }
     }
@@ -315,6 +318,7 @@ fn finish(
         dropped,
         bytes,
         fingerprint: plan.fingerprint,
+        contents: Some(contents.to_string()),
     };
     write_json(&description, &about)?;
     // Without its description a set does not count, so the old one goes before its clips do.

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::PREPARE_AGAIN;
 use crate::{DataError, Partition, Tally};
 
-/// Version of the prepared set's form; raised when older programs could not read it.
-pub const FORM: u32 = 1;
+/// Version of the prepared set's format; raised when older programs could not read it.
+pub const FORM: u32 = 2;
+
+/// The oldest version that this program reads. Version 1 has no fingerprint of the contents.
+const OLDEST_FORM: u32 = 1;
 
 /// What `prepared.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct About {
     pub bytes: u64,
     /// Hash of the tree's listing and the settings, by which a rerun knows its own work.
     pub fingerprint: String,
+    /// Fingerprint of the contents, where the program that wrote the set recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<String>,
 }
 
 impl About {
@@ -44,8 +50,10 @@ impl About {
         };
         let value: serde_json::Value = serde_json::from_slice(text).map_err(damaged)?;
         match value.get("form").and_then(serde_json::Value::as_u64) {
-            Some(form) if form != u64::from(FORM) => {
-                let what = format!("it is of form {form}, this program reads form {FORM}");
+            Some(form) if !(u64::from(OLDEST_FORM)..=u64::from(FORM)).contains(&form) => {
+                let what = format!(
+                    "it is of form {form}, this program reads form {OLDEST_FORM} to {FORM}"
+                );
                 Err(DataError::unusable(path, what, "run `gaitgl prepare` again"))
             }
             _ => serde_json::from_value(value).map_err(damaged),

@@ -124,7 +124,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    fn of(batch: &RecordBatch) -> Self {
+    pub fn of(batch: &RecordBatch) -> Self {
         let text = |i| batch.column(i).as_string::<i32>().clone();
         let number = |i| batch.column(i).as_primitive::<UInt32Type>().clone();
         Columns {

@@ -6,6 +6,7 @@ pub(crate) mod arrow_file;
 mod map;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ pub use about::{About, Counts, Dropped, FORM, PrepareSettings};
 pub(crate) use map::map;
 
 use arrow_buffer::Buffer;
+use gait_support::Fingerprint;
 
 use crate::{Clip, DataError, SequenceKey};
 use arrow_file::{Columns, read_columns};
@@ -95,6 +97,20 @@ impl PreparedSet {
             return Err(damaged(format!("sequence {} has no sound size", entry.key)));
         }
         Ok(PreparedSet { folder: folder.to_path_buf(), about, batches, starts, entries })
+    }
+
+    /// Identifies the contents: the name, the size and the pixels of every sequence, wherever the
+    /// set is stored. The partition is not part of it.
+    ///
+    /// Sixteen hexadecimal digits, the same in every version of this crate. It is stored when a set
+    /// is prepared; for a set of an older version, which lacks it, it is computed from one page of
+    /// the file per sequence.
+    pub fn fingerprint(&self) -> String {
+        self.about.contents.clone().unwrap_or_else(|| {
+            let mut contents = ContentsFingerprint::default();
+            self.batches.iter().for_each(|batch| contents.feed(batch));
+            contents.to_string()
+        })
     }
 
     /// Where the set lies.
@@ -183,6 +199,34 @@ impl PreparedSet {
     }
 }
 
+/// The running fingerprint of a set's contents (see [`PreparedSet::fingerprint`]).
+#[derive(Default)]
+pub(crate) struct ContentsFingerprint(Fingerprint);
+
+impl ContentsFingerprint {
+    /// Adds every sequence of `batch`.
+    pub fn feed(&mut self, batch: &Columns) {
+        for row in 0..batch.rows() {
+            let SequenceEntry { key, frames, height, width } = entry(batch, row);
+            for name in [&key.subject, &key.condition, &key.view] {
+                self.0.feed(name.as_bytes());
+            }
+            for size in [frames, height, width] {
+                self.0.feed(&(size as u64).to_le_bytes());
+            }
+            // A frame of zstd ends with a checksum of the pixels, whatever version compressed it.
+            let clip = batch.clip.value(row);
+            self.0.feed(&clip[clip.len().saturating_sub(4)..]);
+        }
+    }
+}
+
+impl fmt::Display for ContentsFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The most that one byte of zstd becomes: its densest block repeats one byte 2^17 times, in four.
 const MOST_INFLATED: usize = 1 << 15;
 
@@ -253,6 +297,7 @@ mod tests {
             dropped: Dropped::default(),
             bytes,
             fingerprint: String::new(),
+            contents: None,
         };
         let clips = fs::read(folder.path().join(CLIPS_FILE)).unwrap();
         let set = PreparedSet::decode(folder.path(), about, clips).unwrap();
