@@ -17,7 +17,7 @@ use crate::settings::{Neck, Settings, SettingsError};
 use crate::weights::{Weight, Weights, little_endian};
 
 /// The metadata key of a checkpoint's own description.
-const ABOUT: &str = "gaitgl";
+pub(crate) const ABOUT: &str = "gaitgl";
 /// The tensor that holds the optimiser's state as bytes.
 const OPTIMIZER: &str = "optimizer";
 /// Version of the description; raised when an older program could misread it.

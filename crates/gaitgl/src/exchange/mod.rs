@@ -3,6 +3,7 @@
 
 mod error;
 mod export;
+mod foreign;
 mod import;
 mod onnx;
 mod optimizer;
@@ -12,4 +13,5 @@ mod torch;
 
 pub use error::ExchangeError;
 pub use export::{Exported, Format, export};
+pub use foreign::{ForeignFormat, foreign_format};
 pub use import::{ImportOptions, Imported, import, import_bytes};

@@ -46,10 +46,14 @@ impl Legacy {
     }
 }
 
+/// Length of the pickle of the magic number that starts such a file; `None` if there is none.
+pub fn magic_length(bytes: &[u8]) -> Option<usize> {
+    let pickle = Pickle::read(bytes, &RULES).ok()?;
+    (pickle.root().integer() == Some(MAGIC)).then(|| pickle.length())
+}
+
 fn places(bytes: &[u8]) -> Result<Places, String> {
-    let magic = Pickle::read(bytes, &RULES).ok();
-    let at = magic.filter(|magic| magic.root().integer() == Some(MAGIC)).map(|m| m.length());
-    let at = at.ok_or("it is no file of torch.save, or its start is damaged")?;
+    let at = magic_length(bytes).ok_or("it is no file of torch.save, or its start is damaged")?;
     let at = at + read_pickle(&bytes[at..])?.length();
     let at = at + read_pickle(&bytes[at..])?.length();
     let saved = read_pickle(&bytes[at..])?;

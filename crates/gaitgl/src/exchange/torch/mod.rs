@@ -59,6 +59,15 @@ const RULES: Rules = Rules { functions: &FUNCTIONS, values: 1 << 18 };
 /// Bytes that the pickle of a zip file may have; those of the largest networks have some ten thousand.
 const LONGEST_PICKLE: u64 = 4 << 20;
 
+/// Whether the bytes are, or once were, a whole file of `torch.save`.
+pub fn is_torch_file(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"PK") {
+        const PICKLE: &[u8] = b"/data.pkl";
+        return bytes.windows(PICKLE.len()).any(|window| window == PICKLE);
+    }
+    legacy::magic_length(bytes).is_some()
+}
+
 /// A file of `torch.save` in memory.
 pub struct TorchFile {
     container: Container,
