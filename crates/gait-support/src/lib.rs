@@ -2,6 +2,7 @@
 //!
 //! - [`files`]: files and folders that are either complete or absent, and locks on folders;
 //! - [`Watch`]: progress and cancellation of long work;
+//! - [`start_pool`]: a thread pool of the size that the system grants;
 //! - [`caught`]: a decoder that panics is a damaged file;
 //! - [`nearest()`] and [`did_you_mean`]: suggestions for a mistyped name;
 //! - [`Fingerprint`]: a hash by which a program recognises its own work;
@@ -24,6 +25,7 @@ mod error;
 pub mod files;
 mod fingerprint;
 mod nearest;
+mod threads;
 mod watch;
 
 pub use caught::{caught, keep_caught_panics_quiet};
@@ -31,4 +33,5 @@ pub use csv::csv_line;
 pub use error::{FileError, full_message, io_reason};
 pub use fingerprint::Fingerprint;
 pub use nearest::{did_you_mean, nearest};
+pub use threads::start_pool;
 pub use watch::{Stopped, Watch};

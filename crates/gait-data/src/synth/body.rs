@@ -1,23 +1,24 @@
 //! Bones and girths of one person.
 //!
-//! Lengths are shares of the stature after R. Drillis and R. Contini, "Body Segment Parameters"
+//! Lengths are fractions of the stature after R. Drillis and R. Contini, "Body Segment Parameters"
 //! (New York University, 1966), as drawn in D. A. Winter, "Biomechanics and Motor Control of
 //! Human Movement", figure 4.1. Head, trunk and limb girths, which that figure leaves out, follow
 //! the means of the ANSUR survey (C. C. Gordon et al., 1989), with light clothes. Deviations are
-//! those of adults, rounded up a little: a silhouette of 64 rows shows no less than a pixel.
+//! those of adults, rounded up a little, because a silhouette of 64 rows cannot show less than a
+//! pixel.
 
 use rand::Rng;
 
 use super::chance::{between, factor, happens, spread};
 
-/// One horizontal cut through the trunk, all in metres.
+/// One horizontal section of the trunk, all in metres.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ring {
     /// Above the hip joints, along the spine.
     pub height: f32,
     pub half_width: f32,
     pub half_depth: f32,
-    /// Of the cut's centre from the spine's line.
+    /// Offset of the section's centre from the spine.
     pub forward: f32,
 }
 
@@ -34,17 +35,17 @@ pub(super) struct Girths {
     pub neck: f32,
 }
 
-/// What stands out of the skull's outline.
+/// Hair that changes the outline of the head.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Hair {
     /// Close to the skull.
     Short,
-    /// Standing off all round, by this share of the head.
+    /// Standing off all round, by this fraction of the head.
     Full(f32),
     /// Hanging behind, this long in metres.
     Long(f32),
-    /// A knot behind the crown, of this radius in metres.
-    Knot(f32),
+    /// A bun behind the crown, of this radius in metres.
+    Bun(f32),
 }
 
 /// A person's build. Lengths and radii in metres, standing upright.
@@ -55,13 +56,14 @@ pub(super) struct Body {
     pub shank: f32,
     pub ankle_height: f32,
     pub foot: f32,
-    /// Half the distance of the hip joints, of the shoulder joints.
+    /// Half the distance between the hip joints, and between the shoulder joints.
     pub hip_half: f32,
     pub shoulder_half: f32,
-    /// The shoulder joints and the neck's root above the hip joints, along the spine.
+    /// Height of the shoulder joints and of the base of the neck above the hip joints, along the
+    /// spine.
     pub shoulder_height: f32,
     pub neck_root: f32,
-    /// From the neck's root to the head's centre.
+    /// From the base of the neck to the centre of the head.
     pub neck: f32,
     /// Half height, half depth, half breadth of the head.
     pub head: [f32; 3],
@@ -81,8 +83,8 @@ impl Body {
     /// Draws a person.
     pub fn draw(rng: &mut impl Rng) -> Body {
         let stature = 1.69 + spread(rng, 0.085);
-        // Two traits run through the whole body: how heavy somebody is, and whether the shoulders
-        // or the hips are the broader part. Everything else varies by itself around them.
+        // Two traits affect the whole body: how heavy a person is, and whether the shoulders or the
+        // hips are broader. Everything else varies independently around them.
         let heavy = spread(rng, 1.0);
         let shouldered = spread(rng, 1.0);
         let legs = spread(rng, 0.028);
@@ -124,14 +126,14 @@ impl Body {
     }
 }
 
-/// What one height of the trunk is like in the mean, and which trait changes it how much.
+/// The mean shape of the trunk at one height, and how much each trait changes it.
 struct Cut {
-    /// Height, half width and half depth as shares of the stature.
+    /// Height, half width and half depth as fractions of the stature.
     shares: [f32; 3],
-    /// The shoulder trait's and the weight's part in the width.
+    /// Effect of the shoulder trait and of the weight on the width.
     shouldered: f32,
     heavy: f32,
-    /// How far a belly, a chest stand out at this height.
+    /// How far a belly and a chest protrude at this height.
     belly: f32,
     chest: f32,
 }
@@ -185,13 +187,13 @@ fn girths(rng: &mut impl Rng, stature: f32, heavy: f32, shouldered: f32) -> Girt
 }
 
 fn hair(rng: &mut impl Rng, shouldered: f32) -> Hair {
-    // Wide-hipped people wear it longer: women do, more often than not.
+    // Longer hair goes with broad hips, because women wear it more often.
     let longer = if shouldered < 0.0 { 0.6 } else { 0.15 };
     if happens(rng, longer) {
         if happens(rng, 0.65) {
             Hair::Long(between(rng, 0.12, 0.32))
         } else {
-            Hair::Knot(between(rng, 0.03, 0.05))
+            Hair::Bun(between(rng, 0.03, 0.05))
         }
     } else if happens(rng, 0.4) {
         Hair::Full(between(rng, 0.06, 0.16))
@@ -209,9 +211,9 @@ mod tests {
         (0..count).map(|i| Body::draw(&mut generator(5, Purpose::Person, [i, 0]))).collect()
     }
 
-    fn check_range(name: &str, low: f32, high: f32, of: impl Fn(&Body) -> f32) {
+    fn check_range(name: &str, low: f32, high: f32, measure: impl Fn(&Body) -> f32) {
         for body in people(300) {
-            let value = of(&body);
+            let value = measure(&body);
             assert!((low..=high).contains(&value), "{name} is {value}, outside {low}..{high}");
         }
     }
@@ -239,7 +241,7 @@ mod tests {
             let standing =
                 body.ankle_height + body.leg() + body.neck_root + body.neck + body.head[0];
             let ratio = standing / body.stature;
-            assert!((0.95..1.05).contains(&ratio), "stands {ratio} of the stature");
+            assert!((0.95..1.05).contains(&ratio), "standing height is {ratio} of the stature");
         }
     }
 }

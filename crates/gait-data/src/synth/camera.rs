@@ -3,16 +3,16 @@
 use super::solids::Ellipsoid;
 use super::vector::{Vec3, vec3};
 
-/// An ellipse on the image plane: centre in pixels and the matrix `[xx, xy, yy]` whose square
-/// root maps the unit circle to it.
+/// An ellipse on the image plane: its centre in pixels, and the symmetric matrix `[xx, xy, yy]`
+/// whose square root maps the unit circle to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ellipse {
     pub centre: [f32; 2],
     pub spread: [f32; 3],
 }
 
-/// A pinhole camera: where it is, its axes, and its focal length in pixels. Image rows grow
-/// downwards, the optical axis meets the image at (0, 0).
+/// A pinhole camera: its position, its axes, and its focal length in pixels. Image rows grow
+/// downwards; the optical axis meets the image at (0, 0).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Camera {
     position: Vec3,
@@ -22,25 +22,26 @@ pub(super) struct Camera {
     focal: f32,
 }
 
-/// Nearer than this in front of the camera (metres) a point is treated as at this depth.
+/// Smallest depth in metres; nearer points are imaged as if they were this far away.
 const NEAREST: f32 = 0.5;
 
 impl Camera {
-    /// A level-headed camera at `position` that looks at `target`.
+    /// A camera at `position` that looks at `target` and is not tilted sideways.
     pub fn looking(position: Vec3, target: Vec3, focal: f32) -> Camera {
         let ahead = (target - position).unit();
         let right = ahead.cross(vec3(0.0, 0.0, 1.0)).unit();
         Camera { position, ahead, right, down: ahead.cross(right), focal }
     }
 
-    /// The outline of an ellipsoid. Each is imaged at the scale of its centre's depth: exact
-    /// between bodies and limbs, and within a limb off by less than a pixel at these distances.
+    /// The outline of an ellipsoid, imaged at the scale of its centre's depth. The perspective
+    /// between limbs is exact; within a limb the error is below a pixel at these distances.
     pub fn project(&self, solid: &Ellipsoid) -> Ellipse {
         let offset = solid.centre - self.position;
         let scale = self.focal / offset.dot(self.ahead).max(NEAREST);
         let mut spread = [0.0; 3];
         for axis in solid.axes {
-            let (x, y) = (axis.dot(self.right) * scale, axis.dot(self.down) * scale);
+            let x = axis.dot(self.right) * scale;
+            let y = axis.dot(self.down) * scale;
             spread[0] += x * x;
             spread[1] += x * y;
             spread[2] += y * y;
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn camera_on_the_left_sees_the_walker_go_left() {
+    fn camera_on_the_left_sees_the_walker_move_left() {
         let camera = Camera::looking(vec3(0.0, 6.0, 1.0), vec3(0.0, 0.0, 1.0), 400.0);
         let ahead = camera.project(&Ellipsoid::ball(vec3(1.0, 0.0, 1.0), 0.1));
         assert!(ahead.centre[0] < 0.0);

@@ -1,37 +1,36 @@
-//! Seeded chance: every draw comes from a generator named by what it is for.
+//! Seeded random draws: every draw comes from a generator identified by its purpose.
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What a generator is for. Each purpose has its own stream, so that adding a draw to one
-/// leaves the others, and with them the people, as they were.
+/// What a generator is for. Each purpose has its own stream, so a new draw in one does not change
+/// the others.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     /// A subject's body, gait and wardrobe: indices (subject, 0).
     Person = 1,
     /// One recording of a subject, common to all cameras: (subject, sequence).
     Walk = 2,
-    /// What the segmenter does to it in one view: (subject, sequence and view).
+    /// The segmenter's faults in one view: (subject, sequence and view).
     Segmenter = 3,
-    /// Where a view's camera stands: (view, 0).
+    /// The position of a view's camera: (view, 0).
     Camera = 4,
 }
 
 /// The generator for one purpose and its two indices.
 ///
-/// It depends on nothing else: not on the thread, not on how many subjects there are.
+/// It depends on nothing else, neither on the thread nor on the number of subjects.
 pub(super) fn generator(seed: u64, purpose: Purpose, indices: [u64; 2]) -> ChaCha8Rng {
     let mut bytes = [0; 32];
-    for (slot, word) in
-        bytes.chunks_exact_mut(8).zip([seed, purpose as u64, indices[0], indices[1]])
-    {
+    let words = [seed, purpose as u64, indices[0], indices[1]];
+    for (slot, word) in bytes.chunks_exact_mut(8).zip(words) {
         slot.copy_from_slice(&word.to_le_bytes());
     }
     ChaCha8Rng::from_seed(bytes)
 }
 
-/// A bell-shaped deviation around zero with the given standard deviation, never beyond 2.45 of
-/// them (the sum of two uniform numbers): nobody leaves the range of real people.
+/// A bell-shaped deviation around zero with the given standard deviation. As a sum of two uniform
+/// numbers it never exceeds 2.45 standard deviations, so nobody leaves the range of real people.
 pub(super) fn spread(rng: &mut impl Rng, deviation: f32) -> f32 {
     let sum = rng.random::<f32>() + rng.random::<f32>() - 1.0;
     sum * deviation * 6.0_f32.sqrt()
@@ -47,7 +46,7 @@ pub(super) fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * rng.random::<f32>()
 }
 
-/// True in the given share of draws.
+/// True with probability `share`.
 pub(super) fn happens(rng: &mut impl Rng, share: f32) -> bool {
     rng.random::<f32>() < share
 }
@@ -66,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn generators_differ_by_each_of_their_names() {
+    fn generators_differ_in_each_argument() {
         let first = |seed, purpose, indices| generator(seed, purpose, indices).random::<u64>();
         let one = first(1, Purpose::Walk, [3, 4]);
         assert_eq!(one, first(1, Purpose::Walk, [3, 4]));

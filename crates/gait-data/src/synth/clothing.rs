@@ -1,10 +1,9 @@
-//! Coats and bags: what covers a person's shape and hinders the arms.
+//! Coats and bags, which cover a person's shape and hinder the arms.
 
 use rand::Rng;
 
 use super::body::{Body, Ring};
 use super::chance::{between, factor, happens, spread};
-use super::flesh::ring;
 use super::gait::Gait;
 use super::pose::{Pose, sign};
 use super::solids::{Ellipsoid, Part, Region};
@@ -13,12 +12,13 @@ use super::vector::{Frame, Vec3, vec3};
 /// A coat over the usual clothes; lengths in metres.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Coat {
-    /// Thickness over the trunk, over the arms.
+    /// Thickness over the trunk and over the arms.
     pub layer: f32,
     pub sleeve: f32,
-    /// How straight it is cut: every height is at least this share of the widest one.
+    /// How straight it is cut: every section is at least this fraction of the widest one.
     pub straight: f32,
-    /// Where it ends, in thigh lengths below the hip joint: 0.3 a jacket, over 1 a long coat.
+    /// Position of the hem in thigh lengths below the hip joint: 0.3 for a jacket, over 1 for a
+    /// long coat.
     pub hem: f32,
     /// How far the hem stands off the legs.
     pub flare: f32,
@@ -55,7 +55,7 @@ pub(super) struct Outfit {
 }
 
 impl Coat {
-    /// A coat out of somebody's wardrobe.
+    /// Draws a person's coat.
     pub fn draw(rng: &mut impl Rng) -> Coat {
         let long = happens(rng, 0.55);
         Coat {
@@ -70,7 +70,7 @@ impl Coat {
         }
     }
 
-    /// The same coat on another day: buttoned otherwise, over something else.
+    /// The same coat on another day: buttoned differently, over different clothes.
     pub fn on_another_day(&self, rng: &mut impl Rng) -> Coat {
         Coat {
             layer: self.layer * factor(rng, 0.2),
@@ -85,7 +85,7 @@ impl Coat {
 }
 
 impl Bag {
-    /// A bag out of somebody's belongings.
+    /// Draws a person's bag.
     pub fn draw(rng: &mut impl Rng) -> Bag {
         let side = usize::from(happens(rng, 0.6));
         let size = factor(rng, 0.15);
@@ -94,11 +94,11 @@ impl Bag {
             at if at < 2.0 => (Carried::OnShoulder, vec3(0.16, 0.05, 0.12)),
             _ => (Carried::OnBack, vec3(0.09, 0.14, 0.21)),
         };
-        let half = vec3(half.x * factor(rng, 0.15), half.y, half.z * factor(rng, 0.15)) * size;
-        Bag { carried, side, half }
+        let scaled = vec3(half.x * factor(rng, 0.15), half.y, half.z * factor(rng, 0.15)) * size;
+        Bag { carried, side, half: scaled }
     }
 
-    /// The same bag on another day: fuller or emptier, now and then on the other side.
+    /// The same bag on another day: fuller or emptier, sometimes on the other side.
     pub fn on_another_day(&self, rng: &mut impl Rng) -> Bag {
         let side = if happens(rng, 0.15) { 1 - self.side } else { self.side };
         Bag { side, half: self.half * factor(rng, 0.06), ..*self }
@@ -111,18 +111,32 @@ impl Outfit {
         self.coat.map_or(0.0, |coat| coat.layer)
     }
 
+    /// The ellipsoid of a trunk ring in space, clothes included.
+    pub fn ring(&self, body: &Body, pose: &Pose, index: usize) -> Ellipsoid {
+        let Ring { height, half_width, half_depth, forward } = self.clothed(body, index);
+        let waist = body.trunk[2].height;
+        let (base, frame) = match index {
+            0 | 1 => (pose.pelvis + pose.waist_frame.up * height, &pose.pelvis_frame),
+            2 => (pose.waist, &pose.waist_frame),
+            _ => (pose.waist + pose.chest_frame.up * (height - waist), &pose.chest_frame),
+        };
+        let half = vec3(half_depth, half_width, 0.045 * body.stature);
+        Ellipsoid::turned(base + frame.forward * forward, frame, half)
+    }
+
     /// A ring of the trunk with its clothes. A coat adds its thickness and hangs straight from the
-    /// widest place, which hides waist, belly and back.
+    /// widest section, which hides waist, belly and back.
     pub fn clothed(&self, body: &Body, index: usize) -> Ring {
         let own = body.trunk[index];
         let Some(coat) = self.coat else { return own };
-        let widest = |of: fn(&Ring) -> f32| {
-            coat.straight * body.trunk.iter().map(of).fold(0.0, f32::max) + coat.layer
+        let widest = |side: fn(&Ring) -> f32| {
+            coat.straight * body.trunk.iter().map(side).fold(0.0, f32::max) + coat.layer
         };
-        let padded = |own: f32| own + coat.layer;
+        let padded = |half: f32| half + coat.layer;
         if index + 1 == body.trunk.len() {
-            // Shoulders carry the coat and keep their slope.
-            let (half_width, half_depth) = (padded(own.half_width), padded(own.half_depth));
+            // The coat rests on the shoulders, which keep their slope.
+            let half_width = padded(own.half_width);
+            let half_depth = padded(own.half_depth);
             return Ring { half_width, half_depth, ..own };
         }
         Ring {
@@ -138,7 +152,7 @@ impl Outfit {
         self.coat.map_or(0.0, |coat| coat.sleeve)
     }
 
-    /// The hood around a head of half depth, breadth and height `size`, if one is up.
+    /// The hood around a head whose half depth, breadth and height are `size`, if it is up.
     pub fn hood(&self, pose: &Pose, size: Vec3) -> Option<Part> {
         self.coat.filter(|coat| coat.hood)?;
         let frame = &pose.head_frame;
@@ -155,7 +169,7 @@ impl Outfit {
         Some(Part::new(Region::Head, [over, nape]))
     }
 
-    /// How clothes and load change the walk.
+    /// Changes the gait as clothes and load do.
     pub fn hinder(&self, gait: &mut Gait) {
         if let Some(coat) = self.coat {
             for side in [0, 1] {
@@ -194,8 +208,8 @@ impl Outfit {
         if let Some(coat) = &self.coat {
             self.skirt(body, coat, pose, earlier, parts);
             let root = (pose.neck_root, 1.25 * body.girths.neck + 0.4 * coat.layer);
-            let rim = pose.neck_root + (pose.head - pose.neck_root).unit() * coat.collar;
-            let rim = (rim, 1.15 * body.girths.neck + 0.3 * coat.layer);
+            let top = pose.neck_root + (pose.head - pose.neck_root).unit() * coat.collar;
+            let rim = (top, 1.15 * body.girths.neck + 0.3 * coat.layer);
             parts.push(Part::cone(Region::Coat, root, rim));
         }
         if let Some(bag) = &self.bag {
@@ -203,17 +217,17 @@ impl Outfit {
         }
     }
 
-    /// The coat below the hips: hulls from the seat to a hem that follows both thighs, late and
-    /// damped as hanging cloth does.
+    /// The coat below the hips: a hull from the seat to a hem that follows both thighs, delayed and
+    /// damped as hanging cloth is.
     fn skirt(&self, body: &Body, coat: &Coat, pose: &Pose, earlier: &Pose, parts: &mut Vec<Part>) {
-        let seat = ring(body, self, pose, 0);
+        let seat = self.ring(body, pose, 0);
         let hem = [0, 1].map(|side| {
-            let (leg, before) = (&pose.legs[side], &earlier.legs[side]);
+            let before = &earlier.legs[side];
             let swing = before.knee - before.hip;
             let damped = vec3(0.8 * swing.x, 0.9 * swing.y, swing.z);
             let radius = body.girths.thigh + 0.4 * coat.layer + coat.flare;
             let half = vec3(radius, radius, 0.02);
-            Ellipsoid::turned(leg.hip + damped * coat.hem, &Frame::UPRIGHT, half)
+            Ellipsoid::turned(pose.legs[side].hip + damped * coat.hem, &Frame::UPRIGHT, half)
         });
         parts.push(Part::new(Region::Coat, [seat, hem[0], hem[1]]));
     }
@@ -223,7 +237,7 @@ fn carry(body: &Body, bag: &Bag, layer: f32, pose: &Pose, earlier: &Pose, parts:
     let half = bag.half;
     match bag.carried {
         Carried::InHand => {
-            // It hangs from the fingers and trails their swing a little.
+            // The bag hangs from the fingers and lags a little behind their swing.
             let hand = pose.arms[bag.side].fingers;
             let trail = (earlier.arms[bag.side].fingers - earlier.pelvis) - (hand - pose.pelvis);
             let centre = hand + vec3(0.5 * trail.x, 0.0, -half.z - 0.05);
@@ -236,9 +250,9 @@ fn carry(body: &Body, bag: &Bag, layer: f32, pose: &Pose, earlier: &Pose, parts:
             let centre = pose.pelvis + earlier.pelvis_frame.offset(hip);
             let frame = Frame::UPRIGHT.yaw(sign(bag.side) * 0.15);
             parts.push(Part::rounded_box(Region::Bag, centre, &frame, half));
-            let top = pose.arms[bag.side].shoulder.towards(pose.neck_root, 0.3);
-            let top = top + pose.chest_frame.up * (body.girths.upper_arm + layer);
-            parts.push(Part::cone(Region::Bag, (top, 0.02), (centre, 0.03)));
+            let shoulder = pose.arms[bag.side].shoulder.towards(pose.neck_root, 0.3);
+            let strap = shoulder + pose.chest_frame.up * (body.girths.upper_arm + layer);
+            parts.push(Part::cone(Region::Bag, (strap, 0.02), (centre, 0.03)));
         }
         Carried::OnBack => {
             let chest = &body.trunk[3];
@@ -246,11 +260,11 @@ fn carry(body: &Body, bag: &Bag, layer: f32, pose: &Pose, earlier: &Pose, parts:
             let height = chest.height - body.trunk[2].height - 0.15 * half.z;
             let offset = vec3(-behind, 0.0, height);
             let centre = pose.waist + pose.chest_frame.offset(offset);
-            let upper = vec3(0.75 * half.x, 0.85 * half.y, 0.35 * half.z);
-            let lower = vec3(half.x, half.y, 0.45 * half.z);
-            let up = pose.chest_frame.up;
-            let upper = Ellipsoid::turned(centre + up * (0.6 * half.z), &pose.chest_frame, upper);
-            let lower = Ellipsoid::turned(centre - up * (0.5 * half.z), &pose.chest_frame, lower);
+            let upper_half = vec3(0.75 * half.x, 0.85 * half.y, 0.35 * half.z);
+            let lower_half = vec3(half.x, half.y, 0.45 * half.z);
+            let frame = &pose.chest_frame;
+            let upper = Ellipsoid::turned(centre + frame.up * (0.6 * half.z), frame, upper_half);
+            let lower = Ellipsoid::turned(centre - frame.up * (0.5 * half.z), frame, lower_half);
             parts.push(Part::new(Region::Bag, [upper, lower]));
         }
     }

@@ -1,5 +1,4 @@
-//! What a background subtraction does to silhouettes: ragged borders, holes, lost limbs, lost
-//! frames and specks.
+//! Faults of background subtraction: ragged borders, holes, lost limbs, lost frames and specks.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -8,7 +7,7 @@ use super::chance::{between, happens};
 use super::raster::{BODY, Mask};
 use super::solids::Region;
 
-/// Something that goes wrong for a run of frames.
+/// A fault that lasts for a run of frames.
 #[derive(Clone, Debug)]
 struct Spell<T> {
     from: usize,
@@ -29,29 +28,29 @@ impl<T> Spell<T> {
     }
 }
 
-/// A patch of clothing in the background's colour: where on the body (shares of the silhouette's
-/// width and height) and how large (shares of its height).
+/// A patch of clothing in the background's colour: its position (fractions of the silhouette's
+/// width and height) and its half-axes (fractions of the height).
 #[derive(Clone, Copy, Debug)]
 struct Patch {
     at: [f32; 2],
     half: [f32; 2],
 }
 
-/// The segmenter of one clip: its faults are drawn once, its raggedness frame by frame.
+/// The segmenter of one clip. Its faults are drawn once, its ragged borders in each frame.
 #[derive(Clone, Debug)]
 pub(super) struct Segmenter {
     missing: Vec<Spell<()>>,
     lost: Vec<Spell<Region>>,
     holes: Vec<Spell<Patch>>,
-    /// Bites and bumps on a frame's border.
+    /// Number of dents and bumps on a frame's border.
     ragged: f32,
-    /// Share of frames with a speck beside the person.
+    /// Fraction of frames with a speck beside the person.
     specks: f32,
     rng: ChaCha8Rng,
 }
 
 impl Segmenter {
-    /// Draws a clip's faults.
+    /// Draws the faults of a clip.
     pub fn draw(mut rng: ChaCha8Rng, frames: usize) -> Segmenter {
         let spells = |rng: &mut ChaCha8Rng, per_100_frames: f32| {
             let expected = per_100_frames * frames as f32 / 100.0;
@@ -76,22 +75,22 @@ impl Segmenter {
         Segmenter { missing, lost, holes, ragged, specks: 0.012, rng }
     }
 
-    /// Whether the frame was not written at all.
+    /// Whether the whole frame is lost.
     pub fn misses(&self, frame: usize) -> bool {
         self.missing.iter().any(|spell| spell.holds(frame))
     }
 
-    /// Whether the region is not seen in the frame.
+    /// Whether the region is lost in the frame.
     pub fn loses(&self, frame: usize, region: Region) -> bool {
         self.lost.iter().any(|spell| spell.holds(frame) && spell.what == region)
     }
 
-    /// Spoils a clean silhouette.
+    /// Damages a clean silhouette.
     pub fn spoil(&mut self, frame: usize, mask: &mut Mask) {
         for spell in self.holes.iter().filter(|spell| spell.holds(frame)) {
-            let Patch { at, half } = spell.what;
-            let centre = [at[0] * mask.width as f32, at[1] * mask.height as f32];
-            let half = half.map(|share| share * mask.height as f32);
+            let patch = spell.what;
+            let centre = [patch.at[0] * mask.width as f32, patch.at[1] * mask.height as f32];
+            let half = patch.half.map(|share| share * mask.height as f32);
             mask.stamp(centre, half, 0);
         }
         self.fray(mask);
@@ -103,7 +102,7 @@ impl Segmenter {
         }
     }
 
-    /// Bites out of the border and bumps on it, of one to a few pixels.
+    /// Adds dents and bumps of one to a few pixels to the border.
     fn fray(&mut self, mask: &mut Mask) {
         let scale = mask.height as f32 / 110.0;
         let times = (self.ragged * between(&mut self.rng, 0.6, 1.4)) as usize;
@@ -122,7 +121,7 @@ impl Segmenter {
     }
 }
 
-/// A column where the row enters or leaves the silhouette: one of its runs, chosen at random.
+/// A column where the row enters (or leaves) the silhouette, chosen at random.
 fn border(mask: &Mask, row: usize, entering: bool, rng: &mut impl Rng) -> Option<usize> {
     let pixels = mask.pixels.get(row * mask.width..(row + 1) * mask.width)?;
     let edge = |pair: &[u8]| if entering { pair[0] < pair[1] } else { pair[0] > pair[1] };
@@ -169,7 +168,8 @@ mod tests {
     #[test]
     fn most_frames_and_most_of_each_survive() {
         let clean = block();
-        let (mut kept, mut changed) = (0, 0);
+        let mut kept = 0;
+        let mut changed = 0;
         for index in 0..50 {
             let mut segmenter = segmenter(index);
             for frame in (0..60).filter(|f| !segmenter.misses(*f)).collect::<Vec<_>>() {

@@ -1,4 +1,4 @@
-//! One walk through one camera: a clip of silhouettes.
+//! One walk seen by one camera: a clip of silhouettes.
 
 use super::camera::{Camera, Ellipse};
 use super::chance::{Purpose, between, generator};
@@ -18,7 +18,7 @@ pub(super) struct Film<'a> {
 }
 
 impl<'a> Film<'a> {
-    /// A film of `frames` frames.
+    /// A film with `frames` frames.
     pub fn new(
         seed: u64,
         subject: usize,
@@ -27,7 +27,8 @@ impl<'a> Film<'a> {
         view: f64,
         frames: usize,
     ) -> Film<'a> {
-        // The views' bits spread over the whole word, the recording's number over a few hundred.
+        // The sum identifies the clip: a tenth of a degree changes the bits of a view by far more than
+        // the number of any recording.
         let clip = view.to_bits().wrapping_add(recording.index());
         let mut rng = generator(seed, Purpose::Segmenter, [subject as u64, clip]);
         let margin = between(&mut rng, 2.0, 8.0).floor();
@@ -40,7 +41,7 @@ impl<'a> Film<'a> {
         }
     }
 
-    /// The frame's silhouette in its bounding box, or nothing where the segmenter lost it.
+    /// The frame's silhouette in its bounding box, or `None` if the segmenter lost the frame.
     pub fn frame(&mut self, frame: usize) -> Option<Mask> {
         if self.segmenter.misses(frame) {
             return None;
@@ -54,7 +55,7 @@ impl<'a> Film<'a> {
     }
 }
 
-/// Draws solids into pictures just large enough, reusing its buffers.
+/// Draws solids into images that are just large enough, and reuses its buffers.
 #[derive(Clone, Debug)]
 pub(super) struct Canvas {
     compass: Compass,
@@ -71,7 +72,7 @@ impl Canvas {
         Canvas { compass, margin, ellipses: vec![], outlines: vec![], spans: vec![] }
     }
 
-    /// The solids' silhouette.
+    /// The silhouette of the solids.
     pub fn draw(&mut self, parts: &[Part], camera: &Camera) -> Mask {
         self.outlines.clear();
         let mut bounds = Bounds::NOTHING;

@@ -1,13 +1,13 @@
-//! The body around the joints: one instant's solids.
+//! The body around the joints: the solids of one instant.
 
-use super::body::{Body, Hair, Ring};
+use super::body::{Body, Hair};
 use super::clothing::Outfit;
 use super::pose::{Arm, Leg, Pose, SOLE, sign};
 use super::solids::{Ellipsoid, Part, Region};
 use super::vector::{Frame, Vec3, vec3};
 
-/// All solids of a dressed person, coats and bags included; `earlier` is the pose a moment
-/// before, which hanging cloth still follows.
+/// All solids of a dressed person, coat and bag included. `earlier` is the pose a moment before,
+/// which hanging cloth still follows.
 pub(super) fn flesh(body: &Body, outfit: &Outfit, pose: &Pose, earlier: &Pose) -> Vec<Part> {
     let mut parts = Vec::with_capacity(40);
     trunk(body, outfit, pose, &mut parts);
@@ -20,28 +20,15 @@ pub(super) fn flesh(body: &Body, outfit: &Outfit, pose: &Pose, earlier: &Pose) -
     parts
 }
 
-/// The ring's ellipsoid in space, as wide as the clothes make it.
-pub(super) fn ring(body: &Body, outfit: &Outfit, pose: &Pose, index: usize) -> Ellipsoid {
-    let Ring { height, half_width, half_depth, forward } = outfit.clothed(body, index);
-    let waist = body.trunk[2].height;
-    let (base, frame) = match index {
-        0 | 1 => (pose.pelvis + pose.waist_frame.up * height, &pose.pelvis_frame),
-        2 => (pose.waist, &pose.waist_frame),
-        _ => (pose.waist + pose.chest_frame.up * (height - waist), &pose.chest_frame),
-    };
-    let half = vec3(half_depth, half_width, 0.045 * body.stature);
-    Ellipsoid::turned(base + frame.forward * forward, frame, half)
-}
-
 fn trunk(body: &Body, outfit: &Outfit, pose: &Pose, parts: &mut Vec<Part>) {
-    let rings = [0, 1, 2, 3, 4].map(|i| ring(body, outfit, pose, i));
+    let rings = [0, 1, 2, 3, 4].map(|index| outfit.ring(body, pose, index));
     parts.extend(rings.windows(2).map(|pair| Part::new(Region::Trunk, pair)));
-    // Buttocks stand out behind the seat.
+    // The buttocks protrude behind the seat.
     let seat = outfit.clothed(body, 0);
     let behind = pose.pelvis_frame.offset(vec3(-body.buttocks, 0.0, 0.012 * body.stature));
     let half = vec3(seat.half_depth, 0.82 * seat.half_width, 0.055 * body.stature);
-    let behind = Ellipsoid::turned(pose.pelvis + behind, &pose.pelvis_frame, half);
-    parts.push(Part::new(Region::Trunk, [behind, rings[1]]));
+    let buttocks = Ellipsoid::turned(pose.pelvis + behind, &pose.pelvis_frame, half);
+    parts.push(Part::new(Region::Trunk, [buttocks, rings[1]]));
     // The shoulders slope from the neck to the joints.
     let root = pose.neck_root.towards(pose.head, 0.12);
     for arm in &pose.arms {
@@ -100,9 +87,9 @@ fn hair(hair: Hair, pose: &Pose, size: Vec3, parts: &mut Vec<Part>) {
                 ],
             ));
         }
-        Hair::Knot(radius) => {
-            let knot = crown + frame.offset(vec3(-size.x, 0.0, 0.25 * size.z));
-            parts.push(Part::new(Region::Head, [Ellipsoid::ball(knot, radius)]));
+        Hair::Bun(radius) => {
+            let bun = crown + frame.offset(vec3(-size.x, 0.0, 0.25 * size.z));
+            parts.push(Part::new(Region::Head, [Ellipsoid::ball(bun, radius)]));
         }
     }
 }

@@ -1,72 +1,67 @@
-//! How one person walks: posture, joint curves, and their change from day to day.
+//! The gait of one person: posture, joint curves, and their variation from day to day.
 
 use rand::Rng;
 
 use super::chance::{factor, spread};
 use super::curves::{ANKLE, Curve, ELBOW, KNEE, SHOULDER, THIGH};
 
-/// A manner of walking. Angles in degrees, lengths in metres; pairs are left, right.
+/// A person's gait. Angles in degrees, lengths in metres; pairs are left, right.
 #[derive(Clone, Debug)]
 pub(super) struct Gait {
-    /// Strides (two steps) a second.
+    /// Strides (two steps) per second.
     pub cadence: f32,
     pub thigh: [Curve; 2],
     pub knee: [Curve; 2],
     pub ankle: [Curve; 2],
     pub shoulder: [Curve; 2],
     pub elbow: [Curve; 2],
-    /// How much later than half a stride the right foot follows, in strides.
+    /// Delay of the right foot beyond half a stride, in strides.
     pub limp: f32,
-    /// The arms' delay behind the legs, in strides.
+    /// Delay of the arms behind the legs, in strides.
     pub arm_delay: f32,
-    /// Upper arms away from the trunk; forearms turned across the belly.
+    /// Angle of each upper arm away from the trunk, and of the forearms turned across the belly.
     pub arm_spread: [f32; 2],
     pub arm_turn: f32,
     pub toe_out: [f32; 2],
-    /// Distance of the ankles' tracks.
+    /// Distance between the tracks of the ankles.
     pub step_width: f32,
-    /// Knees outwards (positive) or inwards of the straight leg.
+    /// Deviation of the knees from the straight leg, positive outwards.
     pub bow_legs: f32,
-    /// Lean of the whole trunk, extra lean of the chest, of the neck; the head's own nod.
+    /// Lean of the whole trunk, additional lean of the chest and of the neck, nod of the head.
     pub lean: f32,
     pub stoop: f32,
     pub neck_forward: f32,
     pub head_nod: f32,
-    /// Swings of pelvis and trunk: turning, listing, and sideways travel of the hips.
+    /// Amplitudes of pelvis and trunk: turn, list, pitch, and sideways travel of the hips.
     pub pelvis_turn: f32,
     pub pelvis_list: f32,
     pub chest_turn: f32,
     pub chest_list: f32,
     pub chest_pitch: f32,
     pub sway: f32,
-    /// Shoulders raised over (or hanging below) their usual height; one higher than the other.
+    /// Height of the shoulders above their usual position, and their difference as a tilt.
     pub shrug: f32,
     pub shoulder_tilt: f32,
 }
 
-/// Both sides of a personal curve: one shape, slightly unequal swings.
+/// Both sides of a personal curve: the same shape with slightly unequal swings.
 fn both_sides(rng: &mut impl Rng, curve: Curve, unequal: f32) -> [Curve; 2] {
     let difference = spread(rng, unequal);
     [curve.scaled(1.0 + difference, 0.0), curve.scaled(1.0 - difference, 0.0)]
 }
 
 impl Gait {
-    /// Draws a person's manner of walking.
+    /// Draws a person's gait.
     ///
-    /// Deviations between people are of the size that Winter (1991) and Kadaba et al. ("Measurement
+    /// Deviations between people have the size that Winter (1991) and Kadaba et al. ("Measurement
     /// of lower extremity kinematics during level walking", J. Orthop. Res. 8, 1990) report.
     pub fn draw(rng: &mut impl Rng) -> Gait {
         let pace = spread(rng, 1.0);
-        let thigh = THIGH.personal(rng, 0.07, 0.008);
-        let thigh = thigh.scaled(1.0 + 0.05 * pace + spread(rng, 0.07), spread(rng, 2.0));
-        let knee = KNEE.personal(rng, 0.07, 0.008);
-        let knee = knee.scaled(factor(rng, 0.07), 1.5 + spread(rng, 2.5));
-        let ankle = ANKLE.personal(rng, 0.10, 0.01);
-        let ankle = ankle.scaled(factor(rng, 0.15), spread(rng, 2.0));
-        let shoulder = SHOULDER.personal(rng, 0.10, 0.012);
-        let shoulder = shoulder.scaled(1.0 + 0.10 * pace + spread(rng, 0.28), spread(rng, 4.0));
-        let elbow = ELBOW.personal(rng, 0.15, 0.02);
-        let elbow = elbow.scaled(factor(rng, 0.30), spread(rng, 7.0));
+        let thigh = THIGH.personal(rng, 0.07, 0.008).scaled(1.0 + 0.05 * pace + spread(rng, 0.07), spread(rng, 2.0));
+        let knee = KNEE.personal(rng, 0.07, 0.008).scaled(factor(rng, 0.07), 1.5 + spread(rng, 2.5));
+        let ankle = ANKLE.personal(rng, 0.10, 0.01).scaled(factor(rng, 0.15), spread(rng, 2.0));
+        let shoulder = SHOULDER.personal(rng, 0.10, 0.012).scaled(1.0 + 0.10 * pace + spread(rng, 0.28), spread(rng, 4.0));
+        let elbow = ELBOW.personal(rng, 0.15, 0.02).scaled(factor(rng, 0.30), spread(rng, 7.0));
         let toe_out = 7.0 + spread(rng, 5.5);
         let arm_spread = 7.0 + spread(rng, 3.5);
         Gait {
@@ -98,8 +93,8 @@ impl Gait {
         }
     }
 
-    /// The same person in another recording: a little faster or slower, arms freer or stiffer,
-    /// standing a little differently.
+    /// The same person in another recording: a little faster or slower, with freer or stiffer arms
+    /// and a slightly different posture.
     pub fn on_another_day(&self, rng: &mut impl Rng) -> Gait {
         let pace = spread(rng, 1.0);
         let stride = 1.0 + 0.035 * pace + spread(rng, 0.02);
@@ -107,7 +102,8 @@ impl Gait {
         let knee_offset = spread(rng, 1.2);
         let shoulder_offset = spread(rng, 2.0);
         let elbow_offset = spread(rng, 4.0);
-        let swing = |curves: [Curve; 2], by: f32, offset: f32| curves.map(|c| c.scaled(by, offset));
+        let swing =
+            |curves: [Curve; 2], factor: f32, offset| curves.map(|c| c.scaled(factor, offset));
         Gait {
             cadence: self.cadence * (1.0 + 0.04 * pace + spread(rng, 0.02)),
             thigh: swing(self.thigh, stride, spread(rng, 0.8)),
@@ -128,15 +124,15 @@ impl Gait {
         }
     }
 
-    /// Damps one arm (0 left, 1 right): its swing, its elbow's bend, and its distance from the
-    /// trunk, as a load or a sleeve does.
+    /// Changes one arm (0 left, 1 right) as a load or a sleeve does: multiplies its swing by `swing`,
+    /// bends the elbow by `elbow` degrees, and moves the arm `outwards` degrees from the trunk.
     pub fn hinder_arm(&mut self, side: usize, swing: f32, elbow: f32, outwards: f32) {
         self.shoulder[side] = self.shoulder[side].scaled(swing, 0.0);
         self.elbow[side] = self.elbow[side].scaled(swing, elbow);
         self.arm_spread[side] += outwards;
     }
 
-    /// Puts one hand into a coat's pocket: the elbow out and back, next to no swing.
+    /// Puts one hand into a coat pocket: the elbow points out and back, and the arm hardly swings.
     pub fn pocket_hand(&mut self, side: usize) {
         self.shoulder[side] = self.shoulder[side].scaled(0.2, -8.0);
         self.elbow[side] = self.elbow[side].scaled(0.2, 18.0);

@@ -1,4 +1,4 @@
-//! From joint angles to joints in space: one instant of a walk.
+//! From joint angles to joint positions: one instant of a walk.
 
 use std::f32::consts::TAU;
 
@@ -6,20 +6,20 @@ use super::body::Body;
 use super::gait::Gait;
 use super::vector::{Frame, Vec3, vec3};
 
-/// Heel, ball and toes of one foot: centres of the sole's rounded corners.
+/// Heel, ball and toe of one foot: the centres of the sole's rounded corners.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Foot {
     pub heel: Vec3,
     pub ball: Vec3,
     pub toe: Vec3,
-    /// The foot's own axes (the toes may bend off them).
+    /// The axes of the foot; the toes may bend away from them.
     pub frame: Frame,
 }
 
-/// Radii of the sole's corners as shares of the foot's length: heel, ball, toe.
+/// Radii of the sole's corners as fractions of the foot's length: heel, ball, toe.
 pub(super) const SOLE: [f32; 3] = [0.125, 0.10, 0.065];
 
-/// A leg's joints and the directions its flesh needs.
+/// The joints of a leg, and the directions of its segments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leg {
     pub hip: Vec3,
@@ -29,7 +29,7 @@ pub(super) struct Leg {
     pub foot: Foot,
 }
 
-/// An arm's joints.
+/// The joints of an arm.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arm {
     pub shoulder: Vec3,
@@ -38,7 +38,7 @@ pub(super) struct Arm {
     pub fingers: Vec3,
 }
 
-/// Joints in metres; the ground is z = 0, the hips' mean track is the x axis.
+/// Joints in metres; the ground is z = 0, and the hips move along the x axis on average.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pose {
     pub pelvis: Vec3,
@@ -53,7 +53,7 @@ pub(super) struct Pose {
     pub arms: [Arm; 2],
 }
 
-/// The side's sign on the left axis: left is 0.
+/// The sign of a side (0 left, 1 right) on the left axis.
 pub(super) fn sign(side: usize) -> f32 {
     if side == 0 { 1.0 } else { -1.0 }
 }
@@ -63,8 +63,8 @@ impl Pose {
     pub fn at(body: &Body, gait: &Gait, phase: f32) -> Pose {
         let angle = TAU * phase;
         let pelvis = vec3(0.0, gait.sway * angle.sin(), 0.0);
-        // At heel strike the striking side is ahead; over the standing leg the pelvis drops on
-        // the other side and the chest comes over the standing foot.
+        // At heel strike the striking side leads. Over the standing leg, the pelvis drops on the
+        // other side and the chest moves over the standing foot.
         let pelvis_frame = Frame::UPRIGHT
             .yaw(-gait.pelvis_turn.to_radians() * angle.cos())
             .lean((0.4 * gait.lean).to_radians())
@@ -109,19 +109,19 @@ impl Pose {
         self.legs.iter().map(|leg| leg.foot.lowest(body)).fold(f32::INFINITY, f32::min)
     }
 
-    /// The pose carried elsewhere.
-    pub fn moved(mut self, by: Vec3) -> Pose {
+    /// The pose moved by `offset`.
+    pub fn moved(mut self, offset: Vec3) -> Pose {
         for point in [&mut self.pelvis, &mut self.waist, &mut self.head, &mut self.neck_root] {
-            *point += by;
+            *point += offset;
         }
         for Leg { hip, knee, ankle, foot, .. } in &mut self.legs {
             for point in [hip, knee, ankle, &mut foot.heel, &mut foot.ball, &mut foot.toe] {
-                *point += by;
+                *point += offset;
             }
         }
         for Arm { shoulder, elbow, wrist, fingers } in &mut self.arms {
             for point in [shoulder, elbow, wrist, fingers] {
-                *point += by;
+                *point += offset;
             }
         }
         self
@@ -139,16 +139,16 @@ impl Foot {
     }
 }
 
-/// How flat the ground presses a foot at `phase` of its own stride: 1 while the whole sole stands.
-fn planted(phase: f32) -> f32 {
-    let phase = phase.rem_euclid(1.0);
-    let rise = ((phase - 0.02) / 0.08).clamp(0.0, 1.0);
-    let fall = ((0.48 - phase) / 0.14).clamp(0.0, 1.0);
+/// How flat the foot stands at phase `own` of its own stride: 1 while the whole sole is on the
+/// ground, 0 in the air.
+fn planted(own: f32) -> f32 {
+    let rise = ((own - 0.02) / 0.08).clamp(0.0, 1.0);
+    let fall = ((0.48 - own) / 0.14).clamp(0.0, 1.0);
     let share = rise.min(fall);
     share * share * (3.0 - 2.0 * share)
 }
 
-/// The phase of one side's own stride.
+/// The phase of one side's own stride, from 0 to 1.
 fn own_phase(gait: &Gait, phase: f32, side: usize) -> f32 {
     if side == 0 { phase } else { phase + 0.5 - gait.limp }.rem_euclid(1.0)
 }
@@ -179,11 +179,11 @@ fn leg(
     Leg { hip, knee, ankle, shank_frame, foot: foot(body, ankle, toe_out, pitch) }
 }
 
-/// The foot under an ankle, its toes `pitch` radians up (negative: on its toes).
+/// The foot below an ankle, with its toes `pitch` radians up (negative on tiptoe).
 fn foot(body: &Body, ankle: Vec3, toe_out: f32, pitch: f32) -> Foot {
     let frame = Frame::UPRIGHT.yaw(toe_out).lean(-pitch);
     let [heel, ball, _] = SOLE.map(|share| share * body.foot);
-    // Pushing off, the toes stay on the ground longer than the foot's middle.
+    // At push-off the toes stay on the ground longer than the middle of the foot.
     let toes = Frame::UPRIGHT.yaw(toe_out).lean(-if pitch < 0.0 { 0.45 * pitch } else { pitch });
     let ball_centre = ankle + frame.offset(vec3(0.45 * body.foot, 0.0, ball - body.ankle_height));
     Foot {
@@ -208,15 +208,15 @@ fn arm(body: &Body, gait: &Gait, phase: f32, shoulder: Vec3, side: usize) -> Arm
     Arm { shoulder, elbow, wrist, fingers: wrist - palm.up * (0.8 * body.hand) }
 }
 
-/// Metres walked per stride: what a standing sole travels backwards under the hips between its
-/// heel strike and the other's, doubled.
+/// Metres per stride: the sum over both feet of the distance that the standing sole moves backwards
+/// under the hips between its own heel strike and the other foot's.
 pub(super) fn stride_length(body: &Body, gait: &Gait) -> f32 {
     let foot_at = |side: usize, own: f32| {
         let phase = if side == 0 { own } else { own - 0.5 + gait.limp };
         Pose::at(body, gait, phase).legs[side].foot
     };
     let step = |side: usize| {
-        // It lands on the heel and leaves on the ball; laid flat, these are this far apart.
+        // The foot lands on the heel and leaves on the ball, which are this far apart when flat.
         let length = 0.58 * body.foot * gait.toe_out[side].to_radians().cos();
         foot_at(side, 0.0).heel.x + length - foot_at(side, 0.5).ball.x
     };
@@ -249,9 +249,9 @@ mod tests {
     fn body_bobs_as_a_walker_does() {
         for (body, gait) in people(100) {
             let heights = (0..100).map(|i| Pose::at(&body, &gait, i as f32 / 100.0).pelvis.z);
-            let (low, high) =
-                heights.fold((f32::MAX, f32::MIN), |(low, high), z| (low.min(z), high.max(z)));
-            assert!((0.01..0.11).contains(&(high - low)), "bobs {} m", high - low);
+            let low = heights.clone().fold(f32::MAX, f32::min);
+            let high = heights.fold(f32::MIN, f32::max);
+            assert!((0.01..0.11).contains(&(high - low)), "bobs by {} m", high - low);
         }
     }
 
@@ -260,14 +260,14 @@ mod tests {
         let mut mean = 0.0;
         for (body, gait) in people(100) {
             let share = stride_length(&body, &gait) / body.stature;
-            assert!((0.55..1.15).contains(&share), "stride {share} statures");
+            assert!((0.55..1.15).contains(&share), "a stride of {share} statures");
             mean += share / 100.0;
         }
-        assert!((0.72..0.90).contains(&mean), "mean stride {mean} statures");
+        assert!((0.72..0.90).contains(&mean), "a mean stride of {mean} statures");
     }
 
     #[test]
-    fn half_a_stride_on_an_even_walker_is_mirrored() {
+    fn half_a_stride_later_a_symmetric_walker_is_mirrored() {
         let (body, mut gait) = people(1).next().unwrap();
         gait.limp = 0.0;
         gait.shoulder_tilt = 0.0;
@@ -280,7 +280,8 @@ mod tests {
         }
         for step in 0..20 {
             let phase = step as f32 / 20.0;
-            let (now, later) = (Pose::at(&body, &gait, phase), Pose::at(&body, &gait, phase + 0.5));
+            let now = Pose::at(&body, &gait, phase);
+            let later = Pose::at(&body, &gait, phase + 0.5);
             for (left, right) in [
                 (now.legs[0].foot.toe, later.legs[1].foot.toe),
                 (now.legs[0].knee, later.legs[1].knee),

@@ -1,15 +1,15 @@
-//! A sheet of silhouettes to look at: do they walk like people?
+//! A sheet of silhouettes that shows at a glance whether they walk like people.
 
 use image::{GrayImage, Luma};
 
-use super::SynthOptions;
+use super::error::SynthError;
 use super::film::Film;
+use super::options::SynthOptions;
 use super::raster::Mask;
 use super::walk::{Condition, Person, Recording, Walk};
-use crate::DataError;
 
-/// At most so many persons, views and phases of the stride are drawn.
-const PERSONS: usize = 4;
+/// The largest numbers of people, views and phases of the stride that are drawn.
+const PEOPLE: usize = 4;
 const VIEWS: usize = 5;
 const PHASES: usize = 4;
 
@@ -17,90 +17,94 @@ const PHASES: usize = 4;
 const CELL: [usize; 2] = [104, 168];
 const LINE: u32 = 1;
 
-/// Draws a grey image of a few persons (groups of rows: everyday clothes, bag, coat) from a few
-/// views (groups of columns) at phases of the stride (columns).
+/// Draws up to four people (groups of rows: everyday clothes, bag, coat) from up to five views
+/// (groups of columns) at four phases of the stride (columns), as a grey image.
 ///
-/// The clips are those that `write_tree` writes with the same options, faults included. Where the
-/// segmenter lost a frame its cell stays empty.
+/// The clips are those that [`write_tree`](super::write_tree) writes with the same options, faults
+/// included. The cell of a frame that the segmenter lost stays empty.
 ///
 /// # Errors
-/// [`DataError::Setting`] for options that cannot be filmed.
-pub fn contact_sheet(options: &SynthOptions) -> Result<GrayImage, DataError> {
+/// Options that [`SynthOptions::check`] refuses.
+pub fn contact_sheet(options: &SynthOptions) -> Result<GrayImage, SynthError> {
     options.check()?;
-    let persons = options.subjects.min(PERSONS);
-    let views = chosen(&options.views, VIEWS);
-    let recordings: Vec<Recording> = [Condition::Normal, Condition::Bag, Condition::Coat]
-        .into_iter()
-        .filter_map(|wanted| options.recordings().into_iter().find(|r| r.condition == wanted))
-        .collect();
-    let mut sheet = Sheet::new(views.len() * PHASES, persons * recordings.len());
-    for subject in 0..persons {
+    let people = options.subjects.min(PEOPLE);
+    let views = evenly_spread(&options.views, VIEWS);
+    let recordings = first_of_each_condition(options);
+    let mut sheet = Sheet::new(views.len() * PHASES, people * recordings.len());
+    for subject in 0..people {
         let person = Person::draw(options.seed, subject);
-        for (i, recording) in recordings.iter().enumerate() {
-            let row = subject * recordings.len() + i;
+        for (index, recording) in recordings.iter().enumerate() {
+            let row = subject * recordings.len() + index;
             let walk = Walk::record(options.seed, subject, &person, *recording);
+            let frames = stride_frames(&walk, options.frames);
             for (group, view) in views.iter().enumerate() {
-                let seed = options.seed;
-                let mut film = Film::new(seed, subject, *recording, &walk, *view, options.frames);
-                for (phase, frame) in stride_frames(&walk, options.frames).into_iter().enumerate() {
-                    if let Some(mask) = film.frame(frame) {
-                        sheet.place(group * PHASES + phase, row, &mask);
-                    }
-                }
+                let film =
+                    Film::new(options.seed, subject, *recording, &walk, *view, options.frames);
+                sheet.place_strides(group * PHASES, row, film, frames);
             }
         }
     }
-    Ok(sheet.image)
+    Ok(sheet.0)
+}
+
+fn first_of_each_condition(options: &SynthOptions) -> Vec<Recording> {
+    let recordings = options.recordings();
+    let first = |wanted| recordings.iter().copied().find(|r| r.condition == wanted);
+    [Condition::Normal, Condition::Bag, Condition::Coat].into_iter().filter_map(first).collect()
 }
 
 /// Up to `most` of the views, evenly spread and in their order.
-fn chosen(views: &[f64], most: usize) -> Vec<f64> {
+fn evenly_spread(views: &[f64], most: usize) -> Vec<f64> {
     let count = views.len().min(most);
     (0..count).map(|i| views[i * (views.len() - 1) / (count - 1).max(1)]).collect()
 }
 
-/// The frames, one for each phase drawn, nearest to the clip's middle.
+/// One frame for each drawn phase of the stride, as close to the middle of the clip as possible.
 fn stride_frames(walk: &Walk, frames: usize) -> [usize; PHASES] {
-    std::array::from_fn(|i| {
-        let wanted = i as f32 / PHASES as f32;
-        let off = |frame: usize| {
-            let off = (walk.phase(frame) - wanted).rem_euclid(1.0);
-            off.min(1.0 - off) * 100.0 + frame.abs_diff(frames / 2) as f32 * 0.1
+    std::array::from_fn(|index| {
+        let wanted = index as f32 / PHASES as f32;
+        let distance = |frame: usize| {
+            let late = (walk.phase(frame) - wanted).rem_euclid(1.0);
+            late.min(1.0 - late) * 100.0 + frame.abs_diff(frames / 2) as f32 * 0.1
         };
-        (0..frames).min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(0)
+        (0..frames).min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap_or(0)
     })
 }
 
-/// The image and where its cells are.
-struct Sheet {
-    image: GrayImage,
-}
+/// The image, a grid of cells.
+struct Sheet(GrayImage);
 
 impl Sheet {
     fn new(columns: usize, rows: usize) -> Sheet {
         let [width, height] = CELL.map(|side| side as u32 + LINE);
-        Sheet {
-            image: GrayImage::from_pixel(columns as u32 * width, rows as u32 * height, Luma([70])),
+        Sheet(GrayImage::from_pixel(columns as u32 * width, rows as u32 * height, Luma([70])))
+    }
+
+    /// Places the frames of a film side by side, from `column` on.
+    fn place_strides(&mut self, column: usize, row: usize, mut film: Film, frames: [usize; PHASES]) {
+        for (phase, frame) in frames.into_iter().enumerate() {
+            if let Some(mask) = film.frame(frame) {
+                self.place(column + phase, row, &mask);
+            }
         }
     }
 
-    /// Puts a silhouette on its cell's floor, in the middle, halved in size while it is too big.
+    /// Places a silhouette at the bottom of its cell, centred. One that is too large is reduced by
+    /// a whole factor.
     fn place(&mut self, column: usize, row: usize, mask: &Mask) {
         let shrink = mask.width.div_ceil(CELL[0]).max(mask.height.div_ceil(CELL[1]));
-        let (width, height) = (mask.width / shrink, mask.height / shrink);
+        let width = mask.width / shrink;
+        let height = mask.height / shrink;
         let left = column * (CELL[0] + LINE as usize);
         let top = row * (CELL[1] + LINE as usize);
         for y in 0..CELL[1] {
+            let mask_y = (y + height).checked_sub(CELL[1]).filter(|y| *y < height);
             for x in 0..CELL[0] {
-                let from = (
-                    (x + width / 2).checked_sub(CELL[0] / 2).filter(|x| *x < width),
-                    (y + height).checked_sub(CELL[1]).filter(|y| *y < height),
-                );
-                let value = match from {
-                    (Some(x), Some(y)) => mask.pixels[y * shrink * mask.width + x * shrink],
-                    _ => 0,
-                };
-                self.image.put_pixel((left + x) as u32, (top + y) as u32, Luma([value]));
+                let mask_x = (x + width / 2).checked_sub(CELL[0] / 2).filter(|x| *x < width);
+                let value = mask_x.zip(mask_y).map_or(0, |(mask_x, mask_y)| {
+                    mask.pixels[mask_y * shrink * mask.width + mask_x * shrink]
+                });
+                self.0.put_pixel((left + x) as u32, (top + y) as u32, Luma([value]));
             }
         }
     }
@@ -118,7 +122,8 @@ mod tests {
         assert_eq!(sheet.dimensions(), (20 * width, 6 * height));
         let mut empty = 0;
         for cell in 0..120 {
-            let (column, row) = (cell % 20, cell / 20);
+            let column = cell % 20;
+            let row = cell / 20;
             let inside = |x, y| sheet.get_pixel(column * width + x, row * height + y).0[0];
             let white =
                 (0..CELL[0] as u32).any(|x| (0..CELL[1] as u32).any(|y| inside(x, y) == 255));

@@ -1,13 +1,14 @@
-//! Convex hulls of ellipses, filled row by row into a black and white picture.
+//! Convex hulls of ellipses, filled row by row into a binary image.
 
 use std::f32::consts::TAU;
 
 use super::camera::Ellipse;
 
-/// Directions in which a hull is touched. 24 keep the outline within 1% of a limb's radius.
+/// Number of directions in which a hull is sampled. 24 keep the outline within 1% of a limb's
+/// radius.
 const DIRECTIONS: usize = 24;
 
-/// A convex polygon in pixels, its corners in turning order.
+/// A convex polygon in pixels, its corners in the order of their directions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outline {
     corners: [[f32; 2]; DIRECTIONS],
@@ -21,10 +22,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Contains nothing.
+    /// Empty bounds.
     pub const NOTHING: Bounds = Bounds { low: [f32::MAX; 2], high: [f32::MIN; 2] };
 
-    /// Grown to contain `point`.
+    /// The bounds extended to `point`.
     pub fn with(self, point: [f32; 2]) -> Bounds {
         Bounds {
             low: [self.low[0].min(point[0]), self.low[1].min(point[1])],
@@ -33,7 +34,7 @@ impl Bounds {
     }
 }
 
-/// The unit vectors in which [`Outline::around`] touches its ellipses.
+/// The directions in which [`Outline::around`] samples a hull, as unit vectors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compass([[f32; 2]; DIRECTIONS]);
 
@@ -48,14 +49,16 @@ impl Compass {
 }
 
 impl Outline {
-    /// The hull of a few ellipses. In each direction the farthest ellipse is touched; touching
-    /// points of a convex shape come in turning order, so nothing needs sorting.
+    /// The hull of a few ellipses: in each direction, the farthest point of the farthest ellipse.
+    /// These points of a convex shape follow each other in the order of the directions, so nothing
+    /// needs sorting.
     pub fn around(ellipses: &[Ellipse], compass: &Compass) -> Outline {
         let corners = compass.0.map(|[dx, dy]| {
             let mut farthest = f32::MIN;
             let mut corner = [0.0; 2];
             for Ellipse { centre, spread: [xx, xy, yy] } in ellipses {
-                let (x, y) = (xx * dx + xy * dy, xy * dx + yy * dy);
+                let x = xx * dx + xy * dy;
+                let y = xy * dx + yy * dy;
                 let reach = (x * dx + y * dy).max(1e-12).sqrt();
                 let support = centre[0] * dx + centre[1] * dy + reach;
                 if support > farthest {
@@ -68,13 +71,13 @@ impl Outline {
         Outline { corners }
     }
 
-    /// The outline's extent joined to `bounds`.
+    /// `bounds` extended to contain the outline.
     pub fn join(&self, bounds: Bounds) -> Bounds {
         self.corners.iter().fold(bounds, |bounds, corner| bounds.with(*corner))
     }
 }
 
-/// A silhouette: one byte a pixel, row-major, 0 or 255.
+/// A silhouette: one byte per pixel, row-major, 0 or 255.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mask {
     pub width: usize,
@@ -82,25 +85,25 @@ pub(super) struct Mask {
     pub pixels: Vec<u8>,
 }
 
-/// The value of a person's pixel.
+/// The value of a pixel inside the silhouette.
 pub(super) const BODY: u8 = 255;
 
 impl Mask {
-    /// An empty picture.
+    /// An empty image.
     pub fn new(width: usize, height: usize) -> Mask {
         Mask { width, height, pixels: vec![0; width * height] }
     }
 
-    /// Fills a convex outline whose pixels are shifted by `-origin`. A pixel belongs to it when
-    /// its centre does; what lies outside the picture is cut off.
+    /// Fills a convex outline, shifted by `-origin`. A pixel is filled if its centre is inside; what
+    /// lies outside the image is cut off.
     pub fn fill(&mut self, outline: &Outline, origin: [f32; 2], spans: &mut Vec<[f32; 2]>) {
         let corners = outline.corners.map(|[x, y]| [x - origin[0] - 0.5, y - origin[1] - 0.5]);
         let top = corners.iter().map(|c| c[1]).fold(f32::MAX, f32::min).max(0.0).ceil() as usize;
-        let bottom = corners.iter().map(|c| c[1]).fold(f32::MIN, f32::max);
-        if bottom < top as f32 || top >= self.height {
+        let lowest = corners.iter().map(|c| c[1]).fold(f32::MIN, f32::max);
+        if lowest < top as f32 || top >= self.height {
             return;
         }
-        let bottom = (bottom.floor() as usize).min(self.height - 1);
+        let bottom = (lowest.floor() as usize).min(self.height - 1);
         spans.clear();
         spans.resize(bottom - top + 1, [f32::MAX, f32::MIN]);
         for (i, from) in corners.iter().enumerate() {
@@ -118,8 +121,7 @@ impl Mask {
 
     /// Sets every pixel within an ellipse of half-axes `half` to `value`.
     pub fn stamp(&mut self, centre: [f32; 2], half: [f32; 2], value: u8) {
-        let rows = covered(centre[1], half[1], self.height);
-        for y in rows {
+        for y in covered(centre[1], half[1], self.height) {
             let v = (y as f32 - centre[1]) / half[1];
             let reach = half[0] * (1.0 - v * v).max(0.0).sqrt();
             let columns = covered(centre[0], reach, self.width);
@@ -137,9 +139,9 @@ fn covered(centre: f32, reach: f32, size: usize) -> std::ops::Range<usize> {
     first.min(end)..end
 }
 
-/// Widens the spans of the rows (from `top` on) that the edge crosses.
+/// Widens the spans of the rows (starting at `top`) that the edge crosses.
 fn cross_rows(from: [f32; 2], to: [f32; 2], top: usize, spans: &mut [[f32; 2]]) {
-    let (upper, lower) = if from[1] <= to[1] { (from, to) } else { (to, from) };
+    let [upper, lower] = if from[1] <= to[1] { [from, to] } else { [to, from] };
     let rows = covered(0.5 * (upper[1] + lower[1]), 0.5 * (lower[1] - upper[1]), top + spans.len());
     let slope = (lower[0] - upper[0]) / (lower[1] - upper[1]).max(1e-6);
     for row in rows.start.max(top)..rows.end {

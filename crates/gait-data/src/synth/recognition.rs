@@ -1,47 +1,54 @@
-//! Tests that walkers are told apart by their gait as real people are: by no single number, and
-//! less well under a bag, least in a coat.
+//! Tests that walkers are recognised by their gait as real people are: by no single number, less
+//! well with a bag, and least well in a coat.
 
 use rayon::prelude::*;
 
 use super::film::Film;
-use super::walk::{Condition, Person, Walk};
-use super::{SynthOptions, raster::Mask};
+use super::options::SynthOptions;
+use super::raster::Mask;
+use super::walk::{Condition, Person, Recording, Walk};
 use crate::align::align;
 use crate::image_file::Grey;
 
 const SIZE: usize = 64;
 
-/// One clip: who and how, and what it measures.
+/// One clip: its labels and its measurements.
 struct Clip {
     subject: usize,
     condition: Condition,
     repetition: usize,
-    /// Mean height in pixels before alignment: the stature, as far as a camera sees it.
+    /// Mean height in pixels before alignment: the stature as seen by the camera.
     height: f32,
     /// The mean aligned silhouette.
     energy: Vec<f32>,
 }
 
 impl Clip {
-    fn film(options: &SynthOptions, subject: usize, view: f64) -> Vec<Clip> {
+    fn film_all(options: &SynthOptions, subject: usize, view: f64) -> Vec<Clip> {
         let person = Person::draw(options.seed, subject);
-        let recordings = options.recordings().into_iter();
-        let clip = |recording| {
-            let walk = Walk::record(options.seed, subject, &person, recording);
-            let frames = options.frames;
-            let mut film = Film::new(options.seed, subject, recording, &walk, view, frames);
-            let masks: Vec<Mask> = (0..frames).filter_map(|frame| film.frame(frame)).collect();
-            let count = masks.len() as f32;
-            let mut energy = vec![0.0; SIZE * SIZE];
-            for Mask { width, height, pixels } in masks.iter().cloned() {
-                let aligned = align(&Grey { width, height, pixels }, SIZE).unwrap();
-                energy.iter_mut().zip(aligned).for_each(|(sum, p)| *sum += f32::from(p) / count);
-            }
-            let height = masks.iter().map(|mask| mask.height as f32).sum::<f32>() / count;
-            let (condition, repetition) = (recording.condition, recording.repetition);
-            Clip { subject, condition, repetition, height, energy }
-        };
-        recordings.map(clip).collect()
+        let film = |recording| Clip::film(options, subject, &person, view, recording);
+        options.recordings().into_iter().map(film).collect()
+    }
+
+    fn film(
+        options: &SynthOptions,
+        subject: usize,
+        person: &Person,
+        view: f64,
+        recording: Recording,
+    ) -> Clip {
+        let walk = Walk::record(options.seed, subject, person, recording);
+        let mut film = Film::new(options.seed, subject, recording, &walk, view, options.frames);
+        let masks: Vec<Mask> = (0..options.frames).filter_map(|frame| film.frame(frame)).collect();
+        let count = masks.len() as f32;
+        let height = masks.iter().map(|mask| mask.height as f32).sum::<f32>() / count;
+        let mut energy = vec![0.0; SIZE * SIZE];
+        for Mask { width, height, pixels } in masks {
+            let aligned = align(&Grey { width, height, pixels }, SIZE).unwrap();
+            energy.iter_mut().zip(aligned).for_each(|(sum, p)| *sum += f32::from(p) / count);
+        }
+        let Recording { condition, repetition } = recording;
+        Clip { subject, condition, repetition, height, energy }
     }
 
     fn enrolled(&self) -> bool {
@@ -49,7 +56,7 @@ impl Clip {
     }
 }
 
-/// Percent of a condition's clips whose nearest enrolled clip is of the same subject.
+/// Percentage of a condition's clips whose nearest enrolled clip shows the same subject.
 fn rank1(clips: &[Clip], condition: Condition, distance: impl Fn(&Clip, &Clip) -> f32) -> f32 {
     let probes = clips.iter().filter(|clip| clip.condition == condition && !clip.enrolled());
     let right = probes.clone().filter(|probe| {
@@ -70,11 +77,11 @@ fn bags_disturb_and_coats_disturb_more_but_identity_survives() {
     let options = SynthOptions { subjects: 30, frames: 40, seed: 11, ..SynthOptions::default() };
     let clips: Vec<Clip> = (0..options.subjects)
         .into_par_iter()
-        .flat_map(|subject| Clip::film(&options, subject, 90.0))
+        .flat_map(|subject| Clip::film_all(&options, subject, 90.0))
         .collect();
     let [normal, bag, coat] = [Condition::Normal, Condition::Bag, Condition::Coat]
         .map(|condition| rank1(&clips, condition, energy_distance));
-    // Guessing is right in 3.3%; the untrained mean silhouette is a weak reader of coats.
+    // Chance is 3.3%; the mean silhouette without training is weak on coats.
     println!("NM {normal}, BG {bag}, CL {coat}");
     assert!(normal > 85.0, "NM {normal}");
     assert!(normal > bag + 10.0 && bag > coat + 5.0, "NM {normal}, BG {bag}, CL {coat}");
@@ -84,6 +91,6 @@ fn bags_disturb_and_coats_disturb_more_but_identity_survives() {
     let mass = |clip: &Clip| clip.energy.iter().sum::<f32>();
     let by_mass = rank1(&clips, Condition::Normal, |a, b| (mass(a) - mass(b)).abs());
     println!("by height {by_height}, by mass {by_mass}");
-    assert!(by_height < 50.0, "stature alone tells {by_height}% of them apart");
-    assert!(by_mass < 50.0, "the silhouette's area alone tells {by_mass}% of them apart");
+    assert!(by_height < 50.0, "stature alone identifies {by_height}% of them");
+    assert!(by_mass < 50.0, "the silhouette's area alone identifies {by_mass}% of them");
 }

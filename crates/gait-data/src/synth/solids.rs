@@ -1,8 +1,8 @@
-//! What a walker is modelled from: convex hulls of ellipsoids, each belonging to a body region.
+//! The shapes that model a walker: convex hulls of ellipsoids, each belonging to a body region.
 
 use super::vector::{Frame, Vec3, vec3};
 
-/// An ellipsoid by its centre and its three half-axes.
+/// An ellipsoid: its centre and its three half-axes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ellipsoid {
     pub centre: Vec3,
@@ -15,14 +15,15 @@ impl Ellipsoid {
         Ellipsoid::turned(centre, &Frame::UPRIGHT, vec3(radius, radius, radius))
     }
 
-    /// Half-axes along a frame: `half` is (forward, left, up).
+    /// An ellipsoid whose half-axes lie along a frame: `half` is (forward, left, up).
     pub fn turned(centre: Vec3, frame: &Frame, half: Vec3) -> Ellipsoid {
         let axes = [frame.forward * half.x, frame.left * half.y, frame.up * half.z];
         Ellipsoid { centre, axes }
     }
 }
 
-/// The regions that a segmenter can lose, and the things carried or worn.
+/// Regions of the body, which a segmenter can lose, and things carried or worn. Sides are 0 left,
+/// 1 right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Region {
     Head,
@@ -54,7 +55,7 @@ impl Part {
         Part::new(region, [Ellipsoid::ball(from.0, from.1), Ellipsoid::ball(to.0, to.1)])
     }
 
-    /// A box with rounded edges, `half` = (forward, left, up) on the given frame.
+    /// A box with rounded edges along a frame: `half` is (forward, left, up).
     pub fn rounded_box(region: Region, centre: Vec3, frame: &Frame, half: Vec3) -> Part {
         let edge = 0.5 * half.x.min(half.z);
         let corners = [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)];

@@ -1,22 +1,23 @@
 //! Writes synthetic walkers as a dataset tree: `subject/condition/view/frame.png`.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use gait_support::files::StagedFolder;
+use gait_support::{FileError, Watch, start_pool};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError};
 use rayon::prelude::*;
 
+use super::error::SynthError;
 use super::film::Film;
+use super::options::{SynthOptions, view_name};
 use super::raster::Mask;
 use super::walk::{Person, Recording, Walk};
-use super::{SynthOptions, view_name};
-use crate::{DataError, Watch};
-use gait_support::files::StagedFolder;
 
-/// What [`write_tree`] made.
+/// What [`write_tree`] wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SynthReport {
     /// People.
@@ -30,82 +31,92 @@ pub struct SynthReport {
 }
 
 /// Films all walkers and writes their silhouettes under `out`, in the layout `casia-b`:
-/// `001/nm-01/000/001-nm-01-000-001.png`, 8-bit grey, 0 or 255, cropped around the person.
+/// `001/nm-01/000/001-nm-01-000-001.png`, 8-bit grey, 0 or 255, cropped to the person.
 ///
-/// Bytes depend on the options alone, not on the number of threads. The tree is written beside
-/// `out` and renamed when complete; `watch` is told of finished clips.
+/// The bytes depend only on the options, not on the number of threads. The tree is written to a
+/// temporary folder and renamed when it is complete. `watch` counts finished clips.
 ///
 /// # Errors
-/// [`DataError::Setting`] for options out of range, [`DataError::Unusable`] when `out` exists and is
-/// not an empty folder, [`DataError::Io`] when the disk refuses, [`DataError::Stopped`].
+/// Options that [`SynthOptions::check`] refuses, an `out` that exists and is not an empty folder, a
+/// file that cannot be written, or a stop.
 pub fn write_tree(
     out: &Path,
     options: &SynthOptions,
     watch: &Watch,
-) -> Result<SynthReport, DataError> {
+) -> Result<SynthReport, SynthError> {
     options.check()?;
-    refuse_occupied(out)?;
-    let beside = StagedFolder::create(out)?;
-    let report = write_subjects(&beside.tree(), options, watch)?;
-    beside.finish()?;
+    check_vacant(out)?;
+    let staged = StagedFolder::create(out)?;
+    let report = write_subjects(&staged.tree(), options, watch)?;
+    staged.finish()?;
     Ok(report)
 }
 
-fn refuse_occupied(out: &Path) -> Result<(), DataError> {
-    let refuse =
-        |what| Err(DataError::unusable(out, what, "choose another folder or remove it first"));
+fn check_vacant(out: &Path) -> Result<(), SynthError> {
     if out.is_file() {
-        return refuse("is a file, not a folder");
+        return Err(SynthError::NotAFolder { path: out.to_path_buf() });
     }
     if !out.exists() {
         return Ok(());
     }
-    let mut entries = fs::read_dir(out).map_err(|e| DataError::io("read", out, e))?;
-    if entries.next().is_some() { refuse("is not empty") } else { Ok(()) }
+    let mut entries = fs::read_dir(out).map_err(|e| FileError::io("read", out, e))?;
+    if entries.next().is_some() {
+        return Err(SynthError::NotEmpty { path: out.to_path_buf() });
+    }
+    Ok(())
 }
 
-/// Every recording in parallel; a subject's person is drawn anew for each, which costs nothing.
+/// Writes all recordings in parallel. Each draws its person again, which is cheap.
 fn write_subjects(
     tree: &Path,
     options: &SynthOptions,
     watch: &Watch,
-) -> Result<SynthReport, DataError> {
+) -> Result<SynthReport, SynthError> {
     let recordings = options.recordings();
-    let jobs: Vec<(usize, Recording)> = (0..options.subjects)
-        .flat_map(|subject| recordings.iter().map(move |recording| (subject, *recording)))
-        .collect();
-    let sequences = jobs.len() * options.views.len();
+    let jobs = options.subjects * recordings.len();
+    let sequences = jobs * options.views.len();
     let done = AtomicU64::new(0);
-    let written = jobs
-        .par_iter()
-        .map(|(subject, recording)| {
-            let person = Person::draw(options.seed, *subject);
-            let walk = Walk::record(options.seed, *subject, &person, *recording);
-            let mut written = 0;
-            for view in &options.views {
-                watch.check()?;
-                let film =
-                    Film::new(options.seed, *subject, *recording, &walk, *view, options.frames);
-                let clip = ClipFolder::create(tree, options, *subject, *recording, *view)?;
-                written += clip.write(film, options.frames)?;
-                watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, sequences as u64);
-            }
-            Ok::<_, DataError>(written)
+    let count_clip =
+        || watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, sequences as u64);
+    start_pool(None);
+    let frames = (0..jobs)
+        .into_par_iter()
+        .map(|job| {
+            let subject = job / recordings.len();
+            let recording = recordings[job % recordings.len()];
+            write_recording(tree, options, subject, recording, watch, count_clip)
         })
         .try_reduce(|| 0, |a, b| Ok(a + b))?;
-    Ok(SynthReport {
-        subjects: options.subjects,
-        sequences,
-        frames: written,
-        missing: (sequences * options.frames) as u64 - written,
-    })
+    let missing = (sequences * options.frames) as u64 - frames;
+    Ok(SynthReport { subjects: options.subjects, sequences, frames, missing })
 }
 
-/// A clip's folder and the stem of its file names.
+/// Writes one recording from every view; the number of its frames.
+fn write_recording(
+    tree: &Path,
+    options: &SynthOptions,
+    subject: usize,
+    recording: Recording,
+    watch: &Watch,
+    count_clip: impl Fn(),
+) -> Result<u64, SynthError> {
+    let person = Person::draw(options.seed, subject);
+    let walk = Walk::record(options.seed, subject, &person, recording);
+    let mut frames = 0;
+    for &view in &options.views {
+        watch.check()?;
+        let film = Film::new(options.seed, subject, recording, &walk, view, options.frames);
+        let clip = ClipFolder::create(tree, options, subject, recording, view)?;
+        frames += clip.write(film, options.frames)?;
+        count_clip();
+    }
+    Ok(frames)
+}
+
+/// The folder of a clip, and how its files are named.
 struct ClipFolder {
     folder: PathBuf,
     stem: String,
-    digits: usize,
 }
 
 impl ClipFolder {
@@ -115,25 +126,23 @@ impl ClipFolder {
         subject: usize,
         Recording { condition, repetition }: Recording,
         view: f64,
-    ) -> Result<ClipFolder, DataError> {
-        let digits = |count: usize, fewest: usize| count.to_string().len().max(fewest);
-        let subject = format!("{:0width$}", subject + 1, width = digits(options.subjects, 3));
+    ) -> Result<ClipFolder, SynthError> {
+        let subject_name = numbered(subject + 1, options.subjects, 3);
         let most = options.normal.max(options.bags).max(options.coats);
-        let condition =
-            format!("{}-{repetition:0width$}", condition.name(), width = digits(most, 2));
-        let view = view_name(view);
-        let folder = tree.join(&subject).join(&condition).join(&view);
-        fs::create_dir_all(&folder).map_err(|e| DataError::io("create", &folder, e))?;
-        let stem = format!("{subject}-{condition}-{view}");
-        Ok(ClipFolder { folder, stem, digits: digits(options.frames, 3) })
+        let condition_name = format!("{}-{}", condition.name(), numbered(repetition, most, 2));
+        let view_name = view_name(view);
+        let folder = tree.join(&subject_name).join(&condition_name).join(&view_name);
+        fs::create_dir_all(&folder).map_err(|e| FileError::io("create", &folder, e))?;
+        let stem = format!("{subject_name}-{condition_name}-{view_name}");
+        Ok(ClipFolder { folder, stem })
     }
 
     /// Writes every frame that the segmenter kept; their number.
-    fn write(&self, mut film: Film, frames: usize) -> Result<u64, DataError> {
+    fn write(&self, mut film: Film, frames: usize) -> Result<u64, SynthError> {
         let mut written = 0;
         for frame in 0..frames {
             if let Some(mask) = film.frame(frame) {
-                let name = format!("{}-{:0width$}.png", self.stem, frame + 1, width = self.digits);
+                let name = format!("{}-{}.png", self.stem, numbered(frame + 1, frames, 3));
                 write_png(&self.folder.join(name), &mask)?;
                 written += 1;
             }
@@ -142,18 +151,25 @@ impl ClipFolder {
     }
 }
 
-/// Small files matter more than small bytes here: a few hundred bytes each, encoded fast.
-fn write_png(path: &Path, mask: &Mask) -> Result<(), DataError> {
-    let refused = |e| DataError::io("write", path, e);
+/// A number of a series up to `largest`, padded so that names sort like numbers: to as many digits
+/// as `largest` has, and at least `fewest`.
+fn numbered(number: usize, largest: usize, fewest: usize) -> String {
+    let digits = largest.to_string().len().max(fewest);
+    format!("{number:0digits$}")
+}
+
+/// Files have a few hundred bytes, so fast encoding matters more than the best compression.
+fn write_png(path: &Path, mask: &Mask) -> Result<(), SynthError> {
+    let refused = |e| FileError::io("write", path, e);
     let mut file = BufWriter::new(File::create(path).map_err(refused)?);
-    let (width, height) = (mask.width as u32, mask.height as u32);
     PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Up)
-        .write_image(&mask.pixels, width, height, ExtendedColorType::L8)
+        .write_image(&mask.pixels, mask.width as u32, mask.height as u32, ExtendedColorType::L8)
         .map_err(|e| match e {
             ImageError::IoError(e) => refused(e),
-            other => refused(std::io::Error::other(other.to_string())),
+            other => refused(io::Error::other(other)),
         })?;
-    file.flush().map_err(refused)
+    file.flush().map_err(refused)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -168,7 +184,7 @@ mod tests {
         SynthOptions { subjects: 2, views, frames: 12, seed: 3, normal: 2, bags: 1, coats: 1 }
     }
 
-    /// Every file under a folder by its relative path.
+    /// Every file under a folder, by its relative path.
     fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
         walkdir::WalkDir::new(root)
             .into_iter()
@@ -210,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn images_are_named_and_written_as_casia_b_has_them() {
+    fn images_have_the_names_and_the_format_of_casia_b() {
         for (name, bytes) in written(&small(), 2) {
             let parts: Vec<&str> = name.split('/').collect();
-            let [subject, condition, view, file] = parts[..] else { panic!("depth of {name}") };
+            let [subject, condition, view, file] = parts[..] else { panic!("{name} has another depth") };
             assert!(["001", "002"].contains(&subject));
             assert!(["nm-01", "nm-02", "bg-01", "cl-01"].contains(&condition));
             assert!(["000", "090"].contains(&view));
@@ -232,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("mine.txt"), "mine").unwrap();
         let refused = write_tree(folder.path(), &small(), &Watch::silent()).unwrap_err();
-        assert!(refused.to_string().contains("not empty; choose another folder"), "{refused}");
+        assert!(refused.to_string().contains("is not empty"), "{refused}");
         let file = folder.path().join("mine.txt");
         let refused = write_tree(&file, &small(), &Watch::silent()).unwrap_err();
         assert!(refused.to_string().contains("is a file"), "{refused}");
@@ -255,7 +271,7 @@ mod tests {
         let after_three = |done, _total| stop.store(done >= 3, Ordering::Relaxed);
         let watch = Watch { progress: &after_three, stop: &stop };
         let out = folder.path().join("raw");
-        assert!(matches!(write_tree(&out, &small(), &watch), Err(DataError::Stopped(_))));
+        assert!(matches!(write_tree(&out, &small(), &watch), Err(SynthError::Stopped(_))));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Points, directions and turned frames of the walkers' space.
+//! Points, directions and rotated frames in the walkers' space.
 //!
 //! Metres; x is the walking direction, y the walker's left, z up.
 
@@ -34,12 +34,12 @@ impl Vec3 {
         self.dot(self).sqrt()
     }
 
-    /// The same direction with length one; directions here are never null.
+    /// The same direction with length one; directions here are never zero.
     pub fn unit(self) -> Vec3 {
         self * (1.0 / self.length().max(1e-9))
     }
 
-    /// The point at `share` of the way to `other`.
+    /// The point at the fraction `share` of the way to `other`.
     pub fn towards(self, other: Vec3, share: f32) -> Vec3 {
         self + (other - self) * share
     }
@@ -79,7 +79,7 @@ impl Mul<f32> for Vec3 {
     }
 }
 
-/// Three right-angled unit axes of a body segment.
+/// Three orthogonal unit axes of a body segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Frame {
     pub forward: Vec3,
@@ -92,7 +92,7 @@ impl Frame {
     pub const UPRIGHT: Frame =
         Frame { forward: vec3(1.0, 0.0, 0.0), left: vec3(0.0, 1.0, 0.0), up: vec3(0.0, 0.0, 1.0) };
 
-    /// Turns about the own up axis; positive to the left.
+    /// Rotates about its own up axis, positive to the left.
     pub fn yaw(self, radians: f32) -> Frame {
         let (sin, cos) = radians.sin_cos();
         Frame {
@@ -102,7 +102,7 @@ impl Frame {
         }
     }
 
-    /// Leans forward about the own left axis.
+    /// Leans forward about its own left axis.
     pub fn lean(self, radians: f32) -> Frame {
         let (sin, cos) = radians.sin_cos();
         Frame {
@@ -112,7 +112,7 @@ impl Frame {
         }
     }
 
-    /// Lists about the own forward axis; positive lifts the left side.
+    /// Lists about its own forward axis; positive lifts the left side.
     pub fn list(self, radians: f32) -> Frame {
         let (sin, cos) = radians.sin_cos();
         Frame {
@@ -122,7 +122,7 @@ impl Frame {
         }
     }
 
-    /// The offset that `local` (forward, left, up) has in the walker's space.
+    /// `local` (forward, left, up) as an offset in the walker's space.
     pub fn offset(self, local: Vec3) -> Vec3 {
         self.forward * local.x + self.left * local.y + self.up * local.z
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_go_the_way_their_names_say() {
+    fn rotations_have_the_documented_directions() {
         let quarter = std::f32::consts::FRAC_PI_2;
         check_close(Frame::UPRIGHT.yaw(quarter).forward, vec3(0.0, 1.0, 0.0));
         check_close(Frame::UPRIGHT.lean(quarter).up, vec3(1.0, 0.0, 0.0));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn turned_frames_stay_right_handed() {
+    fn rotated_frames_stay_right_handed() {
         let frame = Frame::UPRIGHT.yaw(0.4).lean(-0.3).list(0.7);
         check_close(frame.forward.cross(frame.left), frame.up);
     }

@@ -12,17 +12,17 @@ use super::pose::{Pose, stride_length};
 use super::solids::Part;
 use super::vector::{Frame, Vec3, vec3};
 
-/// Frames a second, CASIA-B's rate.
+/// Frames per second, as in CASIA-B.
 const RATE: f32 = 25.0;
 
-/// The longest way (metres) that passes before the camera; longer clips are filmed by one that
-/// moves along, or the walker would leave the picture.
+/// The longest path in metres past a fixed camera. In longer clips the camera moves along, or the
+/// walker would leave the image.
 const LONGEST_WAY: f32 = 4.0;
 
-/// How late hanging cloth and bags follow the body, in strides.
+/// Delay of hanging cloth and bags behind the body, in strides.
 const CLOTH_DELAY: f32 = 0.05;
 
-/// How the subject walks in a recording; CASIA-B's names.
+/// What the subject wears or carries in a recording, as in CASIA-B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
     Normal,
@@ -31,7 +31,7 @@ pub(super) enum Condition {
 }
 
 impl Condition {
-    /// The prefix of the condition's folders.
+    /// The prefix of the condition's folder names.
     pub fn name(self) -> &'static str {
         match self {
             Condition::Normal => "nm",
@@ -49,13 +49,13 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// A number of its own for each recording, whatever else is made beside it.
+    /// A unique number for each recording, independent of the number of recordings.
     pub fn index(self) -> u64 {
         self.repetition as u64 * 3 + self.condition as u64
     }
 }
 
-/// Somebody who walks: build, manner of walking, coat and bag.
+/// A person: build, gait, coat and bag.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub body: Body,
@@ -65,7 +65,7 @@ pub(super) struct Person {
 }
 
 impl Person {
-    /// The subject of this number (from 0) under a seed.
+    /// The subject with this number (from 0) of a seed.
     pub fn draw(seed: u64, subject: usize) -> Person {
         let mut rng = generator(seed, Purpose::Person, [subject as u64, 0]);
         Person {
@@ -84,18 +84,18 @@ pub(super) struct Walk {
     pub gait: Gait,
     outfit: Outfit,
     start_phase: f32,
-    /// Size (strides) and beat of the slow unevenness of the pace.
+    /// Amplitude (in strides) and frequency (in hertz) of the slow variation of the pace.
     wobble: [f32; 2],
-    /// Metres a second.
+    /// Metres per second.
     speed: f32,
     heading: f32,
-    /// Metres off the middle of the path: along it, beside it.
+    /// Offset from the middle of the path in metres: along it, and to its side.
     along: f32,
     beside: f32,
 }
 
 impl Walk {
-    /// The subject's walk in one recording; all cameras film the same.
+    /// The subject's walk in one recording, the same for all cameras.
     pub fn record(seed: u64, subject: usize, person: &Person, recording: Recording) -> Walk {
         let mut rng = generator(seed, Purpose::Walk, [subject as u64, recording.index()]);
         let mut gait = person.gait.on_another_day(&mut rng);
@@ -124,21 +124,22 @@ impl Walk {
         }
     }
 
-    /// Strides walked at a frame.
+    /// Strides since the walk's phase 0, at a frame.
     pub fn phase(&self, frame: usize) -> f32 {
         let seconds = frame as f32 / RATE;
-        let [size, beat] = self.wobble;
-        self.start_phase + self.gait.cadence * seconds + size * (TAU * beat * seconds).sin()
+        let [amplitude, frequency] = self.wobble;
+        let wobble = amplitude * (TAU * frequency * seconds).sin();
+        self.start_phase + self.gait.cadence * seconds + wobble
     }
 
-    /// The dressed body at a frame, in the walker's own space.
+    /// The dressed body at a phase, in the walker's own space.
     pub fn solids(&self, phase: f32) -> Vec<Part> {
         let pose = Pose::at(&self.body, &self.gait, phase);
         let earlier = Pose::at(&self.body, &self.gait, phase - CLOTH_DELAY);
         flesh(&self.body, &self.outfit, &pose, &earlier)
     }
 
-    /// The camera of a stand as the walker sees it at a frame of a clip of `frames`.
+    /// The camera of a stand in the walker's own space, at a frame of a clip of `frames` frames.
     pub fn camera(&self, stand: &Stand, frame: usize, frames: usize) -> Camera {
         let way = self.speed * frames as f32 / RATE;
         let moment = (frame as f32 + 0.5) / frames as f32 - 0.5;
@@ -153,7 +154,7 @@ impl Walk {
     }
 }
 
-/// Where one view's camera stands. It is the same for every subject.
+/// The position of a view's camera, the same for every subject.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stand {
     position: Vec3,
@@ -162,14 +163,14 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    /// The camera of a view in degrees: 0 is walked towards, 90 sees the walker's left side, 180
-    /// is walked away from (CASIA-B's directions).
+    /// The camera of a view in degrees, with CASIA-B's directions: the subject walks towards 0 and
+    /// away from 180; the camera at 90 sees the left side.
     pub fn at(seed: u64, view: f64) -> Stand {
         let mut rng = generator(seed, Purpose::Camera, [view.to_bits(), 0]);
         let distance = 6.2 * factor(&mut rng, 0.05);
         let (sin, cos) = view.to_radians().sin_cos();
         let height = 1.3 + spread(&mut rng, 0.1);
-        // A metre in the middle of the path is about 62 pixels: people are 80 to 150 pixels tall.
+        // A metre in the middle of the path is about 62 pixels, so people are 80 to 150 pixels tall.
         let focal = 62.0 * distance * factor(&mut rng, 0.06);
         Stand {
             position: vec3(cos as f32 * distance, sin as f32 * distance, height),
