@@ -12,6 +12,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::ForeignFormat;
 use crate::net::{Evaluator, GaitGl, ModelError};
 use crate::settings::{Neck, Settings, SettingsError};
 use crate::weights::{Weight, Weights, little_endian};
@@ -64,12 +65,12 @@ pub enum CheckpointError {
 /// What is wrong with a checkpoint file.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointFault {
+    /// It has the format of another program.
+    #[error("it is {0}")]
+    Foreign(ForeignFormat),
     /// It is not a complete safetensors file.
     #[error("it is truncated, damaged or of another format")]
     Safetensors(#[from] SafeTensorError),
-    /// It holds tensors but no description of a network: another program wrote it.
-    #[error("it holds tensors, but no settings of a network")]
-    NoDescription,
     /// Its description cannot be read or written.
     #[error("its description is damaged")]
     Description(#[from] serde_json::Error),
@@ -141,6 +142,9 @@ impl Checkpoint {
     /// As [`Checkpoint::load`].
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
         let malformed = |source| CheckpointError::Malformed { path: path.into(), source };
+        if let Some(format) = ForeignFormat::from_bytes(bytes) {
+            return Err(malformed(CheckpointFault::Foreign(format)));
+        }
         let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(e.into()))?;
         let about = read_about(bytes).map_err(malformed)?;
         let settings = Settings::from_toml(&about.settings, &path.display().to_string())?;
@@ -195,7 +199,7 @@ impl Checkpoint {
 fn read_about(bytes: &[u8]) -> Result<About, CheckpointFault> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let text = metadata.metadata().as_ref().and_then(|m| m.get(ABOUT));
-    let about: About = serde_json::from_str(text.ok_or(CheckpointFault::NoDescription)?)?;
+    let about: About = serde_json::from_str(text.map_or("", String::as_str))?;
     if about.format != FORMAT {
         return Err(CheckpointFault::Format { found: about.format, known: FORMAT });
     }
@@ -276,7 +280,10 @@ mod tests {
         assert!(
             matches!(
                 error,
-                CheckpointError::Malformed { source: CheckpointFault::NoDescription, .. }
+                CheckpointError::Malformed {
+                    source: CheckpointFault::Foreign(ForeignFormat::Safetensors),
+                    ..
+                }
             ),
             "{error}"
         );

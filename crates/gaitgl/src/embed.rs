@@ -227,8 +227,7 @@ fn check_fit([height, width]: [usize; 2], model: [usize; 2]) -> Result<(), Embed
 /// A clip as the network takes it: `[1, 1, t, h, w]`, 0 to 1.
 fn to_tensor(clip: &Clip, device: &Device) -> Tensor<5> {
     let shape = [1, 1, clip.frames, clip.height, clip.width];
-    let values: Vec<f32> = clip.pixels.iter().map(|&v| f32::from(v) / 255.0).collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
+    Tensor::from_data(TensorData::new(clip.to_unit(), shape), device)
 }
 
 #[cfg(test)]

@@ -57,10 +57,15 @@ impl Gait {
     /// of lower extremity kinematics during level walking", J. Orthop. Res. 8, 1990) report.
     pub fn draw(rng: &mut impl Rng) -> Gait {
         let pace = spread(rng, 1.0);
-        let thigh = THIGH.personal(rng, 0.07, 0.008).scaled(1.0 + 0.05 * pace + spread(rng, 0.07), spread(rng, 2.0));
-        let knee = KNEE.personal(rng, 0.07, 0.008).scaled(factor(rng, 0.07), 1.5 + spread(rng, 2.5));
+        let thigh = THIGH
+            .personal(rng, 0.07, 0.008)
+            .scaled(1.0 + 0.05 * pace + spread(rng, 0.07), spread(rng, 2.0));
+        let knee =
+            KNEE.personal(rng, 0.07, 0.008).scaled(factor(rng, 0.07), 1.5 + spread(rng, 2.5));
         let ankle = ANKLE.personal(rng, 0.10, 0.01).scaled(factor(rng, 0.15), spread(rng, 2.0));
-        let shoulder = SHOULDER.personal(rng, 0.10, 0.012).scaled(1.0 + 0.10 * pace + spread(rng, 0.28), spread(rng, 4.0));
+        let shoulder = SHOULDER
+            .personal(rng, 0.10, 0.012)
+            .scaled(1.0 + 0.10 * pace + spread(rng, 0.28), spread(rng, 4.0));
         let elbow = ELBOW.personal(rng, 0.15, 0.02).scaled(factor(rng, 0.30), spread(rng, 7.0));
         let toe_out = 7.0 + spread(rng, 5.5);
         let arm_spread = 7.0 + spread(rng, 3.5);

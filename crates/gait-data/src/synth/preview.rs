@@ -81,7 +81,13 @@ impl Sheet {
     }
 
     /// Places the frames of a film side by side, from `column` on.
-    fn place_strides(&mut self, column: usize, row: usize, mut film: Film, frames: [usize; PHASES]) {
+    fn place_strides(
+        &mut self,
+        column: usize,
+        row: usize,
+        mut film: Film,
+        frames: [usize; PHASES],
+    ) {
         for (phase, frame) in frames.into_iter().enumerate() {
             if let Some(mask) = film.frame(frame) {
                 self.place(column + phase, row, &mask);

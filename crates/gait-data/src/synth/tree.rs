@@ -76,8 +76,7 @@ fn write_subjects(
     let jobs = options.subjects * recordings.len();
     let sequences = jobs * options.views.len();
     let done = AtomicU64::new(0);
-    let count_clip =
-        || watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, sequences as u64);
+    let count_clip = || watch.report(done.fetch_add(1, Ordering::Relaxed) + 1, sequences as u64);
     start_pool(None);
     let frames = (0..jobs)
         .into_par_iter()
@@ -229,7 +228,9 @@ mod tests {
     fn images_have_the_names_and_the_format_of_casia_b() {
         for (name, bytes) in written(&small(), 2) {
             let parts: Vec<&str> = name.split('/').collect();
-            let [subject, condition, view, file] = parts[..] else { panic!("{name} has another depth") };
+            let [subject, condition, view, file] = parts[..] else {
+                panic!("{name} has another depth")
+            };
             assert!(["001", "002"].contains(&subject));
             assert!(["nm-01", "nm-02", "bg-01", "cl-01"].contains(&condition));
             assert!(["000", "090"].contains(&view));

@@ -9,11 +9,12 @@ use clap::Args;
 use gait_data::{PartitionFile, PreparedSet};
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::train::names_of;
+use gaitgl::embed::Embedder;
+use gaitgl::protocols::{self, names_of};
 
 use serde_json::Value;
 
-use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
+use super::{OnDevice, Trained, say};
 use crate::{Outcome, files, progress};
 
 /// Test a network on the test subjects of a prepared set and print the table
@@ -98,14 +99,14 @@ impl Test {
                 None => embeddings,
             };
             let about = set.map(PreparedSet::about);
-            let protocol = protocol_for(name, &embeddings.conditions, about)?;
+            let protocol = protocols::for_data(name, &embeddings.conditions, about)?;
             return Ok(match probe {
                 Some(probe) => (embeddings, protocol.with_listed(probe)),
                 None => (embeddings, protocol),
             });
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
-        let protocol = protocol_for_set(name, set)?;
+        let protocol = protocols::for_set(name, set)?;
         let names = names_of(set, &set.test());
         if self.submission.is_some() {
             protocol.check_submission(&names)?;
@@ -187,10 +188,8 @@ pub fn embed_set(
     indices: &[usize],
     device: &Device,
 ) -> anyhow::Result<Embeddings> {
-    let network = checkpoint.evaluator(device)?;
-    let model = &checkpoint.settings.model;
+    let embedder = Embedder::new(checkpoint, device)?;
     progress::watched("Embedding", "sequences", |progress, stop| {
-        let watch = Watch { progress, stop };
-        gaitgl::embed::embed(&network, model, set, indices, device, &watch)
+        embedder.embed_set(set, indices, &Watch { progress, stop })
     })
 }

@@ -10,7 +10,7 @@ mod start;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use gait_data::{Batch, DataError};
+use gait_data::{Batch, DataError, bytes_to_unit};
 use gait_eval::EvalError;
 use serde::Serialize;
 
@@ -277,7 +277,7 @@ impl Trainer {
     /// A batch as the network takes it: `[n, 1, t, h, w]`, 0 to 1.
     fn clips(&self, batch: &Batch) -> Tensor<5> {
         let shape = [batch.subjects.len(), 1, batch.frames, batch.height, batch.width];
-        let values: Vec<f32> = batch.pixels.iter().map(|&v| f32::from(v) / 255.0).collect();
+        let values = bytes_to_unit(&batch.pixels);
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
@@ -317,12 +317,12 @@ pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use gait_data::synth::{SynthOptions, write_tree};
-    use gait_data::{Layout, PrepareOptions, PreparedSet, Watch, prepare};
     use crate::device::test_device;
     use crate::net::tests::small;
     use crate::settings::Optimizer;
     use crate::weights::Weights;
+    use gait_data::synth::{SynthOptions, write_tree};
+    use gait_data::{Layout, PrepareOptions, PreparedSet, Watch, prepare};
 
     /// A prepared set of six walkers below `folder`.
     pub fn walkers(folder: &Path) -> Arc<PreparedSet> {

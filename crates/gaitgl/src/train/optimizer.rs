@@ -126,8 +126,8 @@ pub(super) fn restore(
     let reader =
         Reader::from_bytes(bytes.clone()).map_err(|e| OptimizerStateError::Damaged(e.into()))?;
     check(reader, network).ok_or(OptimizerStateError::OtherNetwork)?;
-    let record = OptimizerRecord::from_bytes(bytes)
-        .map_err(|e| OptimizerStateError::Damaged(e.into()))?;
+    let record =
+        OptimizerRecord::from_bytes(bytes).map_err(|e| OptimizerStateError::Damaged(e.into()))?;
     let saved = record.len();
     let optimizer = build(recipe).load_record(record);
     let used = optimizer.to_record().len();

@@ -22,7 +22,11 @@ impl PeriodicTest {
     ///
     /// # Errors
     /// A protocol that does not fit the names of their sequences.
-    pub(super) fn new(protocol: Protocol, set: &PreparedSet, subjects: usize) -> Result<Self, EvalError> {
+    pub(super) fn new(
+        protocol: Protocol,
+        set: &PreparedSet,
+        subjects: usize,
+    ) -> Result<Self, EvalError> {
         let mut indices = set.test();
         let all: BTreeSet<&str> = indices.iter().map(|&i| subject(set, i)).collect();
         let most = if subjects == 0 { all.len() } else { subjects.min(all.len()) };

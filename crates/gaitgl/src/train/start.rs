@@ -58,7 +58,8 @@ impl fmt::Display for StartNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTriplets { classifies } => {
-                let learns = if *classifies { "only the classifier learns" } else { "nothing learns" };
+                let learns =
+                    if *classifies { "only the classifier learns" } else { "nothing learns" };
                 write!(
                     f,
                     "train.batch.sequences = 1 leaves no two sequences of one subject in a batch: \
@@ -270,17 +271,7 @@ fn check_same_data(
 
 fn record_of(set: &PreparedSet) -> DataRecord {
     let folder = std::path::absolute(set.folder()).unwrap_or_else(|_| set.folder().into());
-    DataRecord { fingerprint: fingerprint(set), folder: folder.display().to_string() }
-}
-
-/// Interim: names and lengths.
-fn fingerprint(set: &PreparedSet) -> String {
-    let mut hash = crc32fast::Hasher::new();
-    for entry in set.entries() {
-        hash.update(entry.key.to_string().as_bytes());
-        hash.update(&(entry.frames as u64).to_le_bytes());
-    }
-    format!("{:08x}", hash.finalize())
+    DataRecord { fingerprint: set.fingerprint(), folder: folder.display().to_string() }
 }
 
 fn note_on_triplets(settings: &Settings) -> Option<StartNote> {
