@@ -1,4 +1,4 @@
-//! Ablations through the binary: tables, shared trainings, going on, failures.
+//! Ablations through the binary: tables, shared trainings, continuation, failures.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -95,7 +95,7 @@ fn what_cannot_be_compared_is_refused() {
     assert!(!folder.join("no").exists());
 }
 
-/// Runs a command line until `ready`, interrupts it and gives what it told.
+/// Runs a command line until `ready`, interrupts it and gives what it printed.
 #[cfg(unix)]
 fn interrupted(line: &str, ready: impl Fn() -> bool) -> (String, String) {
     let mut child = command(shared().path(), &words(line));
