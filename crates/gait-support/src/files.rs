@@ -36,6 +36,7 @@ pub fn write_atomic_with<E: From<io::Error>>(
     // Temporary files are private by default; results should be as readable as any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.rand_bytes(TEMPORARY_SUFFIX_LENGTH);
     let mut file = builder.prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
@@ -113,6 +114,42 @@ pub const LOCK_FILE: &str = ".lock";
 
 /// How the names of temporary files begin.
 pub const TEMPORARY_PREFIX: &str = ".unfinished-";
+
+/// How the names of temporary files began in earlier versions.
+const FORMER_TEMPORARY_PREFIX: &str = ".gaitgl-";
+
+/// Random characters that follow the prefix of a temporary file.
+const TEMPORARY_SUFFIX_LENGTH: usize = 6;
+
+/// Removes the temporary files of [`write_atomic`] that a killed process left in `folder`.
+/// The caller must hold the folder's [`lock`], so that no file of a running process is removed.
+/// Subfolders are not searched; a missing folder holds nothing.
+///
+/// # Errors
+/// A folder that cannot be read or changed.
+pub fn remove_stale_temporaries(folder: &Path) -> Result<(), FileError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|e| FileError::io("read", folder, e))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| FileError::io("read", folder, e))?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_str().is_some_and(is_temporary_name) {
+            fs::remove_file(entry.path()).map_err(|e| FileError::io("remove", entry.path(), e))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_temporary_name(name: &str) -> bool {
+    [TEMPORARY_PREFIX, FORMER_TEMPORARY_PREFIX].into_iter().any(|prefix| {
+        name.strip_prefix(prefix).is_some_and(|random| {
+            random.len() == TEMPORARY_SUFFIX_LENGTH
+                && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    })
+}
 
 /// A folder of results that is written beside its place and renamed when it is whole. Dropped
 /// before that, it takes what was written with it; what a killed process leaves, the next one that
@@ -244,6 +281,32 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(at("file")).unwrap(), "kept");
         assert_eq!(names(root.path()), ["file"]);
+    }
+
+    #[test]
+    fn only_what_a_killed_process_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let mut left = Vec::new();
+        let seen = |_: &mut File| -> io::Result<()> {
+            left = names(folder.path());
+            Ok(())
+        };
+        write_atomic_with(&path, seen).unwrap();
+        let kept = ["a.txt", ".unfinished-notes", ".gaitgl-settings.toml", ".lock"];
+        left.push(".gaitgl-Ab3xYz".to_owned());
+        for name in kept.into_iter().chain(left.iter().map(String::as_str)) {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        fs::create_dir(folder.path().join(".unfinished-folder")).unwrap();
+        remove_stale_temporaries(folder.path()).unwrap();
+        let mut names = names(folder.path());
+        names.sort();
+        let mut expected = kept.to_vec();
+        expected.push(".unfinished-folder");
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        remove_stale_temporaries(&folder.path().join("nowhere")).unwrap();
     }
 
     #[test]

@@ -42,18 +42,18 @@ fn resume(run: &Path, more: &str) {
     assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
 }
 
-/// Checks that two checkpoints hold the same weights, bit for bit.
-fn same_network(a: &Path, b: &Path) {
+/// Checks that two checkpoints are the same file, optimiser state and settings included.
+fn same_checkpoint(a: &Path, b: &Path) {
     let weights = |path: &Path| {
         gaitgl::checkpoint::Checkpoint::load(path).unwrap_or_else(|e| panic!("{e}")).weights
     };
-    let a = weights(a);
-    let b = weights(b);
-    assert!(!a.is_empty());
-    for (name, weight) in &a {
+    let others = weights(b);
+    assert!(!others.is_empty());
+    for (name, weight) in &weights(a) {
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        assert_eq!(bits(&weight.values), bits(&b[name].values), "{name}");
+        assert_eq!(bits(&weight.values), bits(&others[name].values), "{name}");
     }
+    assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "other bytes around the same weights");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_killed_run_resumes_to_the_bit() {
     child.wait().unwrap();
     assert!(!last(&killed, 30).exists(), "the run ended before it could be killed");
     resume(&killed, "");
-    same_network(&last(&straight, 30), &last(&killed, 30));
+    same_checkpoint(&last(&straight, 30), &last(&killed, 30));
     assert_eq!(lines(&straight), lines(&killed));
 }
 
@@ -93,7 +93,7 @@ fn a_run_killed_before_its_first_checkpoint_starts_again_to_the_bit() {
 
     common::refused(folder, "test --run early-killed --data prepared", &["no checkpoint"]);
     resume(&killed, "--set train.iterations=6");
-    same_network(&last(&straight, 6), &last(&killed, 6));
+    same_checkpoint(&last(&straight, 6), &last(&killed, 6));
     assert_eq!(lines(&straight), lines(&killed));
     let back = "train --data prepared --run early-killed --resume --set train.iterations=5";
     common::refused(folder, back, &["6 iterations", "train.iterations"]);
@@ -141,7 +141,7 @@ fn two_trainings_in_one_folder_are_refused() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_writes_a_checkpoint_and_names_the_command_to_resume() {
-    let run = shared().path().join("interrupted");
+    let run = shared().path().join("inter rupted");
     let mut line = train_line(&run, 100_000);
     line.extend(common::words("--set train.checkpoint_every=50000"));
     let mut child = start(&line);
@@ -153,7 +153,108 @@ fn an_interrupt_writes_a_checkpoint_and_names_the_command_to_resume() {
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(2), "{out}\n{err}");
     let data = shared().prepared();
-    assert!(err.contains("--resume") && err.contains(data.to_str().unwrap()), "{err}");
+    let quoted = format!("--resume --run '{}' --data {}", run.display(), data.display());
+    assert!(err.contains(&quoted), "no {quoted} in {err}");
     assert_eq!(err.lines().count(), 1, "{err}");
     assert_eq!(fs::read_dir(run.join("checkpoints")).unwrap().count(), 1);
+}
+
+/// Seven steps in two parts, where a user has brought a checkpoint with another padding.
+#[test]
+fn checkpoints_are_ordered_by_number_and_the_newest_stays() {
+    let folder = shared().path();
+    let run = folder.join("padded");
+    let output = start(&train_line(&run, 4)).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    fs::rename(last(&run, 4), run.join("checkpoints/iteration-4.safetensors")).unwrap();
+    resume(&run, "--set train.iterations=12 --set train.keep=1");
+    let names: Vec<_> = fs::read_dir(run.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names, ["iteration-00000012.safetensors"]);
+    assert!(common::ok(folder, "info padded").contains("iteration  12 of 12"));
+}
+
+#[test]
+fn a_run_is_not_resumed_with_other_data_of_the_same_people() {
+    let folder = shared().path();
+    let run = folder.join("data");
+    let output = start(&train_line(&run, 2)).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    common::ok(folder, "synth raw2 --subjects 8 --views 45,90 --frames 12 --seed 3");
+    fs::remove_dir_all(folder.join("raw2/001/nm-05")).unwrap();
+    common::ok(folder, "prepare raw2 fewer --layout casia-b");
+    let resume = "train --resume --run data --set train.iterations=4 --data";
+    let parts = ["data was trained on other data", "than fewer", "prepared)", "--run"];
+    common::refused(folder, &format!("{resume} fewer"), &parts);
+    assert!(!last(&run, 4).exists());
+
+    // The same data in another folder are the same.
+    common::ok(folder, "prepare raw again --layout casia-b");
+    common::ok(folder, &format!("{resume} again"));
+    // A run of an earlier version says nothing about its data, the first time.
+    fs::remove_file(run.join("data.json")).unwrap();
+    let told = common::ok(folder, &format!("{resume} prepared --set train.iterations=6"));
+    assert!(told.contains("does not record which set"), "{told}");
+    let told = common::ok(folder, &format!("{resume} prepared --set train.iterations=8"));
+    assert!(!told.contains("does not record"), "{told}");
+}
+
+#[test]
+fn equal_trainings_write_equal_files() {
+    let folder = shared().path();
+    for optimizer in ["adam", "sgd"] {
+        let checkpoints = ["a", "b"].map(|name| {
+            let run = folder.join(format!("equal-{optimizer}-{name}"));
+            let mut line = train_line(&run, 2);
+            line.extend(common::words(&format!("--set train.optimizer={optimizer}")));
+            let output = start(&line).wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", texts(&output).1);
+            last(&run, 2)
+        });
+        same_checkpoint(&checkpoints[0], &checkpoints[1]);
+    }
+}
+
+#[test]
+fn a_resumed_run_keeps_its_optimiser() {
+    let folder = shared().path();
+    let output = start(&train_line(&folder.join("kept"), 2)).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", texts(&output).1);
+    let line = "train --resume --run kept --data prepared --set train.iterations=4 --set \
+                train.optimizer=sgd";
+    let parts = ["train.optimizer = adam", "train.optimizer = sgd", "start a new run"];
+    common::refused(folder, line, &parts);
+}
+
+#[test]
+fn a_batch_without_triplets_is_mentioned() {
+    let folder = shared().path();
+    let mut line = train_line(&folder.join("single"), 2);
+    line.extend(common::words("--set train.batch.sequences=1"));
+    let output = start(&line).wait_with_output().unwrap();
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
+    assert!(out.contains("train.batch.sequences = 1") && out.contains("triplet loss"), "{out}");
+}
+
+#[test]
+fn files_of_other_programs_are_named_with_the_way_to_import_them() {
+    let folder = shared().path();
+    let checkpoint = "run/checkpoints/iteration-00000004.safetensors";
+    for (name, parts) in [
+        ("weights.pt", &["PyTorch", "gaitgl import"][..]),
+        ("weights.onnx", &["ONNX"]),
+        ("weights.safetensors", &["safetensors file", "gaitgl import"]),
+    ] {
+        common::ok(folder, &format!("export {checkpoint} {name}"));
+        for line in [
+            format!("test --checkpoint {name} --data prepared"),
+            format!("info {name}"),
+            format!("export {name} out.onnx"),
+        ] {
+            common::refused(folder, &line, &[&[name], parts].concat());
+        }
+    }
 }

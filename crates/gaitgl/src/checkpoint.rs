@@ -1,20 +1,21 @@
-//! A checkpoint: one safetensors file that holds a network, its settings, its classes and, to resume
-//! from, the state of the optimiser. Sampler and masks are functions of the seed and the iteration,
-//! so the iteration restores them.
+//! A checkpoint: one safetensors file that holds a network, its settings, its classes and the state
+//! of the optimiser, from which training resumes. Sampler and masks are functions of the seed and
+//! the iteration, so the iteration restores them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use gait_support::io_reason;
+use gait_support::FileError;
+use gait_support::files::write_atomic;
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use safetensors::{SafeTensorError, SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::ForeignFormat;
 use crate::net::{Evaluator, GaitGl, ModelError};
 use crate::settings::{Neck, Settings, SettingsError};
 use crate::weights::{Weight, Weights, little_endian};
-use gait_support::files::write_atomic;
 
 /// The metadata key of a checkpoint's own description.
 pub(crate) const ABOUT: &str = "gaitgl";
@@ -23,55 +24,72 @@ const OPTIMIZER: &str = "optimizer";
 /// Version of the description; raised when an older program could misread it.
 const FORMAT: u32 = 1;
 
-/// A network with all that is needed to use it, and to go on training it.
+/// A network with everything that is needed to use it and to continue its training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The settings that it was trained with.
     pub settings: Settings,
-    /// The training subjects, in the order of the classifier's classes. A class without a name
-    /// belongs to nobody: imported networks can have more classes than subjects.
+    /// The training subjects, in the order of the classifier's classes. A class with an empty name
+    /// belongs to no subject: imported networks can have more classes than subjects.
     pub subjects: Vec<String>,
     /// Optimiser steps done.
     pub iteration: u64,
-    /// The best score so far of the tests during training, if there was one: the protocol's first
-    /// metric in percent.
+    /// The best score of the tests during training so far, if there was one: the protocol's first
+    /// metric, in percent.
     pub score: Option<f64>,
     /// The network's tensors.
     pub weights: Weights,
-    /// State of the optimiser; absent in a checkpoint that is only meant for use.
+    /// State of the optimiser; absent in a checkpoint from which training does not resume.
     pub optimizer: Option<Vec<u8>>,
 }
 
 /// A checkpoint that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The file cannot be read.
-    #[error("cannot read the checkpoint {}: {}", .path.display(), io_reason(.source))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file cannot be written.
-    #[error("cannot write the checkpoint {}: {}", .path.display(), io_reason(.source))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not a whole checkpoint of this program.
-    #[error("{} is not a usable checkpoint: {problem}", .path.display())]
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not a complete checkpoint that this version can read.
+    #[error("{} is not a usable checkpoint", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        problem: String,
+        /// What is wrong with it.
+        source: CheckpointFault,
     },
     /// The settings inside cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+}
+
+/// What is wrong with a checkpoint file.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointFault {
+    /// It has the format of another program.
+    #[error("it is {0}")]
+    Foreign(ForeignFormat),
+    /// It is not a complete safetensors file.
+    #[error("it is truncated, damaged or of another format")]
+    Safetensors(#[from] SafeTensorError),
+    /// Its description cannot be read or written.
+    #[error("its description is damaged")]
+    Description(#[from] serde_json::Error),
+    /// Another version wrote it.
+    #[error("it has format {found}, this version reads format {known}")]
+    Format {
+        /// The format of the file.
+        found: u32,
+        /// The format that this version reads.
+        known: u32,
+    },
+    /// A tensor is not f32.
+    #[error("tensor {name} has the type {dtype}, not F32")]
+    TensorType {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: Dtype,
+    },
 }
 
 /// The description beside the tensors. It is one string, because safetensors keeps its metadata in
@@ -86,8 +104,8 @@ struct About {
 }
 
 impl Checkpoint {
-    /// Whether its classes are those of these training subjects, in order; classes of nobody may
-    /// follow. A network without a classifier has no classes and serves any subjects.
+    /// Whether its classes are these training subjects, in order; classes that belong to no subject
+    /// may follow. A network without a classifier has no classes and fits any subjects.
     pub fn trained_on(&self, subjects: &[String]) -> bool {
         if self.settings.model.neck == Neck::None {
             return true;
@@ -96,14 +114,17 @@ impl Checkpoint {
         rest.is_some_and(|rest| rest.iter().all(String::is_empty))
     }
 
-    /// Writes the checkpoint beside `path`, then renames it into place.
+    /// Writes the checkpoint to a temporary file beside `path`, then renames it into place. Equal
+    /// checkpoints give equal bytes.
     ///
     /// # Errors
     /// A folder that cannot be written to, a full disk.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let bytes = self.to_bytes(path)?;
-        write_atomic(path, &bytes)
-            .map_err(|source| CheckpointError::Write { path: path.into(), source })
+        let settings = self.settings.to_toml()?;
+        let bytes = self
+            .to_bytes(settings)
+            .map_err(|source| CheckpointError::Malformed { path: path.into(), source })?;
+        Ok(write_atomic(path, &bytes).map_err(|e| FileError::io("write", path, e))?)
     }
 
     /// Reads a checkpoint.
@@ -111,8 +132,7 @@ impl Checkpoint {
     /// # Errors
     /// A missing, truncated or foreign file, settings that cannot be used.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| CheckpointError::Read { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|e| FileError::io("read", path, e))?;
         Self::decode(path, &bytes)
     }
 
@@ -121,17 +141,20 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::load`].
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
-        let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(describe(&e)))?;
+        let malformed = |source| CheckpointError::Malformed { path: path.into(), source };
+        if let Some(format) = ForeignFormat::from_bytes(bytes) {
+            return Err(malformed(CheckpointFault::Foreign(format)));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(e.into()))?;
         let about = read_about(bytes).map_err(malformed)?;
         let settings = Settings::from_toml(&about.settings, &path.display().to_string())?;
-        let (mut weights, mut optimizer) = (Weights::new(), None);
+        let mut weights = Weights::new();
+        let mut optimizer = None;
         for (name, view) in file.tensors() {
             if name == OPTIMIZER {
                 optimizer = Some(view.data().to_vec());
             } else {
-                let weight = to_weight(&view)
-                    .ok_or_else(|| malformed(format!("tensor {name} is {:?}", view.dtype())))?;
+                let weight = to_weight(&name, &view).map_err(malformed)?;
                 weights.insert(name, weight);
             }
         }
@@ -148,16 +171,15 @@ impl Checkpoint {
         Ok(GaitGl::from_tensors(model, classes, device, &self.weights)?.evaluator())
     }
 
-    fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, CheckpointError> {
-        let malformed = |problem: String| CheckpointError::Malformed { path: path.into(), problem };
+    fn to_bytes(&self, settings: String) -> Result<Vec<u8>, CheckpointFault> {
         let about = About {
             format: FORMAT,
             iteration: self.iteration,
             score: self.score,
             subjects: self.subjects.clone(),
-            settings: self.settings.to_toml()?,
+            settings,
         };
-        let about = serde_json::to_string(&about).map_err(|e| malformed(e.to_string()))?;
+        let about = serde_json::to_string(&about)?;
         let mut blobs: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, weight) in &self.weights {
             let bytes = little_endian(&weight.values);
@@ -168,43 +190,36 @@ impl Checkpoint {
         }
         let mut views = Vec::new();
         for (name, dtype, shape, bytes) in &blobs {
-            let view = TensorView::new(*dtype, shape.clone(), bytes);
-            views.push((*name, view.map_err(|e| malformed(e.to_string()))?));
+            views.push((*name, TensorView::new(*dtype, shape.clone(), bytes)?));
         }
-        serialize(views, Some(HashMap::from([(ABOUT.to_string(), about)])))
-            .map_err(|e| malformed(e.to_string()))
+        Ok(serialize(views, Some(HashMap::from([(ABOUT.to_string(), about)])))?)
     }
 }
 
-fn read_about(bytes: &[u8]) -> Result<About, String> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+fn read_about(bytes: &[u8]) -> Result<About, CheckpointFault> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let text = metadata.metadata().as_ref().and_then(|m| m.get(ABOUT));
-    let text = text.ok_or("it holds tensors, but was not written by gaitgl")?;
-    let about: About = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let about: About = serde_json::from_str(text.map_or("", String::as_str))?;
     if about.format != FORMAT {
-        return Err(format!(
-            "it has format {}, this program reads {FORMAT}; use the program that wrote it",
-            about.format
-        ));
+        return Err(CheckpointFault::Format { found: about.format, known: FORMAT });
     }
     Ok(about)
 }
 
-fn to_weight(view: &TensorView) -> Option<Weight> {
-    (view.dtype() == Dtype::F32).then(|| {
-        let floats = view.data().chunks_exact(4);
-        let values = floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Weight { shape: view.shape().to_vec(), values }
-    })
-}
-
-fn describe(error: &safetensors::SafeTensorError) -> String {
-    format!("it is truncated, damaged or of another kind ({error})")
+fn to_weight(name: &str, view: &TensorView) -> Result<Weight, CheckpointFault> {
+    let dtype = view.dtype();
+    if dtype != Dtype::F32 {
+        return Err(CheckpointFault::TensorType { name: name.into(), dtype });
+    }
+    let floats = view.data().chunks_exact(4);
+    let values = floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    Ok(Weight { shape: view.shape().to_vec(), values })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gait_support::full_message;
 
     fn example() -> Checkpoint {
         let weight = Weight { shape: vec![2, 3], values: vec![0.5, -1.0, 2.0, 3.0, 4.0, f32::MIN] };
@@ -237,7 +252,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let message = Checkpoint::load(&path).unwrap_err().to_string();
+            let message = full_message(&Checkpoint::load(&path).unwrap_err());
             assert!(message.contains("a.safetensors") && !message.contains('\n'), "{message}");
         }
     }
@@ -261,7 +276,16 @@ mod tests {
         let data = 1.0f32.to_le_bytes();
         let view = TensorView::new(Dtype::F32, vec![1], &data).unwrap();
         std::fs::write(&path, serialize([("x", view)], None).unwrap()).unwrap();
-        let message = Checkpoint::load(&path).unwrap_err().to_string();
-        assert!(message.contains("not written by gaitgl"), "{message}");
+        let error = Checkpoint::load(&path).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                CheckpointError::Malformed {
+                    source: CheckpointFault::Foreign(ForeignFormat::Safetensors),
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }

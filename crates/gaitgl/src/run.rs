@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! RUN/config.toml                                  all settings of the run
+//! RUN/data.json                                    which prepared set it trains on
 //! RUN/metrics.jsonl                                one JSON object per logged iteration or test
 //! RUN/checkpoints/iteration-00000500.safetensors   the last ones
 //! RUN/checkpoints/best.safetensors                 the best one by the tests during training
@@ -13,74 +14,83 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gait_support::io_reason;
-use serde::Serialize;
+use gait_support::FileError;
+use gait_support::files::{
+    LOCK_FILE, remove_stale_temporaries, try_lock, write_atomic, write_json,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::settings::{Settings, SettingsError};
-use gait_support::files::{LOCK_FILE, try_lock, write_atomic};
 
 /// A run folder.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     root: PathBuf,
-    /// Once this process trains there; freed with the last clone.
+    /// Held while this process trains there; released with the last clone.
     lock: Option<Arc<File>>,
 }
 
 /// A run folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is a run already.
-    #[error("{} holds a run already: add --resume to go on with it, or name another folder", .0.display())]
+    /// A new run was to start where there is one already.
+    #[error("{} already holds a run", .0.display())]
     Exists(PathBuf),
     /// There is no run.
-    #[error("{} holds no run: give the folder that `gaitgl train --run` wrote", .0.display())]
+    #[error("{} holds no run", .0.display())]
     NoRun(PathBuf),
-    /// There is a run that has no checkpoint yet.
-    #[error(
-        "{} holds no checkpoint: give the folder of another run, or go on with this one by \
-         `gaitgl train --resume`", .0.display()
-    )]
+    /// There is a run, but it has no checkpoint yet.
+    #[error("{} holds no checkpoint", .0.display())]
     NoCheckpoint(PathBuf),
-    /// Another process trains there.
-    #[error("another process is training in {}: wait for it, or name another folder", .0.display())]
+    /// Another process is training there.
+    #[error("another process is training in {}", .0.display())]
     Busy(PathBuf),
-    /// A file cannot be read.
-    #[error("cannot read {}: {}", .path.display(), io_reason(.source))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {}: {}", .path.display(), io_reason(.source))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The settings of the run cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The newest checkpoint is damaged, and there is one before it.
-    #[error("{problem}; remove it, and the run goes on from {}", .before.display())]
+    /// The newest checkpoint is damaged, but there is an older one.
+    #[error("the newest checkpoint of the run is damaged")]
     Damaged {
-        /// What is wrong, with the file.
-        problem: CheckpointError,
-        /// The one before.
+        /// The file and what is wrong with it.
+        source: CheckpointError,
+        /// The checkpoint before it.
         before: PathBuf,
+    },
+    /// The newest checkpoint, by the number in its name, was not written at that iteration.
+    #[error("{} was written at iteration {iteration}, not at the one in its name", .path.display())]
+    Misnumbered {
+        /// The file.
+        path: PathBuf,
+        /// The iteration that the checkpoint itself records.
+        iteration: u64,
     },
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }
 
+/// Which prepared set a run trains on, as `data.json` records it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DataRecord {
+    /// Fingerprint of the set's contents.
+    pub fingerprint: String,
+    /// The set's folder at the time, for messages.
+    pub folder: String,
+}
+
+/// A checkpoint and the iteration in its file name.
+struct Numbered {
+    iteration: u64,
+    path: PathBuf,
+}
+
 impl RunFolder {
-    /// A folder by its path; nothing is touched yet.
+    /// A run folder by its path; nothing is touched yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), lock: None }
     }
@@ -90,38 +100,52 @@ impl RunFolder {
         &self.root
     }
 
-    /// Keeps other processes from training in the folder while this value lives.
+    /// Keeps other processes from training in the folder while this value lives, and removes the
+    /// temporary files of a process that was killed there.
     fn lock(&mut self) -> Result<(), RunError> {
-        let lock = try_lock(&self.root.join(LOCK_FILE)).map_err(failed(&self.root))?;
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let path = self.root.join(LOCK_FILE);
+        let lock = try_lock(&path).map_err(|e| FileError::io("write", &path, e))?;
         self.lock = Some(Arc::new(lock.ok_or_else(|| RunError::Busy(self.root.clone()))?));
-        Ok(())
+        remove_stale_temporaries(&self.root)?;
+        Ok(remove_stale_temporaries(&self.checkpoints())?)
     }
 
-    /// Starts a new run: makes the folder, locks it and writes `config.toml`.
+    /// Starts a new run: creates the folder, locks it, and writes `data.json` and `config.toml`.
     ///
     /// # Errors
-    /// A folder that holds a run already or cannot be written to.
-    pub fn begin(&mut self, config: &str) -> Result<(), RunError> {
+    /// A folder that already holds a run or cannot be written to.
+    pub(crate) fn begin(&mut self, config: &str, data: &DataRecord) -> Result<(), RunError> {
         let checkpoints = self.checkpoints();
-        fs::create_dir_all(&checkpoints).map_err(failed(&checkpoints))?;
+        fs::create_dir_all(&checkpoints).map_err(|e| FileError::io("write", &checkpoints, e))?;
         self.lock()?;
         if self.has_begun() || self.latest()?.is_some() {
             return Err(RunError::Exists(self.root.clone()));
         }
+        self.write_data(data)?;
         self.write_config(config)
     }
 
-    /// Locks a run to go on with it. Its newest checkpoint; there is none if it was stopped before it
-    /// had one, and then it goes on from its [`RunFolder::settings`].
+    /// Locks a run to continue it and reads its newest checkpoint. There is none if the run was
+    /// stopped before it wrote one; it then starts again from its [`RunFolder::settings`].
     ///
     /// # Errors
-    /// There is no run, another process trains there, a folder that cannot be written to.
-    pub fn resume(&mut self) -> Result<Option<PathBuf>, RunError> {
+    /// There is no run, another process trains there, a folder that cannot be written to, a
+    /// checkpoint that cannot be used.
+    pub(crate) fn resume(&mut self) -> Result<Option<Checkpoint>, RunError> {
         if !self.has_begun() && self.latest()?.is_none() {
             return Err(RunError::NoRun(self.root.clone()));
         }
         self.lock()?;
-        self.latest()
+        let Some(Numbered { iteration, path }) = self.numbered()?.pop() else { return Ok(None) };
+        let checkpoint = self.load(&path)?;
+        if checkpoint.iteration != iteration {
+            // Checkpoints with smaller numbers would follow it, and never become the newest.
+            return Err(RunError::Misnumbered { path, iteration: checkpoint.iteration });
+        }
+        Ok(Some(checkpoint))
     }
 
     /// Whether there is a run, though perhaps without a checkpoint yet.
@@ -129,7 +153,7 @@ impl RunFolder {
         self.config_path().exists()
     }
 
-    /// The settings that the run was begun with, or last resumed with.
+    /// The settings that the run was started or last resumed with.
     ///
     /// # Errors
     /// There is no run, or its settings cannot be used.
@@ -137,28 +161,38 @@ impl RunFolder {
         let path = self.config_path();
         let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => RunError::NoRun(self.root.clone()),
-            _ => RunError::Read { path: path.clone(), source },
+            _ => FileError::io("read", &path, source).into(),
         })?;
         Ok(Settings::from_toml(&text, &path.display().to_string())?)
     }
 
     /// Replaces `config.toml`.
-    ///
-    /// # Errors
-    /// A folder that cannot be written to.
-    pub fn write_config(&self, config: &str) -> Result<(), RunError> {
+    pub(crate) fn write_config(&self, config: &str) -> Result<(), RunError> {
         write(&self.config_path(), config.as_bytes())
     }
 
-    /// The newest checkpoint, if there is any.
+    /// Which set the run trains on; `None` if a version that did not record it started the run.
+    pub(crate) fn data(&self) -> Result<Option<DataRecord>, RunError> {
+        let path = self.data_path();
+        let Some(text) = if_present(fs::read(&path), &path)? else { return Ok(None) };
+        let record = serde_json::from_slice(&text).map_err(io::Error::from);
+        Ok(Some(record.map_err(|e| FileError::io("read", &path, e))?))
+    }
+
+    /// Replaces `data.json`.
+    pub(crate) fn write_data(&self, data: &DataRecord) -> Result<(), RunError> {
+        Ok(write_json(&self.data_path(), data)?)
+    }
+
+    /// The newest checkpoint, if there is any: the one with the largest number in its name.
     ///
     /// # Errors
     /// A folder that cannot be read.
     pub fn latest(&self) -> Result<Option<PathBuf>, RunError> {
-        Ok(self.numbered()?.pop())
+        Ok(self.numbered()?.pop().map(|newest| newest.path))
     }
 
-    /// The newest checkpoint.
+    /// The newest checkpoint, as [`RunFolder::latest`].
     ///
     /// # Errors
     /// There is none.
@@ -172,46 +206,54 @@ impl RunFolder {
     /// Reads a numbered checkpoint of the run.
     ///
     /// # Errors
-    /// As [`Checkpoint::load`]; the message names the checkpoint before a damaged one.
+    /// As [`Checkpoint::load`]; for a damaged one also names the checkpoint before it.
     pub fn load(&self, path: &Path) -> Result<Checkpoint, RunError> {
-        Checkpoint::load(path).map_err(|problem| {
+        Checkpoint::load(path).map_err(|source| {
             let numbered = self.numbered().unwrap_or_default();
-            let before = numbered.into_iter().rfind(|other| other.as_path() < path);
-            match (problem, before) {
-                (problem @ CheckpointError::Malformed { .. }, Some(before)) => {
-                    RunError::Damaged { problem, before }
+            let older = numbered.into_iter().map(|n| n.path).take_while(|other| other != path);
+            match (source, older.last()) {
+                (source @ CheckpointError::Malformed { .. }, Some(before)) => {
+                    RunError::Damaged { source, before }
                 }
-                (problem, _) => problem.into(),
+                (source, _) => source.into(),
             }
         })
     }
 
     /// Where the best checkpoint is, or would be.
-    pub fn best(&self) -> PathBuf {
+    pub(crate) fn best(&self) -> PathBuf {
         self.checkpoints().join("best.safetensors")
     }
 
-    /// Where the settings are.
-    pub fn config_path(&self) -> PathBuf {
+    fn config_path(&self) -> PathBuf {
         self.root.join("config.toml")
     }
 
-    /// Writes a checkpoint under its iteration and removes all but the last `keep`.
+    fn data_path(&self) -> PathBuf {
+        self.root.join("data.json")
+    }
+
+    /// Writes a checkpoint under its iteration, then removes those of all but the `keep` highest
+    /// iterations.
     ///
     /// # Errors
     /// A full disk or a folder that cannot be written to; older checkpoints stay.
-    pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, RunError> {
+    pub(crate) fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, RunError> {
         let path = self.numbered_path(checkpoint.iteration);
         checkpoint.save(&path)?;
         let numbered = self.numbered()?;
-        for old in &numbered[..numbered.len().saturating_sub(keep)] {
-            fs::remove_file(old).map_err(failed(old))?;
+        let mut iterations: Vec<u64> = numbered.iter().map(|n| n.iteration).collect();
+        iterations.dedup();
+        let first_kept = iterations.iter().rev().take(keep).last().copied().unwrap_or(0);
+        let old = numbered.iter().filter(|n| n.iteration < first_kept && n.path != path);
+        for Numbered { path, .. } in old {
+            fs::remove_file(path).map_err(|e| FileError::io("remove", path, e))?;
         }
         Ok(path)
     }
 
-    /// Whether there is a checkpoint of this iteration.
-    pub fn has_saved(&self, iteration: u64) -> bool {
+    /// Whether this run has written a checkpoint at an iteration.
+    pub(crate) fn has_saved(&self, iteration: u64) -> bool {
         self.numbered_path(iteration).exists()
     }
 
@@ -219,20 +261,22 @@ impl RunFolder {
     ///
     /// # Errors
     /// A full disk or a folder that cannot be written to.
-    pub fn record(&self, line: &impl Serialize) -> Result<(), RunError> {
+    pub(crate) fn record(&self, line: &impl Serialize) -> Result<(), RunError> {
         let path = self.metrics_path();
-        let mut text = serde_json::to_string(line)
-            .map_err(|e| RunError::Write { path: path.clone(), source: e.into() })?;
-        text.push('\n');
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut f| f.write_all(text.as_bytes())).map_err(failed(&path))
+        let append = || {
+            let mut text = serde_json::to_string(line)?;
+            text.push('\n');
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.write_all(text.as_bytes())
+        };
+        Ok(append().map_err(|e| FileError::io("write", &path, e))?)
     }
 
     /// Drops the metrics after an iteration: a resumed run writes them again.
     ///
     /// # Errors
     /// A folder that cannot be written to.
-    pub fn rewind_metrics(&self, iteration: u64) -> Result<(), RunError> {
+    pub(crate) fn rewind_metrics(&self, iteration: u64) -> Result<(), RunError> {
         let Some(text) = self.metrics()? else { return Ok(()) };
         let kept = text.lines().filter(|line| {
             let value = serde_json::from_str::<Value>(line).ok();
@@ -246,7 +290,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn was_tested(&self, iteration: u64) -> Result<bool, RunError> {
+    pub(crate) fn was_tested(&self, iteration: u64) -> Result<bool, RunError> {
         let text = self.metrics()?.unwrap_or_default();
         let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         Ok(lines.any(|line| line["iteration"] == iteration && line.get("metric").is_some()))
@@ -258,8 +302,7 @@ impl RunFolder {
         if_present(fs::read_to_string(&path), &path)
     }
 
-    /// Where the metrics are.
-    pub fn metrics_path(&self) -> PathBuf {
+    fn metrics_path(&self) -> PathBuf {
         self.root.join("metrics.jsonl")
     }
 
@@ -271,41 +314,46 @@ impl RunFolder {
         self.checkpoints().join(format!("iteration-{iteration:08}.safetensors"))
     }
 
-    /// Numbered checkpoints, oldest first. Iterations have a fixed number of digits, so names sort.
-    fn numbered(&self) -> Result<Vec<PathBuf>, RunError> {
+    /// The numbered checkpoints, oldest first. Files of the user may have other paddings; of two
+    /// files with the same number, the one with the name that a training writes counts as newer.
+    fn numbered(&self) -> Result<Vec<Numbered>, RunError> {
         let folder = self.checkpoints();
         let Some(entries) = if_present(fs::read_dir(&folder), &folder)? else {
             return Ok(Vec::new());
         };
-        let paths = entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>();
-        let mut paths = paths.map_err(|source| RunError::Read { path: folder, source })?;
-        paths.retain(|path| {
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            let number = name.strip_prefix("iteration-");
-            let number = number.and_then(|n| n.strip_suffix(".safetensors")).unwrap_or_default();
-            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        let mut numbered = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|e| FileError::io("read", &folder, e))?.path();
+            if let Some(iteration) = iteration_in_name(&path).filter(|_| !path.is_dir()) {
+                numbered.push(Numbered { iteration, path });
+            }
+        }
+        numbered.sort_by_cached_key(|Numbered { iteration, path }| {
+            (*iteration, *path == self.numbered_path(*iteration), path.clone())
         });
-        paths.sort();
-        Ok(paths)
+        Ok(numbered)
     }
 }
 
-/// What was read, or nothing where there is nothing to read.
+/// The number in the name of a numbered checkpoint; `None` for any other file.
+fn iteration_in_name(path: &Path) -> Option<u64> {
+    let name = path.file_name()?.to_str()?;
+    let digits = name.strip_prefix("iteration-")?.strip_suffix(".safetensors")?;
+    // Parsing alone would accept a plus sign.
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// What was read, or `None` where there is nothing to read.
 fn if_present<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, RunError> {
     match read {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(RunError::Read { path: path.into(), source }),
+        Err(source) => Err(FileError::io("read", path, source).into()),
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> RunError {
-    let path = path.to_path_buf();
-    move |source| RunError::Write { path, source }
-}
-
 fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    write_atomic(path, bytes).map_err(failed(path))
+    Ok(write_atomic(path, bytes).map_err(|e| FileError::io("write", path, e))?)
 }
 
 #[cfg(test)]
@@ -313,6 +361,31 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
     use crate::weights::Weights;
+    use gait_support::full_message;
+
+    fn data() -> DataRecord {
+        DataRecord { fingerprint: "0123".into(), folder: "prepared".into() }
+    }
+
+    /// The names of the checkpoints, sorted.
+    fn names(run: &RunFolder) -> Vec<String> {
+        let entries = fs::read_dir(run.checkpoints()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A new run with a checkpoint under each of these numbers, as they are padded.
+    fn with_checkpoints(folder: &Path, numbers: &[&str]) -> RunFolder {
+        let mut run = RunFolder::new(folder.join("run"));
+        run.begin("", &data()).unwrap();
+        for number in numbers {
+            let name = format!("iteration-{number}.safetensors");
+            at(number.parse().unwrap()).save(&run.checkpoints().join(name)).unwrap();
+        }
+        run
+    }
 
     fn at(iteration: u64) -> Checkpoint {
         Checkpoint {
@@ -329,7 +402,7 @@ mod tests {
     fn only_the_last_checkpoints_stay() {
         let folder = tempfile::tempdir().unwrap();
         let mut run = RunFolder::new(folder.path().join("run"));
-        run.begin("").unwrap();
+        run.begin("", &data()).unwrap();
         for iteration in [5, 10, 100, 1000] {
             run.save(&at(iteration), 2).unwrap();
         }
@@ -339,10 +412,93 @@ mod tests {
     }
 
     #[test]
+    fn checkpoints_are_ordered_by_number_whatever_their_padding() {
+        for (numbers, newest) in [
+            (&["40000", "00040006"][..], "00040006"),
+            (&["4", "00000012", "0000000000000000000000008"], "00000012"),
+            (&["9", "10"], "10"),
+            (&["100000000", "99999999"], "100000000"),
+            (&["4", "00000004", "004"], "00000004"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let run = with_checkpoints(folder.path(), numbers);
+            let path = run.require_latest().unwrap();
+            assert!(path.ends_with(format!("iteration-{newest}.safetensors")), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_all_iterations_is_a_stray_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = with_checkpoints(folder.path(), &["5"]);
+        let long = run.checkpoints().join(format!("iteration-{}.safetensors", "9".repeat(30)));
+        at(7).save(&long).unwrap();
+        assert_eq!(run.resume().unwrap().unwrap().iteration, 5);
+        run.save(&at(6), 1).unwrap();
+        assert!(long.exists() && run.has_saved(6));
+    }
+
+    #[test]
+    fn a_training_keeps_its_newest_checkpoints_whatever_the_padding_of_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = with_checkpoints(folder.path(), &["39999", "40000", "0000039000"]);
+        run.save(&at(40_006), 2).unwrap();
+        assert_eq!(names(&run), ["iteration-00040006.safetensors", "iteration-40000.safetensors"]);
+        run.save(&at(40_012), 1).unwrap();
+        assert_eq!(names(&run), ["iteration-00040012.safetensors"]);
+        // Whatever else there is, the checkpoint that was just written stays.
+        at(50_000).save(&run.checkpoints().join("iteration-50000.safetensors")).unwrap();
+        run.save(&at(3), 1).unwrap();
+        assert!(
+            run.has_saved(3)
+                && run.require_latest().unwrap().ends_with("iteration-50000.safetensors")
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_under_another_number_is_not_resumed_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = with_checkpoints(folder.path(), &["4"]);
+        let wrong = run.checkpoints().join("iteration-40000.safetensors");
+        at(12).save(&wrong).unwrap();
+        let error = run.resume().unwrap_err();
+        assert!(
+            matches!(&error, RunError::Misnumbered { path, iteration: 12 } if *path == wrong),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_under_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = with_checkpoints(folder.path(), &["4"]);
+        let path = run.path().to_path_buf();
+        drop(run);
+        for name in
+            [".unfinished-abcdef", "checkpoints/.unfinished-abcdef", "checkpoints/.gaitgl-012345"]
+        {
+            fs::write(path.join(name), "").unwrap();
+        }
+        let mut run = RunFolder::new(&path);
+        run.resume().unwrap();
+        assert_eq!(names(&run), ["iteration-4.safetensors"]);
+        assert!(!path.join(".unfinished-abcdef").exists());
+    }
+
+    #[test]
+    fn a_run_knows_its_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = with_checkpoints(folder.path(), &[]);
+        assert_eq!(run.data().unwrap(), Some(data()));
+        fs::remove_file(run.data_path()).unwrap();
+        assert_eq!(run.data().unwrap(), None);
+    }
+
+    #[test]
     fn a_stray_file_is_no_checkpoint_and_a_damaged_one_names_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
         let mut run = RunFolder::new(folder.path().join("run"));
-        run.begin("").unwrap();
+        run.begin("", &data()).unwrap();
         let first = run.save(&at(5), 9).unwrap();
         for stray in ["iteration-abc", "iteration-", "iteration-00000009-copy"] {
             fs::write(run.checkpoints().join(format!("{stray}.safetensors")), "").unwrap();
@@ -351,24 +507,23 @@ mod tests {
         let newest = run.save(&at(10), 9).unwrap();
         assert_eq!(run.load(&newest).unwrap().iteration, 10);
         fs::write(&newest, "cut").unwrap();
-        let message = run.load(&newest).unwrap_err().to_string();
-        assert!(
-            message.contains("remove it") && message.contains("iteration-00000005"),
-            "{message}"
-        );
+        let error = run.load(&newest).unwrap_err();
+        assert!(matches!(&error, RunError::Damaged { before, .. } if *before == first), "{error}");
         fs::remove_file(&first).unwrap();
-        let message = run.load(&newest).unwrap_err().to_string();
-        assert!(message.contains("damaged") && !message.contains("remove it"), "{message}");
+        let error = run.load(&newest).unwrap_err();
+        assert!(matches!(error, RunError::Checkpoint(_)), "{error}");
+        assert!(full_message(&error).contains("damaged"), "{error}");
     }
 
     #[test]
     fn a_second_run_in_the_same_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut run = RunFolder::new(folder.path().join("run"));
-        run.begin("").unwrap();
+        run.begin("", &data()).unwrap();
         drop(run);
         let mut run = RunFolder::new(folder.path().join("run"));
-        assert!(run.begin("").unwrap_err().to_string().contains("--resume"));
+        let error = run.begin("", &data()).unwrap_err();
+        assert!(matches!(&error, RunError::Exists(path) if path == run.path()), "{error}");
     }
 
     #[test]
@@ -377,7 +532,7 @@ mod tests {
         let mut run = RunFolder::new(folder.path().join("run"));
         assert!(run.settings().unwrap_err().to_string().contains("holds no run"));
         let settings = at(0).settings;
-        run.begin(&settings.to_toml().unwrap()).unwrap();
+        run.begin(&settings.to_toml().unwrap(), &data()).unwrap();
         assert_eq!(run.settings().unwrap(), settings);
         assert!(run.require_latest().unwrap_err().to_string().contains("no checkpoint"));
     }
@@ -386,7 +541,7 @@ mod tests {
     fn a_folder_serves_one_training_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = RunFolder::new(folder.path().join("run"));
-        first.begin("").unwrap();
+        first.begin("", &data()).unwrap();
         let clone = first.clone();
         drop(first);
         let mut second = RunFolder::new(folder.path().join("run"));

@@ -1,4 +1,4 @@
-//! `gaitgl quickstart`: the whole path on synthetic walkers, in minutes.
+//! `gaitgl quickstart`: from synthetic walkers to a table of accuracies, in minutes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use gait_eval::{Distance, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
+use gaitgl::train::begin;
 
-use super::{OnDevice, say, seed_parser, test, train};
+use super::{OnDevice, quoted, say, seed_parser, test, train};
 use crate::{Outcome, files, progress};
 
 /// People; 74 of 124 of them are trained on, as on CASIA-B.
@@ -24,7 +25,7 @@ const VIEWS: [f64; 4] = [54.0, 90.0, 126.0, 144.0];
 /// Frames of a sequence.
 const FRAMES: usize = 40;
 
-/// Make walkers, prepare, train, test and print the table: the whole path in minutes
+/// Generate walkers, prepare them, train, test and print the table, all in a few minutes
 ///
 /// The run folder keeps the walkers, the prepared set, the network and the table.
 #[derive(Args)]
@@ -47,7 +48,8 @@ impl Quickstart {
         let device = self.on.open()?;
         let set = Arc::new(make_set(run, self.seed)?);
         let partition = &set.about().partition;
-        let (train, test) = (partition.train.len(), partition.test.len());
+        let train = partition.train.len();
+        let test = partition.test.len();
         say(format!("3 of 4: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
         let checkpoint = learn(run, self.seed, &device, &set)?;
@@ -66,36 +68,42 @@ impl Quickstart {
             began.elapsed().as_secs_f64(),
             run.display()
         ));
-        let (run, prepared) = (run.display(), run.join("prepared"));
-        say(format!("The table again: gaitgl test --run {run} --data {}", prepared.display()));
+        let prepared = quoted(&run.join("prepared"));
+        say(format!(
+            "To print the table again: gaitgl test --run {} --data {prepared}",
+            quoted(run)
+        ));
         Ok(Outcome::Done)
     }
 }
 
-/// Refuses a folder that holds something; an unfinished quickstart can go on from its training.
+/// Refuses a folder that is not empty; an unfinished quickstart can continue with its training.
 fn check_free(run: &Path) -> anyhow::Result<()> {
     if !run.exists() || is_empty_folder(run) {
         return Ok(());
     }
-    let (prepared, place) = (run.join("prepared"), run.display());
+    let prepared = run.join("prepared");
+    let place = run.display();
     let unfinished = RunFolder::new(run).has_begun() && !run.join("table.txt").exists();
     if unfinished && prepared.join(gait_data::ABOUT_FILE).exists() {
         bail!(
-            "{place} holds an unfinished quickstart; go on with its training by: gaitgl train \
-             --resume --run {place} --data {}, or remove it, or name another folder with --run",
-            prepared.display()
+            "{place} holds an unfinished quickstart; continue its training with: gaitgl train \
+             --resume --run {} --data {}, or remove it, or choose another folder with --run",
+            quoted(run),
+            quoted(&prepared)
         );
     }
-    bail!("{place} exists already; remove it or name another folder with --run")
+    bail!("{place} exists already; remove it or choose another folder with --run")
 }
 
 fn is_empty_folder(path: &Path) -> bool {
     std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Steps 1 and 2. They take little, so that what an interrupt left of them is removed.
+/// Steps 1 and 2. They take little time, so what an interrupt leaves of them is removed.
 fn make_set(run: &Path, seed: u64) -> anyhow::Result<PreparedSet> {
-    let (walkers, prepared) = (run.join("walkers"), run.join("prepared"));
+    let walkers = run.join("walkers");
+    let prepared = run.join("prepared");
     let make = || {
         say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
         make_walkers(&walkers, seed)?;
@@ -104,7 +112,7 @@ fn make_set(run: &Path, seed: u64) -> anyhow::Result<PreparedSet> {
     };
     make().inspect_err(|_| {
         for made in [&walkers, &prepared] {
-            // Best effort: the error that is told is the first one.
+            // Best effort: the error to report is the first one.
             let _ = std::fs::remove_dir_all(made);
         }
     })
@@ -140,7 +148,7 @@ fn learn(
 ) -> anyhow::Result<Checkpoint> {
     let mut settings = Settings::recipe("quickstart")?;
     settings.train.seed = seed;
-    let session = train::begin(RunFolder::new(run), set, settings, device)?;
-    train::train(session, run, set.folder())?;
+    let started = begin(RunFolder::new(run), set, settings, device)?;
+    train::run_to_the_end(started, run, set.folder())?;
     Ok(Checkpoint::load(&RunFolder::new(run).require_latest()?)?)
 }

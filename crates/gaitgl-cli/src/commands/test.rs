@@ -10,10 +10,11 @@ use gait_data::{PartitionFile, PreparedSet};
 use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
 use gait_support::files::check_writable;
 use gaitgl::checkpoint::Checkpoint;
-use gaitgl::train::names_of;
+use gaitgl::embed::Embedder;
+use gaitgl::protocols::{self, names_of};
 use serde_json::Value;
 
-use super::{OnDevice, Trained, protocol_for, protocol_for_set, say};
+use super::{OnDevice, Trained, say};
 use crate::files::{self, JsonTarget};
 use crate::input::expect_folder;
 use crate::{Outcome, progress};
@@ -114,14 +115,14 @@ impl Test {
                 None => embeddings,
             };
             let about = set.map(PreparedSet::about);
-            let protocol = protocol_for(name, embeddings.conditions(), about)?;
+            let protocol = protocols::for_data(name, embeddings.conditions(), about)?;
             return Ok(match probe {
                 Some(probe) => (embeddings, protocol.with_listed(probe)),
                 None => (embeddings, protocol),
             });
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
-        let protocol = protocol_for_set(name, set)?;
+        let protocol = protocols::for_set(name, set)?;
         let names = names_of(set, &set.test());
         if self.submission.is_some() {
             protocol.check_submission(&names)?;
@@ -203,10 +204,8 @@ pub fn embed_set(
     indices: &[usize],
     device: &Device,
 ) -> anyhow::Result<Embeddings> {
-    let network = checkpoint.evaluator(device)?;
-    let model = &checkpoint.settings.model;
+    let embedder = Embedder::new(checkpoint, device)?;
     progress::watched("Embedding", "sequences", |progress, stop| {
-        let watch = Watch { progress, stop };
-        gaitgl::embed::embed(&network, model, set, indices, device, &watch)
+        embedder.embed_set(set, indices, &Watch { progress, stop })
     })
 }

@@ -1,10 +1,16 @@
-//! Ablations: a [`Sweep`] says which settings are compared, a [`Training`] names the network that
-//! a row needs, a [`ResultTable`] sets the figures side by side.
+//! Ablations: tables of networks that differ in a few settings.
+//!
+//! A [`Sweep`] says which settings are compared. Each of its [`Job`]s needs the network of a
+//! [`Training`], which is trained once and reused. A [`ResultTable`] sets the figures side by side.
 
+mod error;
+mod job;
 mod sweep;
 mod table;
 mod training;
 
-pub use sweep::{AblationError, Curves, Published, Row, Sweep};
+pub use error::{AblationError, RowFault, SweepFault};
+pub use job::{Job, TrainingState, finished};
+pub use sweep::{Curves, FigureSource, Row, Sweep};
 pub use table::{Figure, ResultTable, Run, Score};
-pub use training::{Training, test_name};
+pub use training::Training;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use gait_support::io_reason;
-use gait_support::{did_you_mean, nearest};
+use gait_support::{FileError, nearest};
 use serde::Deserialize;
 use toml::Table;
 
-use crate::settings::{Settings, SettingsError, one_line};
+use super::{AblationError, RowFault, SweepFault};
+use crate::settings::Settings;
 
 /// A table of networks that differ by some settings.
 ///
@@ -19,14 +19,14 @@ pub struct Sweep {
     pub name: String,
     /// What is compared.
     pub about: String,
-    /// Headings of the columns that tell the rows apart.
+    /// Headings of the columns that distinguish the rows.
     pub columns: Vec<String>,
     /// Settings of all rows, over the base.
     #[serde(default)]
     pub set: Table,
     /// Where the published figures come from, if there are any.
-    pub published: Option<Published>,
-    /// Drawn as curves; left out, as one mark for each row.
+    pub published: Option<FigureSource>,
+    /// Set if the sweep is drawn as curves; otherwise it is drawn as one mark for each row.
     pub plot: Option<Curves>,
     /// The rows, in the order in which they are printed.
     #[serde(default, rename = "row")]
@@ -37,15 +37,15 @@ pub struct Sweep {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// Its name, by which messages and the plot call it.
+    /// Its name in messages and in the plot.
     pub name: String,
-    /// What stands in the columns; left out, the name in the first one.
+    /// Its text in the columns; by default the name in the first one.
     #[serde(default)]
     pub labels: Vec<String>,
     /// Its settings, over those of the sweep.
     #[serde(default)]
     pub set: Table,
-    /// Published figures in percent, by group of probes and `mean`.
+    /// Published figures in percent, for each group of probes and `mean`.
     #[serde(default)]
     pub published: BTreeMap<String, f64>,
     /// The curve that it belongs to.
@@ -57,8 +57,8 @@ pub struct Row {
 /// Where published figures come from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Published {
-    /// The protocol by which they were measured; they are only shown beside figures by the same.
+pub struct FigureSource {
+    /// The protocol that measured them; they are shown only beside figures of the same protocol.
     pub protocol: String,
     /// The note under the table: whose figures, on which data.
     pub source: String,
@@ -72,51 +72,6 @@ pub struct Curves {
     pub x: String,
 }
 
-/// A sweep that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum AblationError {
-    /// The file says something that cannot be understood.
-    #[error("sweep {sweep}: {problem}")]
-    Sweep {
-        /// The sweep's name, or the file that it was read from.
-        sweep: String,
-        /// What is wrong, and how to mend it.
-        problem: String,
-    },
-    /// A row makes no network.
-    #[error("sweep {sweep}, row `{row}`: {source}")]
-    Row {
-        /// The sweep's name.
-        sweep: String,
-        /// The row's name.
-        row: String,
-        /// What is wrong with its settings.
-        source: Box<SettingsError>,
-    },
-    /// No sweep has this name.
-    #[error(
-        "unknown sweep `{name}`{}; known: {}, or a file ending in .toml",
-        did_you_mean(.nearest.as_ref()),
-        .known.join(", ")
-    )]
-    Unknown {
-        /// The name.
-        name: String,
-        /// The most similar one, if one is similar.
-        nearest: Option<String>,
-        /// All names.
-        known: Vec<String>,
-    },
-    /// The file cannot be read.
-    #[error("cannot read the sweep {path}: {}", io_reason(.source))]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
         const BUILTINS: &[(&str, &str)] =
@@ -127,7 +82,7 @@ macro_rules! builtins {
 builtins!["table5", "table6", "table7", "fig4", "readings", "at-test"];
 
 impl Sweep {
-    /// The sweep of a name: one that comes with the program, or a file ending in `.toml`.
+    /// The sweep of that name: a built-in one, or a file ending in `.toml`.
     ///
     /// # Errors
     /// An unknown name, a file that cannot be read, or as [`Sweep::from_toml`].
@@ -135,16 +90,15 @@ impl Sweep {
         if let Some((_, text)) = BUILTINS.iter().find(|(known, _)| *known == name) {
             return Self::from_toml(name, text);
         }
-        if std::path::Path::new(name).extension().is_some_and(|ending| ending == "toml") {
-            let text = std::fs::read_to_string(name)
-                .map_err(|source| AblationError::Read { path: name.into(), source })?;
+        if std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(name).map_err(|e| FileError::io("read", name, e))?;
             return Self::from_toml(name, &text);
         }
         let known: Vec<String> = Self::builtin_names().map(String::from).collect();
         Err(AblationError::Unknown { name: name.into(), nearest: nearest(name, &known), known })
     }
 
-    /// The names of the sweeps that come with the program.
+    /// The names of the built-in sweeps.
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
         BUILTINS.iter().map(|(name, _)| *name)
     }
@@ -152,82 +106,75 @@ impl Sweep {
     /// A sweep from the text of a TOML file; `origin` names the file in messages.
     ///
     /// # Errors
-    /// The line and what is wrong with it, or the row.
+    /// What is wrong, with its line or its row.
     pub fn from_toml(origin: &str, text: &str) -> Result<Self, AblationError> {
-        let fail = |problem| AblationError::Sweep { sweep: origin.into(), problem };
-        let mut sweep: Self = toml::from_str(text).map_err(|error| fail(one_line(&error)))?;
+        let fail = |source| AblationError::Sweep { sweep: origin.into(), source };
+        let mut sweep: Self = toml::from_str(text).map_err(|error| fail(syntax(text, &error)))?;
         for row in &mut sweep.rows {
             if row.labels.is_empty() {
                 row.labels = vec![String::new(); sweep.columns.len()];
                 row.labels.iter_mut().take(1).for_each(|label| label.clone_from(&row.name));
             }
         }
-        sweep.problem().map_or(Ok(sweep), |problem| Err(fail(problem)))
+        sweep.check().map_err(fail)?;
+        Ok(sweep)
     }
 
-    /// What is wrong with a sweep that could be read.
-    fn problem(&self) -> Option<String> {
+    /// Checks a sweep that could be read.
+    fn check(&self) -> Result<(), SweepFault> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || !self.name.chars().all(plain) {
-            return Some(format!(
-                "name = {:?} becomes the name of files; write it with letters, digits and - only",
-                self.name
-            ));
+            return Err(SweepFault::Name(self.name.clone()));
         }
         if self.columns.is_empty() {
-            return Some("columns is empty; name what tells the rows apart".into());
+            return Err(SweepFault::NoColumns);
         }
         if self.rows.is_empty() {
-            return Some("it has no rows; add one as [[row]]".into());
+            return Err(SweepFault::NoRows);
         }
-        let mut seen: Vec<&str> = Vec::new();
-        for row in &self.rows {
-            let name = row.name.as_str();
-            if name.is_empty() {
-                return Some("a row has an empty name; give it one".into());
+        for (at, row) in self.rows.iter().enumerate() {
+            if row.name.is_empty() {
+                return Err(SweepFault::UnnamedRow);
             }
-            if seen.contains(&name) {
-                return Some(format!("two rows are named `{name}`; rename one"));
+            if self.rows[..at].iter().any(|earlier| earlier.name == row.name) {
+                return Err(SweepFault::RepeatedRow(row.name.clone()));
             }
-            seen.push(name);
-            if let Some(problem) = self.row_problem(row) {
-                return Some(format!("row `{name}`: {problem}"));
-            }
+            self.check_row(row)
+                .map_err(|source| SweepFault::Row { row: row.name.clone(), source })?;
         }
-        None
+        Ok(())
     }
 
-    fn row_problem(&self, row: &Row) -> Option<String> {
-        let (labels, columns) = (row.labels.len(), self.columns.len());
+    fn check_row(&self, row: &Row) -> Result<(), RowFault> {
+        let labels = row.labels.len();
+        let columns = self.columns.len();
         if labels != columns {
-            return Some(format!(
-                "it has {labels} labels for {columns} columns; give one for each"
-            ));
+            return Err(RowFault::Labels { labels, columns });
         }
         for set in [&self.set, &row.set] {
             if set.contains_key("preset") {
-                return Some("a preset cannot be set; give it with --preset or --config".into());
+                return Err(RowFault::Preset);
             }
             let train = set.get("train").and_then(toml::Value::as_table);
             if train.is_some_and(|train| train.contains_key("seed")) {
-                return Some("train.seed cannot be set; give --seeds".into());
+                return Err(RowFault::Seed);
             }
         }
         if !row.published.is_empty() && self.published.is_none() {
-            return Some("it has published figures; say whose they are in [published]".into());
+            return Err(RowFault::UnknownSource);
         }
         if let Some((group, _)) = row.published.iter().find(|(_, v)| !(0.0..=100.0).contains(*v)) {
-            return Some(format!("published.{group} is no percentage; give 0 to 100"));
+            return Err(RowFault::Percentage(group.clone()));
         }
         match (&self.plot, &row.series, row.x) {
-            (None, None, None) => None,
-            (Some(_), Some(_), Some(x)) if x.is_finite() => None,
-            (Some(_), ..) => Some("a sweep with plot.x needs series and x in every row".into()),
-            (None, ..) => Some("series and x need plot.x = \"what x is\" in the sweep".into()),
+            (None, None, None) => Ok(()),
+            (Some(_), Some(_), Some(x)) if x.is_finite() => Ok(()),
+            (Some(_), ..) => Err(RowFault::NoPlace),
+            (None, ..) => Err(RowFault::NoCurves),
         }
     }
 
-    /// The settings of a row, over those that all rows start from.
+    /// The settings of a row: the base, changed by those of the sweep and then by those of the row.
     ///
     /// # Errors
     /// An unknown key or a value that cannot be used, with the row.
@@ -243,11 +190,20 @@ impl Sweep {
     }
 }
 
+/// Where in a text TOML or a value of it is wrong.
+fn syntax(text: &str, error: &toml::de::Error) -> SweepFault {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    SweepFault::Syntax { line, message: error.message().replace('\n', " ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::net::GaitGl;
     use crate::settings::{Branches, Partition};
+    use gait_support::full_message;
 
     fn base() -> Settings {
         let mut base = Settings::preset("paper-small").unwrap();
@@ -283,16 +239,16 @@ mod tests {
         }
     }
 
-    /// The rest of a sweep whose beginning is whole.
-    fn refused(rest: &str, told: &[&str]) {
+    /// Checks the message about a sweep that ends in `rest`.
+    fn refused(rest: &str, parts: &[&str]) {
         let text = format!("name = \"mine\"\nabout = \"x\"\ncolumns = [\"A\"]\n{rest}");
         let sweep = Sweep::from_toml("mine.toml", &text);
         let message = match sweep {
-            Err(error) => error.to_string(),
-            Ok(sweep) => sweep.settings(&sweep.rows[0], &base()).unwrap_err().to_string(),
+            Err(error) => full_message(&error),
+            Ok(sweep) => full_message(&sweep.settings(&sweep.rows[0], &base()).unwrap_err()),
         };
         assert!(message.contains("mine") && !message.contains('\n'), "{message}");
-        assert!(told.iter().all(|part| message.contains(part)), "{message}");
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
 
     #[test]
@@ -302,8 +258,8 @@ mod tests {
         refused("[[row]]\nname = \"a\"\nsets = 1", &["line 6", "sets"]);
         refused("color = 1\n[[row]]\nname = \"a\"", &["line 4", "color"]);
         refused("[[row]]\nname = \"a\"\nlabels = [\"x\", \"y\"]", &["row `a`", "2 labels"]);
-        refused("[[row]]\nname = \"a\"\nset.preset = \"x\"", &["row `a`", "--preset"]);
-        refused("[[row]]\nname = \"a\"\nset.train.seed = 3", &["row `a`", "--seeds"]);
+        refused("[[row]]\nname = \"a\"\nset.preset = \"x\"", &["row `a`", "preset"]);
+        refused("[[row]]\nname = \"a\"\nset.train.seed = 3", &["row `a`", "train.seed"]);
         refused("[[row]]\nname = \"a\"\npublished = { NM = 1.0 }", &["row `a`", "[published]"]);
         refused("[[row]]\nname = \"a\"\nx = 1.0", &["row `a`", "plot.x"]);
         refused("plot.x = \"r\"\n[[row]]\nname = \"a\"\nx = 1.0", &["row `a`", "series"]);

@@ -1,7 +1,8 @@
-//! The table of a sweep: our figures, the published ones beside them, the best of each column
-//! marked as papers do by bold print.
+//! The table of a sweep: our figures with the published ones beside them. The best of each column is
+//! marked, as papers do in bold print.
 
 use std::fmt;
+use std::path::Path;
 
 use gait_eval::Protocol;
 use gait_support::csv_line;
@@ -12,17 +13,17 @@ use super::{Row, Sweep};
 /// Marks the best figure of a column.
 const BEST: char = '*';
 
-/// The figures of one test, in percent; `None` where the data has nothing to compare.
+/// The figures of one test in percent; `None` where there was nothing to compare.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// One for each column of the table.
     pub values: Vec<Option<f64>>,
 }
 
-/// A row's test of the network that one seed made.
+/// The test of one row with one seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// The row's place in the sweep.
+    /// Index of the row in the sweep.
     pub row: usize,
     /// Seed of the training.
     pub seed: u64,
@@ -30,12 +31,12 @@ pub struct Run {
     pub score: Score,
 }
 
-/// A figure over all seeds that are done.
+/// A figure over all seeds that are done so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
     /// The mean.
     pub mean: f64,
-    /// The least and the most.
+    /// The smallest and the largest value.
     pub range: (f64, f64),
     /// The standard deviation (with n - 1), if there are two seeds or more.
     pub deviation: Option<f64>,
@@ -54,7 +55,7 @@ impl Figure {
     }
 }
 
-/// The rows of a sweep with the figures that there are so far.
+/// The rows of a sweep with the figures known so far.
 #[derive(Clone, Debug)]
 pub struct ResultTable {
     sweep: Sweep,
@@ -84,8 +85,15 @@ impl ResultTable {
         }
     }
 
+    /// The figures that an earlier test wrote to a file; `None` if there is no such file, or it is
+    /// not a result of this table's protocol.
+    pub fn read_score(&self, path: &Path) -> Option<Score> {
+        let text = std::fs::read_to_string(path).ok()?;
+        self.score(&serde_json::from_str(&text).ok()?)
+    }
+
     /// The figures of a test from its result as [`gait_eval::Evaluation::to_json`] writes it;
-    /// `None` if it is none of this table's protocol.
+    /// `None` if it is not a result of this table's protocol.
     pub fn score(&self, result: &Value) -> Option<Score> {
         let figures = result.get(&self.metric_key)?;
         let value = |column: &String| {
@@ -105,24 +113,24 @@ impl ResultTable {
         &self.sweep
     }
 
-    /// What is measured: `rank-1`.
+    /// Name of the metric: `rank-1`.
     pub fn metric(&self) -> &str {
         &self.metric
     }
 
-    /// The groups of probes, and `Mean` if there is more than one.
+    /// Names of the groups of probes, and `Mean` if there is more than one.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// Our figure, over the seeds that are done; `None` if none is.
+    /// Our figure over the seeds that are done; `None` if none is.
     pub fn ours(&self, row: usize, column: usize) -> Option<Figure> {
         let runs = self.runs.iter().filter(|run| run.row == row);
         let values: Vec<f64> = runs.filter_map(|run| run.score.values[column]).collect();
         Figure::of(&values)
     }
 
-    /// The published figure; `None` if there is none or it was measured by another protocol.
+    /// The published figure; `None` if there is none or another protocol measured it.
     pub fn published(&self, row: usize, column: usize) -> Option<f64> {
         let key = match self.columns[column].as_str() {
             "Mean" => "mean",

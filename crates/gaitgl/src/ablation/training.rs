@@ -5,6 +5,7 @@ use toml::{Table, Value};
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Protocol};
 
+use super::AblationError;
 use crate::settings::{
     AtTest, Branches, LocalSettings, Partition, Pool, Settings, SettingsError, SpatialPooling,
 };
@@ -12,9 +13,9 @@ use crate::settings::{
 /// A training and the name of its run folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    /// The settings, with one checkpoint kept and no tests on the way.
+    /// The settings, with one checkpoint kept and no tests during training.
     pub settings: Settings,
-    /// A readable name that ends in a hash of everything that the weights depend on.
+    /// A readable name that ends in a hash of everything that determines the weights.
     pub name: String,
 }
 
@@ -23,37 +24,36 @@ impl Training {
     ///
     /// # Errors
     /// Settings that cannot be written down.
-    pub fn new(settings: &Settings, set: &PreparedSet) -> Result<Self, SettingsError> {
-        Self::on(settings, &data_key(set)?)
+    pub fn new(settings: &Settings, set: &PreparedSet) -> Result<Self, AblationError> {
+        Ok(Self::on(settings, &data_key(set)?)?)
     }
 
     fn on(settings: &Settings, data: &str) -> Result<Self, SettingsError> {
         let hash = short_hash(&format!("{}\n{data}", weights_key(settings)?));
         let name = format!("{}-{hash}", summary(settings));
         let mut settings = settings.clone();
-        (settings.train.keep, settings.train.test_every) = (1, 0);
+        settings.train.keep = 1;
+        settings.train.test_every = 0;
         Ok(Self { settings, name })
     }
 
     /// Whether settings lead to the same weights on the same data.
-    ///
-    /// # Errors
-    /// Settings that cannot be written down.
-    pub fn agrees(&self, settings: &Settings) -> Result<bool, SettingsError> {
+    pub(super) fn agrees(&self, settings: &Settings) -> Result<bool, SettingsError> {
         Ok(weights_key(&self.settings)? == weights_key(settings)?)
     }
 }
 
-/// The name of one way to test a network.
-pub fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -> String {
+/// A name for one way to test a network, which ends in a hash of everything that the figures depend
+/// on beside the weights.
+pub(super) fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -> String {
     let local = test_key(settings);
     let hash = short_hash(&format!("{local:?}\n{protocol:?}\n{distance}"));
     let how = local.first().map_or_else(String::new, |how| format!("-{how}"));
     format!("test-{}{how}-{hash}", protocol.name())
 }
 
-/// The settings that the weights depend on, as TOML: those that only matter at test, to the log or
-/// to the disk are left out, and those of a local branch that does not run.
+/// The settings that the weights depend on, as TOML: without those that matter only for tests, the
+/// log or the disk, and without those of a local branch that does not run.
 fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     let mut whole = settings.to_table()?;
     whole.remove("preset");
@@ -72,14 +72,14 @@ fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
         let bands = settings.model.local.partition == Partition::Bands;
         local.remove(if bands { "ratio" } else { "bands" });
     }
-    toml::to_string(&whole).map_err(SettingsError::unwritable)
+    Ok(whole.to_string())
 }
 
 fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
     table.get_mut(key).and_then(Value::as_table_mut)
 }
 
-/// What of the settings matters at test alone: nothing where no mask is random.
+/// The settings that matter only at test: none if no mask is random.
 fn test_key(settings: &Settings) -> Vec<String> {
     let LocalSettings { partition, at_test, draws, seed, .. } = settings.model.local;
     if settings.model.branches == Branches::Global || partition == Partition::Bands {
@@ -93,14 +93,14 @@ fn test_key(settings: &Settings) -> Vec<String> {
     }
 }
 
-/// What a set is, wherever it lies.
-fn data_key(set: &PreparedSet) -> Result<String, SettingsError> {
+/// Identifies a set by what it holds, wherever it is stored.
+fn data_key(set: &PreparedSet) -> Result<String, AblationError> {
     let about = set.about();
     let parts = (&about.settings, &about.counts, &about.partition, about.bytes);
-    serde_json::to_string(&parts).map_err(SettingsError::unwritable)
+    serde_json::to_string(&parts).map_err(AblationError::Data)
 }
 
-/// `both-strip-v-0.3-gem-lta-sp-seed-1`: what ablations mostly change.
+/// The settings that ablations usually change: `both-strip-v-0.3-gem-lta-sp-seed-1`.
 fn summary(settings: &Settings) -> String {
     let model = &settings.model;
     let local = &model.local;
@@ -119,13 +119,13 @@ fn summary(settings: &Settings) -> String {
     parts.join("-")
 }
 
-/// The name of a choice as files write it.
+/// A choice as configuration files write it.
 fn name_of<T: serde::Serialize>(choice: T) -> String {
     let value = Value::try_from(choice).ok();
     value.as_ref().and_then(Value::as_str).unwrap_or_default().to_string()
 }
 
-/// Eight digits: enough to tell a folder's trainings apart, and who reuses one compares settings.
+/// Eight digits distinguish the trainings of a folder; whoever reuses one also compares settings.
 fn short_hash(text: &str) -> String {
     format!("{:08x}", crc32fast::hash(text.as_bytes()))
 }
@@ -204,7 +204,8 @@ mod tests {
         };
         let ways = (0..4).map(|row| name("at-test", row, "model.local.draws=3")).collect();
         assert_eq!(distinct(ways), 4);
-        let (one, two) = ("model.local.seed=1", "model.local.seed=2");
+        let one = "model.local.seed=1";
+        let two = "model.local.seed=2";
         assert_eq!(name("at-test", 0, one), name("at-test", 0, two));
         assert_ne!(name("at-test", 1, one), name("at-test", 1, two));
         let plain = "model.local.at_test=plain";

@@ -1,33 +1,37 @@
-//! Training by iterations: one [`Trainer`] owns the network, the optimiser and the iteration count.
+//! Training. [`begin`] starts a run and [`resume`] continues one; both give a [`Session`], which
+//! trains to the last iteration and writes log, checkpoints and tests to the run folder. A
+//! [`Trainer`] alone does single steps, without data or files.
 
 mod loss_scale;
 mod optimizer;
 mod periodic_test;
 mod session;
+mod start;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use gait_data::{Batch, DataError};
+use gait_data::{Batch, DataError, bytes_to_unit};
 use gait_eval::EvalError;
 use serde::Serialize;
 
-pub use periodic_test::{PeriodicTest, names_of};
-pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport, classes};
+pub use optimizer::OptimizerStateError;
+pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport};
+pub use start::{StartError, StartNote, Started, begin, resume, training_subjects};
 
 use crate::checkpoint::Checkpoint;
 use crate::device;
-use crate::embed::EmbedError;
+use crate::embed::{EmbedError, Embedder};
 use crate::loss::{self, LossError};
 use crate::mask::Regions;
 use crate::net::{Evaluator, GaitGl, ModelError, Output};
 use crate::run::RunError;
-use crate::settings::{LossSettings, Precision, Requirement, Settings, SettingsError};
+use crate::settings::{LossSettings, Precision, Settings};
 use crate::weights::Weights;
 
-/// Training that cannot go on.
+/// A training that cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The network cannot be built or fed.
+    /// The network cannot be built, or refuses a batch.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The labels do not fit the network.
@@ -36,43 +40,51 @@ pub enum TrainError {
     /// The test subjects cannot be embedded.
     #[error(transparent)]
     Embed(#[from] EmbedError),
-    /// A batch cannot be made.
+    /// A batch cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
     /// The run folder cannot be used.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The periodic test failed.
+    /// The test during training failed.
     #[error(transparent)]
     Evaluation(#[from] EvalError),
-    /// The loss is no number any more.
+    /// The device does not compute in the precision of the recipe.
+    #[error("train.precision = {precision}: {device} does not compute in it")]
+    Precision {
+        /// The precision.
+        precision: Precision,
+        /// The device, described for a message.
+        device: String,
+    },
+    /// The loss became NaN or infinite. The step was not applied.
     #[error(
-        "the loss became {loss} at iteration {iteration} and was not applied; lower \
-         train.learning_rate (now {learning_rate}) and go on from the last checkpoint with --resume"
+        "the loss became {loss} at iteration {iteration} with the learning rate {learning_rate}; \
+         the step was not applied"
     )]
     NonFinite {
-        /// The iteration whose loss it was.
+        /// The iteration.
         iteration: u64,
         /// NaN or infinity.
         loss: f64,
         /// The learning rate of that iteration.
         learning_rate: f64,
     },
-    /// The gradients are no numbers, though the loss is one.
+    /// The loss is finite, but its gradients overflow under every loss scale. The step was not
+    /// applied.
     #[error(
-        "the gradients of iteration {iteration} overflow in f16 and were not applied; lower \
-         train.learning_rate (now {learning_rate}) or set train.precision=f32, and go on from the \
-         last checkpoint with --resume"
+        "the gradients overflowed in f16 at iteration {iteration} with the learning rate \
+         {learning_rate}; the step was not applied"
     )]
     Overflow {
-        /// The iteration whose gradients they were.
+        /// The iteration.
         iteration: u64,
         /// The learning rate of that iteration.
         learning_rate: f64,
     },
-    /// The state of the optimiser cannot be kept or restored.
-    #[error("the checkpoint cannot be resumed: {0}; use another one or start a new run")]
-    Optimizer(String),
+    /// The state of the optimiser cannot be saved or restored.
+    #[error(transparent)]
+    Optimizer(#[from] OptimizerStateError),
 }
 
 impl TrainError {
@@ -97,9 +109,9 @@ pub struct StepReport {
     pub triplet: f64,
     /// Its cross-entropy part.
     pub cross_entropy: f64,
-    /// Share of triplets that still have a loss, in percent.
+    /// Share of triplets whose loss is above zero, in percent.
     pub active: f64,
-    /// Share of clips and strips that the classifier names rightly, in percent.
+    /// Share of clips and strips that the classifier gets right, in percent.
     pub accuracy: f64,
     /// Learning rate of the iteration.
     pub learning_rate: f64,
@@ -116,10 +128,10 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A new network for the given training subjects, its start drawn from `train.seed`.
+    /// A new network for the given training subjects, initialised from `train.seed`.
     ///
     /// # Errors
-    /// Settings that make no network, a precision that the device does not have.
+    /// Settings that make no network, a precision that the device does not support.
     pub fn new(
         settings: Settings,
         subjects: Vec<String>,
@@ -132,28 +144,28 @@ impl Trainer {
         Ok(Self { settings, subjects, network, optimizer, device, iteration: 0 })
     }
 
-    /// The network of a checkpoint with the optimiser's state, to go on as if it had never stopped.
+    /// The network of a checkpoint with its optimiser state. Training continues bit for bit as if it
+    /// had not stopped.
     ///
     /// # Errors
-    /// Tensors that do not fit the settings, a checkpoint without optimiser state.
+    /// Tensors that do not fit the settings, a checkpoint without optimiser state or with that of
+    /// another optimiser.
     pub fn resume(
         checkpoint: Checkpoint,
         settings: Settings,
         device: &Device,
     ) -> Result<Self, TrainError> {
         check_precision(&settings, device)?;
-        let Checkpoint { subjects, iteration, weights, .. } = checkpoint;
+        let Checkpoint { subjects, iteration, weights, settings: saved, .. } = checkpoint;
+        let state = checkpoint.optimizer.ok_or(OptimizerStateError::Missing)?;
+        optimizer::check_same_kind(&saved.train, &settings.train)?;
         let device = device.clone().autodiff();
         let network = GaitGl::from_tensors(&settings.model, subjects.len(), &device, &weights)?;
-        let state = checkpoint.optimizer.ok_or_else(|| {
-            TrainError::Optimizer("it was written without the optimiser's state".into())
-        })?;
-        let optimizer =
-            optimizer::restore(&settings.train, &state, &network).map_err(TrainError::Optimizer)?;
+        let optimizer = optimizer::restore(&settings.train, &state, &network)?;
         Ok(Self { settings, subjects, network, optimizer, device, iteration })
     }
 
-    /// The same training from these weights, batch-norm statistics included, instead of a drawn start.
+    /// The same training, but starting from these weights, batch-norm statistics included.
     ///
     /// # Errors
     /// Lists every tensor that is missing, unused, or of another shape.
@@ -172,12 +184,13 @@ impl Trainer {
         &self.settings
     }
 
-    /// Where the network is.
-    pub fn device(&self) -> Device {
-        self.device.clone().without_autodiff()
+    /// The network as it is now, ready to embed sequences.
+    pub fn embedder(&self) -> Embedder {
+        let device = self.device.clone().without_autodiff();
+        Embedder::from_network(self.evaluator(), &self.settings.model, device)
     }
 
-    /// The network as it is now, for use.
+    /// The network as it is now, for inference.
     pub fn evaluator(&self) -> Evaluator {
         self.network.evaluator()
     }
@@ -185,15 +198,15 @@ impl Trainer {
     /// One iteration: masks, forward, loss, backward, optimiser.
     ///
     /// # Errors
-    /// A batch of the wrong size, a loss or gradients that are no numbers; the network is then as it
-    /// was before.
+    /// A batch of the wrong size, or a loss or gradients that are not finite. The network then stays
+    /// as it was.
     pub fn step(&mut self, batch: &Batch) -> Result<StepReport, TrainError> {
         let masks = self.network.draw_masks(self.settings.train.seed, self.iteration);
         self.step_with_masks(batch, &masks)
     }
 
-    /// [`Trainer::step`] under given masks, the regions of each global-local layer as
-    /// [`GaitGl::draw_masks`] gives them: to repeat a training of another program.
+    /// [`Trainer::step`] with given masks, the regions of each global-local layer in the form of
+    /// [`GaitGl::draw_masks`]. Used to reproduce a training of another program.
     ///
     /// # Errors
     /// As [`Trainer::step`], and masks that do not fit the maps.
@@ -203,10 +216,10 @@ impl Trainer {
         masks: &[Option<Regions>],
     ) -> Result<StepReport, TrainError> {
         let precision = self.settings.train.precision;
-        for &scale in loss_scale::of(precision) {
+        for &scale in loss_scale::scales(precision) {
             let mut network = self.network.clone();
             let output = network.forward_train(self.clips(batch), masks, precision)?;
-            let (loss, report) = self.judge(output, &batch.subjects)?;
+            let (loss, report) = self.losses(output, &batch.subjects)?;
             if !report.loss.is_finite() {
                 return Err(TrainError::NonFinite {
                     iteration: report.iteration,
@@ -217,7 +230,7 @@ impl Trainer {
             let gradients = GradientsParams::from_grads((loss * scale).backward(), &network);
             // Only the range of f16 is so small that gradients leave it while the loss does not.
             let gradients = match precision {
-                Precision::F16 => loss_scale::undo(gradients, &network, scale),
+                Precision::F16 => loss_scale::unscale(gradients, &network, scale),
                 Precision::F32 | Precision::Bf16 => Some(gradients),
             };
             if let Some(gradients) = gradients {
@@ -232,8 +245,8 @@ impl Trainer {
         })
     }
 
-    /// The combined loss (Eqn. 12) and what there is to say about it.
-    fn judge(
+    /// The combined loss (Eqn. 12), and a report of its parts.
+    fn losses(
         &self,
         output: Output,
         labels: &[usize],
@@ -264,16 +277,17 @@ impl Trainer {
     /// A batch as the network takes it: `[n, 1, t, h, w]`, 0 to 1.
     fn clips(&self, batch: &Batch) -> Tensor<5> {
         let shape = [batch.subjects.len(), 1, batch.frames, batch.height, batch.width];
-        let values: Vec<f32> = batch.pixels.iter().map(|&v| f32::from(v) / 255.0).collect();
+        let values = bytes_to_unit(&batch.pixels);
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
-    /// The state as a checkpoint, ready to resume from.
+    /// The current state as a checkpoint from which training can resume. Equal states give equal
+    /// checkpoints.
     ///
     /// # Errors
-    /// The optimiser's state cannot be written as bytes.
+    /// The optimiser's state cannot be encoded.
     pub fn checkpoint(&self, score: Option<f64>) -> Result<Checkpoint, TrainError> {
-        let optimizer = optimizer::to_bytes(&self.optimizer).map_err(TrainError::Optimizer)?;
+        let optimizer = optimizer::to_bytes(&self.optimizer)?;
         Ok(Checkpoint {
             settings: self.settings.clone(),
             subjects: self.subjects.clone(),
@@ -285,14 +299,12 @@ impl Trainer {
     }
 }
 
-/// Checks that the device computes in the precision of a recipe.
-fn check_precision(settings: &Settings, device: &Device) -> Result<(), ModelError> {
+fn check_precision(settings: &Settings, device: &Device) -> Result<(), TrainError> {
     let precision = settings.train.precision;
     if precision.runs_on(device) {
         return Ok(());
     }
-    let requirement = Requirement::SupportedBy { device: device::describe(device) };
-    Err(SettingsError::invalid("train.precision", precision, requirement).into())
+    Err(TrainError::Precision { precision, device: device::describe(device) })
 }
 
 fn scalar(value: &Tensor<1>) -> f64 {
@@ -300,20 +312,52 @@ fn scalar(value: &Tensor<1>) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
     use crate::device::testing::test_device;
     use crate::net::tests::small;
     use crate::settings::Optimizer;
     use crate::weights::Weights;
+    use gait_data::synth::{SynthOptions, write_tree};
+    use gait_data::{Layout, PrepareOptions, PreparedSet, Watch, prepare};
+
+    /// A prepared set of six walkers below `folder`.
+    pub fn walkers(folder: &Path) -> Arc<PreparedSet> {
+        let options = SynthOptions {
+            subjects: 6,
+            frames: 12,
+            views: vec![54.0, 90.0],
+            ..SynthOptions::default()
+        };
+        let raw = folder.join("raw");
+        let prepared = folder.join("prepared");
+        write_tree(&raw, &options, &Watch::silent()).unwrap();
+        prepare(&raw, &prepared, &PrepareOptions::new(Layout::CasiaB), &Watch::silent()).unwrap();
+        Arc::new(PreparedSet::open(&prepared).unwrap())
+    }
+
+    /// A tiny training of four iterations with a checkpoint and a test after every second.
+    pub fn tiny() -> Settings {
+        let set = "model.channels=[1,2,2] train.batch.subjects=2 train.batch.sequences=2 \
+                   train.batch.frames=4 train.iterations=4 train.checkpoint_every=2 \
+                   train.test_every=2 train.keep=9 train.log_every=1";
+        let set: Vec<String> = set.split_whitespace().map(String::from).collect();
+        Settings::assemble(Some("paper-small"), None, &set).unwrap()
+    }
 
     fn trainer(preset: &str, precision: Precision) -> Trainer {
         let mut settings = Settings::preset(preset).unwrap();
         settings.model = small(preset);
         let train = &mut settings.train;
-        (train.precision, train.optimizer) = (precision, Optimizer::Sgd);
+        train.precision = precision;
+        train.optimizer = Optimizer::Sgd;
         // The step is the gradient.
-        (train.learning_rate, train.momentum, train.weight_decay) = (1.0, 0.0, 0.0);
+        train.learning_rate = 1.0;
+        train.momentum = 0.0;
+        train.weight_decay = 0.0;
         let subjects = ["a", "b", "c"].map(String::from).to_vec();
         Trainer::new(settings, subjects, &test_device()).unwrap()
     }
@@ -360,8 +404,9 @@ mod tests {
         let mut trainer = trainer("parts-small", Precision::F16);
         trainer.settings.train.loss.logit_scale = 1e7;
         let before = trainer.network.tensors();
-        let message = trainer.step(&batch()).unwrap_err().to_string();
-        assert!(message.contains("iteration 1") && message.contains("precision=f32"), "{message}");
+        let error = trainer.step(&batch()).unwrap_err();
+        assert!(matches!(error, TrainError::Overflow { iteration: 1, .. }), "{error}");
+        assert!(error.to_string().contains("iteration 1"), "{error}");
         assert_eq!((trainer.network.tensors(), trainer.iteration()), (before, 0));
     }
 

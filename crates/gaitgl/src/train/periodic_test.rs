@@ -1,28 +1,32 @@
-//! The test on the test subjects that a training makes now and then.
+//! The test on the test subjects that a training runs at regular intervals.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use gait_data::{PreparedSet, Watch};
-use gait_eval::{Distance, EvalError, Name, Protocol};
+use gait_eval::{Distance, EvalError, Protocol};
 
 use super::{Observer, TestPart, TrainError, Trainer};
-use crate::embed;
+use crate::protocols::names_of;
 
 /// A protocol on sequences of some of the test subjects.
 #[derive(Clone, Debug)]
-pub struct PeriodicTest {
+pub(super) struct PeriodicTest {
     protocol: Protocol,
     indices: Vec<usize>,
 }
 
 impl PeriodicTest {
-    /// A test of at most `subjects` test subjects, spread evenly over all in the order of their
-    /// names; 0 for all.
+    /// A test of at most `subjects` test subjects, spread evenly over all of them in the order of
+    /// their names; 0 means all.
     ///
     /// # Errors
     /// A protocol that does not fit the names of their sequences.
-    pub fn new(protocol: Protocol, set: &PreparedSet, subjects: usize) -> Result<Self, EvalError> {
+    pub(super) fn new(
+        protocol: Protocol,
+        set: &PreparedSet,
+        subjects: usize,
+    ) -> Result<Self, EvalError> {
         let mut indices = set.test();
         let all: BTreeSet<&str> = indices.iter().map(|&i| subject(set, i)).collect();
         let most = if subjects == 0 { all.len() } else { subjects.min(all.len()) };
@@ -30,23 +34,22 @@ impl PeriodicTest {
         let names: Vec<&str> = all.iter().copied().collect();
         let chosen: BTreeSet<&str> = places.map(|place| names[place]).collect();
         indices.retain(|&index| chosen.contains(subject(set, index)));
-        let test = Self { protocol, indices };
-        test.protocol.check_names(&names_of(set, &test.indices))?;
-        Ok(test)
+        protocol.check_names(&names_of(set, &indices))?;
+        Ok(Self { protocol, indices })
     }
 
-    /// Sequences of the test.
-    pub fn sequences(&self) -> usize {
+    /// Number of sequences in the test.
+    pub(super) fn sequences(&self) -> usize {
         self.indices.len()
     }
 
-    /// What it measures.
+    /// Name of the metric.
     pub(super) fn metric(&self) -> String {
         self.protocol.metrics().first().map(ToString::to_string).unwrap_or_default()
     }
 
-    /// The mean of the first metric over the groups of probes in percent, if there is anything to
-    /// compare.
+    /// The mean of the first metric over the groups of probes in percent; `None` if there is nothing
+    /// to compare.
     pub(super) fn score(
         &self,
         trainer: &Trainer,
@@ -56,9 +59,7 @@ impl PeriodicTest {
     ) -> Result<Option<f64>, TrainError> {
         let progress = |done, total| observer.testing(TestPart::Embedding, done, total);
         let watch = Watch { progress: &progress, stop };
-        let (network, model) = (trainer.evaluator(), &trainer.settings().model);
-        let device = trainer.device();
-        let embeddings = embed::embed(&network, model, set, &self.indices, &device, &watch)?;
+        let embeddings = trainer.embedder().embed_set(set, &self.indices, &watch)?;
         let progress = |done, total| observer.testing(TestPart::Comparing, done, total);
         let watch = Watch { progress: &progress, stop };
         let found = gait_eval::evaluate(&embeddings, &self.protocol, Distance::Strips, &watch)?;
@@ -68,13 +69,4 @@ impl PeriodicTest {
 
 fn subject(set: &PreparedSet, index: usize) -> &str {
     &set.entry(index).key.subject
-}
-
-/// What sequences of a set are called, to check a protocol with.
-pub fn names_of<'a>(set: &'a PreparedSet, indices: &[usize]) -> Vec<Name<'a>> {
-    let names = indices.iter().map(|&index| {
-        let key = &set.entry(index).key;
-        Name { subject: &key.subject, condition: &key.condition, view: &key.view }
-    });
-    names.collect()
 }

@@ -1,4 +1,4 @@
-//! A training run from its current iteration to its end: batches, log, checkpoints, tests.
+//! Runs a training from its current iteration to its end: batches, log, checkpoints, tests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,42 +8,45 @@ use std::time::{Duration, Instant};
 use gait_data::{ClipSampler, Prefetcher, PreparedSet};
 use serde::Serialize;
 
-use super::{PeriodicTest, StepReport, TrainError, Trainer};
-use crate::run::RunFolder;
-use crate::settings::{Neck, TrainSettings};
+use super::periodic_test::PeriodicTest;
+use super::{StepReport, TrainError, Trainer};
+use crate::run::{RunError, RunFolder};
+use crate::settings::Neck;
 
-/// Batches made ahead of the network.
+/// Batches that are prepared ahead of the network.
 const AHEAD: usize = 4;
 
-/// What a session tells while it runs.
+/// Receives what happens while a session runs. `()` ignores everything.
 pub trait Observer: Sync {
-    /// An iteration is done. Called for each one.
-    fn step(&mut self, report: &StepReport, pace: &Pace);
-    /// A line of the log is due: means since the last one.
-    fn log(&mut self, report: &StepReport, pace: &Pace);
-    /// A test goes on: (done, total) of its part, possibly from several threads.
-    fn testing(&self, part: TestPart, done: u64, total: u64);
+    /// An iteration is done.
+    fn step(&mut self, _report: &StepReport, _pace: &Pace) {}
+    /// A log line is due (every `train.log_every` iterations): the means since the last one.
+    fn log(&mut self, _mean: &StepReport, _pace: &Pace) {}
+    /// A test has done `done` of `total` in its current part. Called from several threads.
+    fn testing(&self, _part: TestPart, _done: u64, _total: u64) {}
     /// A test during training is done.
-    fn test(&mut self, report: &TestReport);
+    fn test(&mut self, _report: &TestReport) {}
 }
 
-/// What a test is at.
+impl Observer for () {}
+
+/// The part of a test that is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestPart {
-    /// Sequences become embeddings.
+    /// Sequences are embedded.
     Embedding,
     /// Probes are compared with the gallery.
     Comparing,
 }
 
-/// How fast a session trains, over its last log interval; tests and checkpoints do not count.
+/// The speed of a session over its last log interval, without tests and checkpoints.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pace {
     /// Silhouettes per second.
     pub frames_per_second: f64,
-    /// Seconds for an iteration.
+    /// Seconds per iteration.
     pub seconds_per_iteration: f64,
-    /// Share of the time that the network waited for its data, in percent.
+    /// Share of the time in which the network waited for data, in percent.
     pub waiting: f64,
     /// Seconds until the last iteration at this speed.
     pub seconds_left: f64,
@@ -54,9 +57,9 @@ pub struct Pace {
 pub struct TestReport {
     /// Iterations done.
     pub iteration: u64,
-    /// What is measured: the protocol's first metric.
+    /// Name of the metric: the protocol's first one.
     pub metric: String,
-    /// Its mean over the groups of probes in percent, if there was anything to compare.
+    /// Its mean over the groups of probes in percent; `None` if there was nothing to compare.
     pub score: Option<f64>,
     /// Whether it is the best so far.
     pub best: bool,
@@ -65,19 +68,10 @@ pub struct TestReport {
 /// How a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// All iterations are done; the last checkpoint.
+    /// All iterations are done. The path is that of the last checkpoint.
     Finished(PathBuf),
-    /// It was stopped; the checkpoint to resume from.
+    /// It was stopped. The path is that of the checkpoint to resume from.
     Interrupted(PathBuf),
-}
-
-/// The subjects that a recipe trains on, in the order of the classifier's classes: the training
-/// subjects of the set that have a sequence.
-///
-/// # Errors
-/// A set that cannot serve the batches of the recipe.
-pub fn classes(set: &Arc<PreparedSet>, recipe: &TrainSettings) -> Result<Vec<String>, TrainError> {
-    Ok(ClipSampler::new(set.clone(), recipe.batch, recipe.seed)?.classes().to_vec())
 }
 
 /// A network in training with its data and its run folder.
@@ -90,11 +84,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session on the training subjects of a prepared set, with the test that is made every
-    /// `train.test_every` iterations, if any is.
-    ///
-    /// `best` is the best score so far, for a resumed run.
-    pub fn new(
+    /// A session on the training subjects of a prepared set, with the test that runs every
+    /// `train.test_every` iterations, if there is one. `best` is the best score so far, for a
+    /// resumed run.
+    pub(super) fn new(
         trainer: Trainer,
         set: Arc<PreparedSet>,
         folder: RunFolder,
@@ -104,20 +97,25 @@ impl Session {
         Self { trainer, set, folder, test, best }
     }
 
-    /// Optimiser steps of the whole run.
+    /// Iterations of the whole run.
     pub fn iterations(&self) -> u64 {
         self.trainer.settings().train.iterations
     }
 
-    /// Whether the network has a classifier: one without learns by the triplet loss alone.
+    /// Whether the network has a classifier; one without learns from the triplet loss alone.
     pub fn classifies(&self) -> bool {
         self.trainer.settings().model.neck != Neck::None
     }
 
-    /// Trains to the last iteration, or until `stop` is set: then a checkpoint is written.
+    /// The network in training.
+    pub fn trainer(&self) -> &Trainer {
+        &self.trainer
+    }
+
+    /// Trains to the last iteration, or until `stop` is set; it then writes a checkpoint.
     ///
     /// # Errors
-    /// Data that cannot be read, a full disk, a loss that is no number.
+    /// Data that cannot be read, a full disk, a loss that is NaN or infinite.
     pub fn run(
         &mut self,
         observer: &mut dyn Observer,
@@ -129,8 +127,8 @@ impl Session {
         let mut batches = Prefetcher::new(&sampler, first, recipe.iterations, 1, AHEAD);
         let mut interval = Interval::default();
         loop {
-            // A test comes after the checkpoint of its iteration, so that one that is killed costs
-            // no training. A resumed run then makes it first.
+            // A test runs after the checkpoint of its iteration is written, so that a process killed
+            // during a test loses no training. A resumed run starts with that test.
             let tested = self.test_if_due(observer, stop)?;
             let open = self.trainer.iteration() < recipe.iterations;
             if !tested || (open && stop.load(Ordering::Relaxed)) {
@@ -164,8 +162,8 @@ impl Session {
         Ok(self.folder.save(&self.trainer.checkpoint(self.best)?, keep)?)
     }
 
-    /// Tests if that is due now and not done, and keeps the checkpoint if it is the best one. False
-    /// if it was stopped.
+    /// Runs the test if it is due and not done yet, and keeps the checkpoint if it is the best one.
+    /// False if the test was stopped.
     fn test_if_due(
         &mut self,
         observer: &mut dyn Observer,
@@ -187,9 +185,10 @@ impl Session {
         if best {
             self.best = score;
             let checkpoint = self.trainer.checkpoint(self.best)?;
-            checkpoint.save(&self.folder.best()).map_err(crate::run::RunError::from)?;
+            checkpoint.save(&self.folder.best()).map_err(RunError::from)?;
             if self.folder.has_saved(iteration) {
-                self.save()?; // With the score that it was written without.
+                // It was written before its own score was known.
+                self.save()?;
             }
         }
         let report = TestReport { iteration, metric, score, best };
@@ -218,7 +217,7 @@ struct Interval {
 }
 
 impl Interval {
-    /// Adds an iteration that `took` so long, of which it `waited` for its batch.
+    /// Adds an iteration that took the time `took`, of which `waited` was spent on its batch.
     fn add(&mut self, report: &StepReport, waited: Duration, took: Duration, silhouettes: usize) {
         self.waited += waited;
         self.took += took;
@@ -251,53 +250,24 @@ impl Interval {
 mod tests {
     use super::*;
     use crate::checkpoint::Checkpoint;
-    use crate::settings::Settings;
-    use gait_data::synth::{SynthOptions, write_tree};
-    use gait_data::{Layout, PrepareOptions, Watch, prepare};
+    use crate::train::tests::{tiny, walkers};
+    use crate::train::{begin, resume};
     use gait_eval::Protocol;
     use std::path::Path;
 
-    fn walkers(folder: &Path) -> Arc<PreparedSet> {
-        let (subjects, frames, views) = (6, 12, vec![54.0, 90.0]);
-        let options = SynthOptions { subjects, frames, views, ..SynthOptions::default() };
-        let (raw, prepared) = (folder.join("raw"), folder.join("prepared"));
-        write_tree(&raw, &options, &Watch::silent()).unwrap();
-        prepare(&raw, &prepared, &PrepareOptions::new(Layout::CasiaB), &Watch::silent()).unwrap();
-        Arc::new(PreparedSet::open(&prepared).unwrap())
-    }
-
-    /// A tiny training of four iterations with a checkpoint and a test after every second.
-    fn settings() -> Settings {
-        let set = "model.channels=[1,2,2] train.batch.subjects=2 train.batch.sequences=2 \
-                   train.batch.frames=4 train.iterations=4 train.checkpoint_every=2 \
-                   train.test_every=2 train.keep=9 train.log_every=1";
-        let set: Vec<String> = set.split_whitespace().map(String::from).collect();
-        Settings::assemble(Some("paper-small"), None, &set).unwrap()
-    }
-
     /// The session in a run folder, at its last checkpoint if it has one.
     fn session(set: &Arc<PreparedSet>, run: &Path) -> Session {
-        let mut folder = RunFolder::new(run);
-        let settings = settings();
-        let test = PeriodicTest::new(Protocol::builtin("casia-b").unwrap(), set, 0).unwrap();
-        if !folder.has_begun() {
-            folder.begin(&settings.to_toml().unwrap()).unwrap();
-        }
-        let (trainer, best) = match folder.latest().unwrap() {
-            Some(path) => {
-                let checkpoint = Checkpoint::load(&path).unwrap();
-                let best = checkpoint.score;
-                (Trainer::resume(checkpoint, settings, &crate::cpu()).unwrap(), best)
-            }
-            None => {
-                let subjects = classes(set, &settings.train).unwrap();
-                (Trainer::new(settings, subjects, &crate::cpu()).unwrap(), None)
-            }
+        let folder = RunFolder::new(run);
+        let device = crate::cpu();
+        let started = if folder.has_begun() {
+            resume(folder, set, &device, Ok)
+        } else {
+            begin(folder, set, tiny(), &device)
         };
-        Session::new(trainer, set.clone(), folder, Some(test), best)
+        started.unwrap().session
     }
 
-    /// Stops at a part of the first test, and keeps what it was told.
+    /// Stops at a part of the first test, and keeps the reports.
     #[derive(Default)]
     struct Stopper {
         at: Option<TestPart>,
@@ -306,8 +276,6 @@ mod tests {
     }
 
     impl Observer for Stopper {
-        fn step(&mut self, _: &StepReport, _: &Pace) {}
-        fn log(&mut self, _: &StepReport, _: &Pace) {}
         fn testing(&self, part: TestPart, _: u64, _: u64) {
             if self.at == Some(part) {
                 self.stop.store(true, Ordering::Relaxed);
@@ -329,7 +297,8 @@ mod tests {
     fn a_stop_during_a_test_loses_neither_training_nor_the_test() {
         let folder = tempfile::tempdir().unwrap();
         let set = walkers(folder.path());
-        let (straight, stopped) = (folder.path().join("straight"), folder.path().join("stopped"));
+        let straight = folder.path().join("straight");
+        let stopped = folder.path().join("stopped");
         let (ending, wanted) = run(&set, &straight, None);
         assert!(matches!(ending, Ending::Finished(_)));
         assert_eq!(wanted.iter().map(|test| test.iteration).collect::<Vec<_>>(), [2, 4]);
