@@ -77,7 +77,7 @@ pub enum ImportFault {
     #[error("it is {0}")]
     Foreign(ForeignFormat),
     /// It is a checkpoint of this library.
-    #[error("it is already a checkpoint of this program")]
+    #[error("it is already a checkpoint")]
     Checkpoint,
     /// It holds another object than a state dict.
     #[error("it holds {found}, not a state dict")]
