@@ -636,7 +636,7 @@ mod tests {
     fn nested_and_transparent_errors_give_their_hint() {
         let refused = PickleError::Refused { module: "os".into(), name: "system".into() };
         let source = ImportFault::Torch(TorchFault::Pickle(refused));
-        let error = ExchangeError::Import { path: "a.pt".into(), source };
+        let error = ExchangeError::Import { path: "a.pt".into(), source: Box::new(source) };
         assert!(hint(&error.into()).is_some_and(|hint| hint.contains("model.state_dict()")));
         let value = "bf16".to_owned();
         let requirement = Requirement::SupportedBy { device: "cpu".into() };

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gait_support::FileError;
 use safetensors::SafeTensorError;
@@ -27,7 +27,7 @@ pub enum ExchangeError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ImportFault,
+        source: Box<ImportFault>,
     },
     /// The tensors are not those of the network.
     #[error("{} does not hold the network {preset}: {}", .path.display(), listed(.problems))]
@@ -58,6 +58,12 @@ pub enum ExchangeError {
     Checkpoint(#[from] CheckpointError),
 }
 
+impl ExchangeError {
+    pub(super) fn import(path: &Path, source: impl Into<ImportFault>) -> Self {
+        Self::Import { path: path.into(), source: Box::new(source.into()) }
+    }
+}
+
 /// Why a file cannot be imported. Names out of the file contain no control characters.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportFault {
@@ -71,7 +77,7 @@ pub enum ImportFault {
     #[error("it is {0}")]
     Foreign(ForeignFormat),
     /// It is a checkpoint of this library.
-    #[error("it is already a checkpoint of this program")]
+    #[error("it is already a checkpoint")]
     Checkpoint,
     /// It holds another object than a state dict.
     #[error("it holds {found}, not a state dict")]

@@ -53,16 +53,20 @@ pub fn import_bytes(
     bytes: Vec<u8>,
     options: &ImportOptions,
 ) -> Result<Imported, ExchangeError> {
-    let fault = |source| ExchangeError::Import { path: path.into(), source };
     match ForeignFormat::from_bytes(&bytes) {
         Some(ForeignFormat::Safetensors) => {
-            let file = SafeTensors::deserialize(&bytes).map_err(|e| fault(e.into()))?;
+            let file =
+                SafeTensors::deserialize(&bytes).map_err(|e| ExchangeError::import(path, e))?;
             let tensors = safetensors_file::Contents::new(&file);
             let network = network::read(path, &tensors, bytes.len(), options)?;
             Ok(without_training(network, tensors.iteration()))
         }
-        Some(foreign) if !foreign.is_importable() => Err(fault(ImportFault::Foreign(foreign))),
-        None if SafeTensors::read_metadata(&bytes).is_ok() => Err(fault(ImportFault::Checkpoint)),
+        Some(foreign) if !foreign.is_importable() => {
+            Err(ExchangeError::import(path, ImportFault::Foreign(foreign)))
+        }
+        None if SafeTensors::read_metadata(&bytes).is_ok() => {
+            Err(ExchangeError::import(path, ImportFault::Checkpoint))
+        }
         _ => import_torch(path, bytes, options),
     }
 }
@@ -72,11 +76,10 @@ fn import_torch(
     bytes: Vec<u8>,
     options: &ImportOptions,
 ) -> Result<Imported, ExchangeError> {
-    let fault = |source| ExchangeError::Import { path: path.into(), source };
     let length = bytes.len();
-    let file = TorchFile::open(bytes).map_err(|e| fault(e.into()))?;
-    let pickle = file.pickle().map_err(|e| fault(e.into()))?;
-    let state = StateDict::from_root(pickle.root()).map_err(fault)?;
+    let file = TorchFile::open(bytes).map_err(|e| ExchangeError::import(path, e))?;
+    let pickle = file.pickle().map_err(|e| ExchangeError::import(path, e))?;
+    let state = StateDict::from_root(pickle.root()).map_err(|e| ExchangeError::import(path, e))?;
     let tensors = TorchTensors { file: &file, state: &state };
     let network = network::read(path, &tensors, length, options)?;
     // PyTorch numbers the parameters in the order of the file; running statistics are none.

@@ -19,4 +19,4 @@ pub use export::{ExportFormat, Exported, export};
 pub use foreign::{ForeignFormat, foreign_format};
 pub use import::{Imported, import, import_bytes};
 pub use options::ImportOptions;
-pub use torch::{Elements, MemberFault, TensorFault, TorchFault};
+pub use torch::{MemberFault, TensorFault, TorchFault};

@@ -51,7 +51,7 @@ pub fn read(
     length: usize,
     options: &ImportOptions,
 ) -> Result<ImportedNetwork, ExchangeError> {
-    let fault = |source| ExchangeError::Import { path: path.into(), source };
+    let fault = |source: ImportFault| ExchangeError::import(path, source);
     let candidate = accounted(path, tensors, options)?;
     let Candidate { settings, classes, names, dropped, .. } = candidate;
     let has_classifier = settings.model.neck != Neck::None;
@@ -114,7 +114,7 @@ fn accounted(
     let Some(candidate) = recognise(&shapes, options)? else {
         let names = shapes.keys().take(4).map(|name| printable(name)).collect();
         let source = ImportFault::UnknownNetwork { count: shapes.len(), names };
-        return Err(ExchangeError::Import { path: path.into(), source });
+        return Err(ExchangeError::import(path, source));
     };
     if candidate.problems.is_empty() {
         return Ok(candidate);

@@ -41,7 +41,7 @@ impl Tensors for Contents<'_> {
         let (_, tensor) = &self.tensors[index];
         match Elements::from_dtype(tensor.dtype()) {
             Some(Elements::Floats(floats)) => finite(floats.read(tensor.data(), false)),
-            Some(other) => Err(TensorFault::NotFloats(other)),
+            Some(other) => Err(TensorFault::NotFloats(other.name())),
             None => Err(TensorFault::UnknownType(tensor.dtype())),
         }
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use gait_support::{FileError, did_you_mean};
 
-use super::Requirement;
+use super::requirement::Requirement;
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,7 @@ pub enum SyntaxError {
 }
 
 impl SettingsError {
+    #[expect(clippy::needless_pass_by_value, reason = "the callers have numbers and owned text")]
     pub(crate) fn invalid(
         key: &'static str,
         value: impl ToString,

@@ -5,7 +5,8 @@ use std::path::Path;
 use gait_support::{FileError, nearest};
 use toml::Table;
 
-use super::{SettingsError, SyntaxError, parse_table};
+use super::error::{SettingsError, SyntaxError};
+use super::table::parse_table;
 
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {

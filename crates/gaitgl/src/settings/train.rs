@@ -5,7 +5,8 @@ use std::fmt;
 pub use gait_data::BatchSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{Requirement, SettingsError};
+use super::error::SettingsError;
+use super::requirement::Requirement;
 
 /// How a network is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

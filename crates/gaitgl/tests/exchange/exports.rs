@@ -23,12 +23,15 @@ fn check_round_trip(extension: &str) {
     let checkpoints = files.map(|file| imported(file).checkpoint).into_iter().chain([paper()]);
     for checkpoint in checkpoints {
         let path = folder.path().join("new/out").with_extension(extension);
-        export(&checkpoint, &path).unwrap();
+        let exported = export(&checkpoint, &path).unwrap();
         let again = import(&path, &ImportOptions::default()).unwrap().checkpoint;
         assert_eq!(again.weights, checkpoint.weights);
         assert_eq!(again.settings.model, checkpoint.settings.model);
         assert_eq!(again.subjects, checkpoint.subjects);
-        assert_eq!(again.iteration, checkpoint.iteration);
+        // In a safetensors file only the counter of a published batch norm holds the iteration.
+        if extension == "pt" || exported.published.is_some() {
+            assert_eq!(again.iteration, checkpoint.iteration);
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn bands_are_split_and_expected_taps_are_folded() {
 }
 
 #[test]
-fn a_mean_of_draws_is_refused_with_the_mend() {
+fn a_mean_of_draws_is_refused() {
     let mean = checkpoint("paper-small", |s| s.model.local.at_test = AtTest::MeanOfK);
     assert!(exported(&mean).unwrap_err().contains("at_test"));
 }

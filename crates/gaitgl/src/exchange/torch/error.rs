@@ -6,8 +6,6 @@ use gait_data::pickle::PickleError;
 use safetensors::Dtype;
 use zip::result::ZipError;
 
-use super::Elements;
-
 /// Why a file of `torch.save` cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TorchFault {
@@ -143,8 +141,8 @@ pub enum TensorFault {
     #[error("it has an impossible size")]
     Size,
     /// It holds whole numbers or truth values.
-    #[error("it holds {}, not floating-point numbers", .0.name())]
-    NotFloats(Elements),
+    #[error("it holds {0}, not floating-point numbers")]
+    NotFloats(&'static str),
     /// Its elements have a type that no network here is stored in.
     #[error("it has the type {0:?}, which is not supported")]
     UnknownType(Dtype),

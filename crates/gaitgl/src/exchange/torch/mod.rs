@@ -117,7 +117,7 @@ impl TorchFile {
     pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, TensorFault> {
         let Storage { key, elements, count } = tensor.storage;
         let Elements::Floats(floats) = elements else {
-            return Err(TensorFault::NotFloats(elements));
+            return Err(TensorFault::NotFloats(elements.name()));
         };
         let length = count.checked_mul(elements.size()).ok_or(TensorFault::Size)?;
         let values = match &self.container {
