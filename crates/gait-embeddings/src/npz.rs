@@ -254,7 +254,7 @@ mod tests {
         check(|a| a[3].1 = npy("<f4", "(2,)", &[0; 8]), "type <f4; it must be text or integers");
         check(|a| a[3].1 = npy("<i3", "(2,)", &[0; 6]), "type <i3; it must be text or integers");
         check(|a| a[3].1 = npy("<U1", "(1, 2)", &[0; 8]), "it has shape [1, 2]; it must be [n]");
-        check(|a| a[3].1 = npy("<U1", "(2,)", &[0xff; 8]), "not unicode");
+        check(|a| a[3].1 = npy("<U1", "(2,)", &[0xff; 8]), "not Unicode");
         check(|a| a[3].1 = b"\x93NUMPY\x07\x00\x00\x00\x00\x00".to_vec(), "version 7");
         check(|a| a[3].1.truncate(20), "a header that cannot be read");
         check(|a| a[3].1.clear(), "not a .npy array");

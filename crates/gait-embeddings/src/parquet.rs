@@ -211,7 +211,10 @@ fn viewed(schema: &Schema) -> SchemaRef {
 mod tests {
     use arrow_array::builder::{Float16Builder, Int32Builder, ListBuilder};
     use arrow_array::types::{Float16Type, Float64Type};
-    use arrow_array::{ArrowPrimitiveType, LargeListArray, LargeStringArray};
+    use arrow_array::{
+        ArrowPrimitiveType, Int8Array, Int16Array, Int32Array, Int64Array, LargeListArray,
+        LargeStringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    };
     use bytes::Bytes;
     use gait_support::full_message;
     use parquet::basic::Compression;
@@ -308,7 +311,36 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_lists_say_their_sizes_themselves() {
+    fn integers_of_all_widths_are_names() {
+        let good = others(vec![Some("a"), Some("b")]);
+        let integers: [ArrayRef; 8] = [
+            Arc::new(UInt8Array::from(vec![7, u8::MAX])),
+            Arc::new(UInt16Array::from(vec![7, u16::MAX])),
+            Arc::new(UInt32Array::from(vec![7, u32::MAX])),
+            Arc::new(UInt64Array::from(vec![7, u64::MAX])),
+            Arc::new(Int8Array::from(vec![7, i8::MIN])),
+            Arc::new(Int16Array::from(vec![7, i16::MIN])),
+            Arc::new(Int32Array::from(vec![7, i32::MIN])),
+            Arc::new(Int64Array::from(vec![7, i64::MIN])),
+        ];
+        let largest = [u8::MAX.into(), u16::MAX.into(), u32::MAX.into(), u64::MAX];
+        let smallest = [i8::MIN.into(), i16::MIN.into(), i32::MIN.into(), i64::MIN];
+        let unsigned = largest.map(|number| number.to_string());
+        let signed = smallest.map(|number: i64| number.to_string());
+        for (column, second) in integers.into_iter().zip(unsigned.iter().chain(&signed)) {
+            let mut columns = good.columns().to_vec();
+            let at = good.schema().index_of("subject").unwrap();
+            columns[at] = column;
+            let names = good.schema();
+            let names = names.fields().iter().map(|field| field.name().as_str());
+            let batch = RecordBatch::try_from_iter(names.zip(columns)).unwrap();
+            let e = read(file(&PAIRS, &batch)).unwrap();
+            assert_eq!(e.subjects(), ["7", second.as_str()]);
+        }
+    }
+
+    #[test]
+    fn lists_of_lists_state_their_sizes() {
         let e = read(file(&[], &nested(&[3, 3]))).unwrap();
         assert_eq!((e.channels(), e.strips()), (2, 3));
         assert_eq!(e.values(), [0.0, 1.0, 2.0, 10.0, 11.0, 12.0].repeat(2));

@@ -37,7 +37,7 @@ impl Copies {
     }
 
     /// The sequences with the same embedding as sequence `i`, itself included; none if it is alone.
-    pub fn of(&self, i: usize) -> &[usize] {
+    pub fn same_as(&self, i: usize) -> &[usize] {
         self.groups.get(&self.originals[i]).map_or(&[], Vec::as_slice)
     }
 }
@@ -59,8 +59,8 @@ mod tests {
         let values = vec![1.0, 0.0, 2.0, 0.0, 1.0, -0.0, 2.0, 0.5, 1.0, 0.0];
         let names = (0..5).map(|i| (i.to_string(), String::new(), String::new()));
         let copies = Copies::find(&Embeddings::new(2, 1, values, names).unwrap());
-        assert_eq!(copies.of(0), [0, 2, 4]);
-        assert_eq!(copies.of(4), [0, 2, 4]);
-        assert!(copies.of(1).is_empty() && copies.of(3).is_empty());
+        assert_eq!(copies.same_as(0), [0, 2, 4]);
+        assert_eq!(copies.same_as(4), [0, 2, 4]);
+        assert!(copies.same_as(1).is_empty() && copies.same_as(3).is_empty());
     }
 }

@@ -225,7 +225,8 @@ impl Data<'_> {
         let compared = |probe: usize, i: usize| {
             self.pairs.compared(probe, i) && chosen.gallery.binary_search(&i).is_ok()
         };
-        let has_copy = |&&probe: &&usize| self.copies.of(probe).iter().any(|&i| compared(probe, i));
+        let has_copy =
+            |&&probe: &&usize| self.copies.same_as(probe).iter().any(|&i| compared(probe, i));
         chosen.probes.iter().filter(has_copy).count()
     }
 }

@@ -115,14 +115,14 @@ impl<'a> Probes<'a> {
         let parts = self.shape.parts as f32;
         let rows = sums.values().chunks_exact(COLUMNS).zip(out.chunks_exact_mut(gallery.len()));
         for ((sums, out), &probe) in rows.zip(self.indices) {
-            for ((out, sum), &entry) in out.iter_mut().zip(sums).zip(gallery) {
-                let distance = match self.shape.distance {
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = match self.shape.distance {
                     Distance::Strips => sum / parts,
                     Distance::Flat => sum.sqrt(),
                     Distance::Cosine => 1.0 - sum / parts,
                 };
-                *out = self.scale.refined(distance, probe, entry)?;
             }
+            self.scale.refine(out, probe, gallery)?;
         }
         Ok(())
     }

@@ -51,14 +51,32 @@ impl<'a> Scale<'a> {
         self.factor
     }
 
-    /// A computed distance of two sequences, in the unit, or a better one if it is small.
-    pub fn refined(&self, distance: f32, a: usize, b: usize) -> Result<f32, EvalError> {
-        if distance >= self.close || self.e.row(a) == self.e.row(b) {
-            return Ok(distance);
+    /// Replaces the small ones of the computed distances, in the unit, between a probe and a gallery.
+    pub fn refine(
+        &self,
+        distances: &mut [f32],
+        probe: usize,
+        gallery: &[usize],
+    ) -> Result<(), EvalError> {
+        // Nearly always none. Counting them, unlike a search, takes many at a time.
+        if distances.iter().filter(|distance| **distance < self.close).count() == 0 {
+            return Ok(());
         }
-        let exact = self.exact(a, b) * f64::from(self.factor);
-        let refined = exact as f32;
-        if refined < f32::MIN_POSITIVE { Err(self.error(exact)) } else { Ok(refined) }
+        let pairs = distances.iter_mut().zip(gallery);
+        for (distance, &entry) in pairs.filter(|(distance, _)| **distance < self.close) {
+            // Copies have distance 0 already.
+            if self.e.row(probe) != self.e.row(entry) {
+                *distance = self.rounded(self.exact(probe, entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A distance that is not zero, in the unit.
+    fn rounded(&self, exact: f64) -> Result<f32, EvalError> {
+        let exact = exact * f64::from(self.factor);
+        let rounded = exact as f32;
+        if rounded < f32::MIN_POSITIVE { Err(self.error(exact)) } else { Ok(rounded) }
     }
 
     /// A distance in the unit as a distance of the embeddings as they are.

@@ -90,7 +90,7 @@ impl fmt::Display for IdColumn {
 }
 
 impl IdColumn {
-    fn of<'a>(self, name: &Name<'a>) -> &'a str {
+    fn name_in<'a>(self, name: &Name<'a>) -> &'a str {
         match self {
             Self::View => name.view,
             Self::Condition => name.condition,
@@ -212,8 +212,8 @@ fn ids(probes: &[Name], form: &SubmissionForm) -> Result<Vec<String>, Misfit> {
     let mut repeated = "";
     for column in &form.id {
         let mut seen = BTreeSet::new();
-        match probes.iter().map(|name| column.of(name)).find(|id| !seen.insert(*id)) {
-            None => return Ok(probes.iter().map(|name| column.of(name).to_owned()).collect()),
+        match probes.iter().map(|name| column.name_in(name)).find(|id| !seen.insert(*id)) {
+            None => return Ok(probes.iter().map(|name| column.name_in(name).to_owned()).collect()),
             Some(id) => repeated = id,
         }
     }
