@@ -1,6 +1,6 @@
-//! Runs every reader on the saved inputs of its fuzz target and on seeded mutations of them: no panic,
-//! no hang, and no more memory than allowed. The functions are those of the fuzz targets, so this is a
-//! short run of them with a stable compiler; `fuzz/README.md` describes the long ones.
+//! Every reader on the saved inputs of its fuzz target, and on seeded changes of them: no panic, no
+//! hang, and no more memory than it may take. The functions are those of the fuzz targets, so this is
+//! a short run of them on a stable compiler; `fuzz/README.md` tells of the long ones.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -20,7 +20,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Mutated inputs per reader.
+/// Changed inputs for each reader.
 const ROUNDS: usize = 20_000;
 
 fn folder(target: &str) -> PathBuf {
@@ -36,8 +36,8 @@ fn saved(target: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Mutates an input as fuzzers do: changes bytes, writes numbers at the ends of their range, and
-/// removes, doubles or transplants pieces.
+/// A change as fuzzers make them: bytes, numbers at the ends of their range, pieces left out,
+/// doubled, or taken from elsewhere.
 fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
     if bytes.is_empty() {
         bytes.push(generator.random());
@@ -67,10 +67,10 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
     }
 }
 
-/// Held while a reader runs, because the memory of all threads is counted.
+/// The memory of all threads is counted, so that one reader runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Keeps thousands of caught panics from being printed.
+/// Panics of libraries that are caught are not told thousands of times.
 static QUIET: Once = Once::new();
 
 fn check(target: &str, reader: fn(&[u8])) {

@@ -1,7 +1,7 @@
-//! Makes the saved inputs of the fuzz targets from this program and its fixtures alone:
+//! Makes the saved inputs of the fuzz targets, from nothing but this program and its fixtures:
 //! `cargo test --release -p gaitgl-cli --test readers -- --ignored`
 //!
-//! Files that only other programs write are made by `python reference/export_exchange.py --seeds`.
+//! Files that only other programs write come from `python reference/export_exchange.py --seeds`.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -42,9 +42,9 @@ fn write_seeds() {
         let forms = ["p2.np1", "p4.np2", "p5.np2"];
         kinds.iter().any(|kind| name.starts_with(kind)) && forms.iter().any(|f| name.contains(f))
     });
-    copy("protocol", "crates/gait-eval/protocols", |name| name.ends_with(".toml"));
-    copy("sweep", "crates/gaitgl/ablations", |name| name.ends_with(".toml"));
-    copy("settings", "crates/gaitgl/configs", |name| name.ends_with(".toml"));
+    copy("protocol", "protocols", |name| name.ends_with(".toml"));
+    copy("sweep", "ablations", |name| name.ends_with(".toml"));
+    copy("settings", "configs", |name| name.ends_with(".toml"));
     let lines = "model.channels=[4,8,16]\nmodel.local.partition=strip-h\nmodel.local.ratio=0.5\n\
                  model.lta_kernel=[3,1,1]\ntrain.milestones=[5,7]\ntrain.optimizer=\"sgd\"";
     save("settings", "assignments", lines.as_bytes());
@@ -86,8 +86,7 @@ fn images() {
 
 fn prepared() {
     let place = tempfile::tempdir().unwrap();
-    let raw = place.path().join("raw");
-    let out = place.path().join("out");
+    let (raw, out) = (place.path().join("raw"), place.path().join("out"));
     for subject in ["001", "002"] {
         let folder = raw.join(subject).join("nm-01/090");
         fs::create_dir_all(&folder).unwrap();
@@ -140,7 +139,7 @@ fn networks() {
     }
 }
 
-/// Converts a file from the format of PyTorch 1.6 to the format before it.
+/// The form of PyTorch before 1.6 of a file in the form after it.
 fn legacy(zipped: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipArchive::new(Cursor::new(zipped)).unwrap();
     let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
