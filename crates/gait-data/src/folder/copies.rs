@@ -9,7 +9,7 @@ pub(super) fn set_aside(images: &mut Vec<OsString>, strays: &mut Vec<String>) {
     if !may_repeat(images) {
         return;
     }
-    let stems: Vec<String> = images.iter().map(|name| stem(name)).collect();
+    let stems: Vec<String> = images.iter().map(stem).collect();
     // Of two formats the one without loss counts.
     let mut best: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, stem) in stems.iter().enumerate() {
