@@ -72,6 +72,11 @@ fn is_inverted(pixels: &[u8], width: usize) -> bool {
     if width == 0 || pixels.len() < 2 * width {
         return false;
     }
+    // Nearly every frame ends here: no corner is bright.
+    let corners = [0, width - 1, pixels.len() - width, pixels.len() - 1].map(|at| pixels[at]);
+    if bright(&corners) == 0 {
+        return false;
+    }
     let rows = pixels.chunks_exact(width);
     let side_pixels = 2 * rows.len();
     let side: usize = rows.map(|row| bright(&[row[0], row[width - 1]])).sum();

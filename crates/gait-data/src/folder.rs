@@ -58,7 +58,8 @@ pub(crate) fn list_frames(folder: &Path, pattern: &PathPattern) -> io::Result<Fr
 /// Whether an image is named as a gait energy image, the mean of a sequence, which published
 /// preparations skip: one of the words of its name is `gei`.
 fn is_energy_image(name: &str) -> bool {
-    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("gei"))
+    let is_gei = |word: &[u8]| word.eq_ignore_ascii_case(b"gei");
+    name.as_bytes().split(|byte| !byte.is_ascii_alphanumeric()).any(is_gei)
 }
 
 /// An entry of a folder.

@@ -45,13 +45,13 @@ pub struct Clip {
     pub pixels: Vec<u8>,
 }
 
-/// Columns cut from each side of an aligned silhouette at load: floor(w / 64) * 10, so that
-/// 64 columns become 44 and 128 become 88.
-pub fn trim_columns(width: usize) -> usize {
+/// Columns cut from each side of an aligned silhouette: floor(w / 64) * 10.
+fn trim_columns(width: usize) -> usize {
     width / 64 * 10
 }
 
-/// Columns that are left of an aligned silhouette after [`trim_columns`].
+/// Columns of an aligned silhouette without the floor(w / 64) * 10 outer ones on each side, which
+/// networks do not read: 64 become 44, 128 become 88.
 pub fn trimmed_width(width: usize) -> usize {
     width - 2 * trim_columns(width)
 }
@@ -67,7 +67,7 @@ impl Clip {
         bytes_to_unit(&self.pixels)
     }
 
-    /// The clip without its outer columns (see [`trim_columns`]): `[t, h, trimmed_width(w)]`.
+    /// The clip without its outer columns (see [`trimmed_width`]): `[t, h, trimmed_width(w)]`.
     pub fn trimmed(&self) -> Clip {
         let mut pixels = Vec::with_capacity(self.frames * self.height * trimmed_width(self.width));
         append_trimmed(&self.pixels, self.width, &mut pixels);

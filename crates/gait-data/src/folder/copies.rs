@@ -1,12 +1,15 @@
 //! Frames that are stored twice: in two formats, or as a file manager's copy.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// Moves every second copy of an image from `images` to `strays`, with the name of the first.
 pub(super) fn set_aside(images: &mut Vec<OsString>, strays: &mut Vec<String>) {
-    let stems: Vec<String> = images.iter().map(|name| stem(name)).collect();
+    if !may_repeat(images) {
+        return;
+    }
+    let stems: Vec<String> = images.iter().map(stem).collect();
     // Of two formats the one without loss counts.
     let mut best: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, stem) in stems.iter().enumerate() {
@@ -31,6 +34,17 @@ pub(super) fn set_aside(images: &mut Vec<OsString>, strays: &mut Vec<String>) {
         index += 1;
         originals[index - 1] == index - 1
     });
+}
+
+/// Whether the names leave room for copies: they mix extensions, or one of them may have a mark of a
+/// copy. Nearly every folder has neither.
+fn may_repeat(images: &[OsString]) -> bool {
+    let extension = |name: &OsString| Path::new(name).extension().map(OsStr::to_owned);
+    let first = images.first().and_then(extension);
+    images.iter().any(|name| {
+        let marked = name.as_encoded_bytes().iter().any(|byte| b" (".contains(byte));
+        marked || Path::new(name).extension() != first.as_deref()
+    })
 }
 
 fn stem(name: &OsString) -> String {

@@ -109,7 +109,8 @@ impl<'a> TreeWalk<'a> {
         above: &[(usize, Found)],
     ) -> Result<bool, DataError> {
         let Some(name) = entry.name.to_str() else {
-            self.lost.add(|| format!("{}: its name is not UTF-8", path.display()));
+            // Its bytes, since two such names may look alike.
+            self.lost.add(|| format!("{path:?}: its name is not UTF-8"));
             return Ok(true);
         };
         let read = |(part, above): &(usize, Found)| {
