@@ -8,6 +8,7 @@ use std::thread;
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_data::{Clip, DataError, PreparedSet, Watch, trimmed_width};
 use gait_eval::{Distance, Embeddings, EvalError, distance_matrix};
+use gait_support::start_pool;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::net::{self, Evaluator, ModelError};
@@ -98,6 +99,8 @@ impl Embedder {
     }
 
     pub(crate) fn from_network(network: Evaluator, model: &ModelSettings, device: Device) -> Self {
+        // Burn's operations would panic where the system limits threads.
+        start_pool(None);
         Self { network, size: [model.height, model.width], device }
     }
 
