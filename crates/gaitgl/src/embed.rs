@@ -7,7 +7,8 @@ use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_data::{Clip, DataError, PreparedSet, Watch, trimmed_width};
-use gait_eval::{Distance, Embeddings, EmbeddingsError, EvalError, distance_matrix};
+use gait_eval::{Distance, Embeddings, EvalError, distance_matrix};
+use gait_support::start_pool;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::net::{self, Evaluator, ModelError};
@@ -30,7 +31,7 @@ pub enum EmbedError {
     Model(#[from] ModelError),
     /// The network gave NaN or infinity, or there is nothing to embed.
     #[error(transparent)]
-    Embeddings(#[from] EmbeddingsError),
+    Embeddings(#[from] EvalError),
     /// The silhouettes do not have the network's size.
     #[error(
         "the silhouettes are {height} x {width}, but the network takes {model_height} x \
@@ -98,6 +99,8 @@ impl Embedder {
     }
 
     pub(crate) fn from_network(network: Evaluator, model: &ModelSettings, device: Device) -> Self {
+        // Burn's operations would panic where the system limits threads.
+        start_pool(None);
         Self { network, size: [model.height, model.width], device }
     }
 

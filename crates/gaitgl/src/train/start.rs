@@ -7,6 +7,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use gait_data::{ClipSampler, DataError, PreparedSet};
 use gait_eval::EvalError;
+use gait_support::start_pool;
 
 use super::periodic_test::PeriodicTest;
 use super::{Session, TrainError, Trainer};
@@ -174,6 +175,8 @@ pub fn begin(
     mut settings: Settings,
     device: &Device,
 ) -> Result<Started, StartError> {
+    // Burn's operations would panic where the system limits threads.
+    start_pool(None);
     settings.check()?;
     settings.train.protocol = protocols::lasting_name(&settings.train.protocol)?;
     let subjects = training_subjects(set, &settings)?;
@@ -200,6 +203,7 @@ pub fn resume(
     device: &Device,
     change: impl FnOnce(Settings) -> Result<Settings, SettingsError>,
 ) -> Result<Started, StartError> {
+    start_pool(None);
     let checkpoint = folder.resume()?;
     let saved =
         checkpoint.as_ref().map_or_else(|| folder.settings(), |c| Ok(c.settings.clone()))?;
@@ -303,4 +307,103 @@ fn periodic_test(
         notes.push(StartNote::PartialTests { sequences: test.sequences(), all });
     }
     Ok(Some(test))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::settings::{Optimizer, TrainSettings};
+    use crate::train::OptimizerStateError;
+    use crate::train::tests::{tiny, walkers};
+
+    /// A run of four iterations in `folder`, and its set.
+    fn trained(folder: &std::path::Path) -> (Arc<PreparedSet>, RunFolder) {
+        let set = walkers(folder);
+        let run = RunFolder::new(folder.join("run"));
+        let mut started = begin(run.clone(), &set, tiny(), &crate::cpu()).unwrap();
+        assert_eq!(started.notes, []);
+        started.session.run(&mut (), &AtomicBool::new(false)).unwrap();
+        (set, run)
+    }
+
+    fn refusal(
+        run: &RunFolder,
+        set: &Arc<PreparedSet>,
+        change: impl FnOnce(&mut Settings),
+    ) -> StartError {
+        let change = |mut settings| {
+            change(&mut settings);
+            Ok(settings)
+        };
+        resume(run.clone(), set, &crate::cpu(), change).map(drop).unwrap_err()
+    }
+
+    #[test]
+    fn a_run_is_resumed_as_the_same_training_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (set, run) = trained(folder.path());
+        let error = refusal(&run, &set, |settings| settings.model.channels = vec![2, 2, 2]);
+        assert!(matches!(error, StartError::OtherNetwork), "{error}");
+        let error = refusal(&run, &set, |settings| settings.train.iterations = 3);
+        assert!(matches!(error, StartError::PastTheEnd { done: 4, wanted: 3, .. }), "{error}");
+        let error = refusal(&run, &set, |settings| settings.train.protocol = "ou-mvlp".into());
+        assert!(matches!(error, StartError::Test { .. }), "{error}");
+        let error = refusal(&run, &set, |settings| settings.train.optimizer = Optimizer::Sgd);
+        let StartError::Train(TrainError::Optimizer(error)) = error else { panic!("{error}") };
+        assert!(
+            matches!(error, OptimizerStateError::OtherKind { setting: "train.optimizer", .. }),
+            "{error}"
+        );
+        let again = begin(run, &set, tiny(), &crate::cpu()).map(drop).unwrap_err();
+        assert!(matches!(again, StartError::Run(RunError::Exists(_))), "{again}");
+    }
+
+    #[test]
+    fn a_run_knows_its_data_from_its_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (set, run) = trained(folder.path());
+        let longer = |settings: Settings| {
+            Ok(Settings { train: TrainSettings { iterations: 6, ..settings.train }, ..settings })
+        };
+        let notes = |folder: RunFolder| resume(folder, &set, &crate::cpu(), longer).unwrap().notes;
+        assert_eq!(notes(run.clone()), [StartNote::Resumed { iteration: 4 }]);
+        std::fs::remove_file(run.path().join("data.json")).unwrap();
+        let unknown = [StartNote::DataNotRecorded, StartNote::Resumed { iteration: 4 }];
+        assert_eq!(notes(run.clone()), unknown);
+        assert_eq!(notes(run.clone()), [StartNote::Resumed { iteration: 4 }]);
+        let mut other = run.data().unwrap().unwrap();
+        other.fingerprint = "0123".into();
+        run.write_data(&other).unwrap();
+        let error = refusal(&run, &set, |_| ());
+        assert!(matches!(error, StartError::OtherData { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_a_user_should_know_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = walkers(folder.path());
+        let notes = |name: &str, change: fn(&mut Settings)| {
+            let mut settings = tiny();
+            change(&mut settings);
+            let run = RunFolder::new(folder.path().join(name));
+            begin(run, &set, settings, &crate::cpu()).unwrap().notes
+        };
+        let single = notes("single", |settings| settings.train.batch.sequences = 1);
+        assert_eq!(single, [StartNote::NoTriplets { classifies: true }]);
+        let few = notes("few", |settings| settings.train.test_subjects = 1);
+        assert_eq!(few, [StartNote::PartialTests { sequences: 20, all: set.test().len() }]);
+    }
+
+    /// The optimiser's state too, which Burn lists in the order of a hash map.
+    #[test]
+    fn equal_trainings_write_equal_checkpoints() {
+        let [a, b] = [(), ()].map(|()| {
+            let folder = tempfile::tempdir().unwrap();
+            let (_, run) = trained(folder.path());
+            std::fs::read(run.require_latest().unwrap()).unwrap()
+        });
+        assert!(a == b, "{} and {} bytes differ", a.len(), b.len());
+    }
 }
