@@ -5,6 +5,7 @@ mod raw;
 
 use std::collections::BTreeSet;
 
+use gait_support::Fingerprint;
 use serde::Deserialize;
 
 use crate::pattern::Selector;
@@ -47,6 +48,8 @@ pub struct Protocol {
     pub(crate) submission: Option<SubmissionForm>,
     /// Names `subject-condition-view` of the data set's own list of probes.
     pub(crate) listed: Option<BTreeSet<String>>,
+    /// Of the text, without its comments and its layout.
+    rules: Fingerprint,
 }
 
 /// One group of probes.
@@ -145,7 +148,10 @@ impl Protocol {
     /// run.
     pub fn from_toml(origin: &str, text: &str) -> Result<Self, EvalError> {
         let protocol = RawProtocol::from_toml(text).and_then(RawProtocol::checked);
-        protocol.map_err(|reason| EvalError::Protocol { origin: origin.to_owned(), reason })
+        let protocol =
+            protocol.map_err(|reason| EvalError::Protocol { origin: origin.to_owned(), reason })?;
+        let rules = text.parse().map(|table: toml::Table| table.to_string()).unwrap_or_default();
+        Ok(Self { rules: Fingerprint::from_bytes(rules.as_bytes()), ..protocol })
     }
 
     /// A built-in protocol.
@@ -208,6 +214,14 @@ impl Protocol {
         scored.chain(submitted).any(Selector::needs_list)
     }
 
+    /// Identifies the rules and the list of probes, in sixteen hexadecimal digits that may be stored.
+    /// Comments and blank space in the text of the protocol do not change it.
+    pub fn fingerprint(&self) -> String {
+        let mut all = self.rules;
+        self.listed.iter().flatten().for_each(|name| all.feed(name.as_bytes()));
+        all.to_string()
+    }
+
     /// The part of a view's name that is compared.
     pub(crate) fn view<'a>(&self, view: &'a str) -> &'a str {
         let end = self.view_ends_at.as_deref().and_then(|end| view.find(end));
@@ -250,6 +264,18 @@ mod tests {
         for name in Protocol::builtin_names() {
             assert_eq!(Protocol::builtin(name).unwrap().name, name);
         }
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_rules_and_the_list() {
+        let of = |text: &str| Protocol::from_toml("x.toml", text).unwrap();
+        let good = of(GOOD);
+        let commented = GOOD.replace("about", "# a comment\n\n  about");
+        assert_eq!(of(&commented).fingerprint(), good.fingerprint());
+        let other = GOOD.replace("\"keep\"", "\"exclude\"");
+        assert_ne!(of(&other).fingerprint(), good.fingerprint());
+        let listed = good.clone().with_listed(["001-nm-01-090".to_owned()]);
+        assert_ne!(listed.fingerprint(), good.fingerprint());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gait_support::Fingerprint;
 use serde::Deserialize;
 
 use super::{Average, GroupError, IdenticalViews, ProbeGroup, ProtocolError, Published};
@@ -113,6 +114,7 @@ impl RawProtocol {
             rerank: rerank.map_err(ProtocolError::Rerank)?,
             submission: submission.map_err(ProtocolError::Submission)?,
             listed: None,
+            rules: Fingerprint::default(),
         })
     }
 

@@ -47,7 +47,7 @@ impl Training {
 /// on beside the weights.
 pub(super) fn test_name(settings: &Settings, protocol: &Protocol, distance: Distance) -> String {
     let local = test_key(settings);
-    let hash = short_hash(&format!("{local:?}\n{protocol:?}\n{distance}"));
+    let hash = short_hash(&format!("{}\n{}\n{distance}", local.join(" "), protocol.fingerprint()));
     let how = local.first().map_or_else(String::new, |how| format!("-{how}"));
     format!("test-{}{how}-{hash}", protocol.name())
 }
@@ -72,7 +72,7 @@ fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
         let bands = settings.model.local.partition == Partition::Bands;
         local.remove(if bands { "ratio" } else { "bands" });
     }
-    Ok(whole.to_string())
+    toml::to_string(&whole).map_err(SettingsError::unwritable)
 }
 
 fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
@@ -97,7 +97,7 @@ fn test_key(settings: &Settings) -> Vec<String> {
 fn data_key(set: &PreparedSet) -> Result<String, AblationError> {
     let about = set.about();
     let parts = (&about.settings, &about.counts, &about.partition, about.bytes);
-    serde_json::to_string(&parts).map_err(AblationError::Data)
+    Ok(serde_json::to_string(&parts).map_err(SettingsError::unwritable)?)
 }
 
 /// The settings that ablations usually change: `both-strip-v-0.3-gem-lta-sp-seed-1`.
