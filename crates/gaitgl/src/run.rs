@@ -9,6 +9,8 @@
 //! RUN/.lock                                        held by the process that trains
 //! ```
 
+mod numbered;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::settings::{Settings, SettingsError};
+use numbered::Numbered;
 
 /// A run folder.
 #[derive(Clone, Debug)]
@@ -36,7 +39,7 @@ pub struct RunFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A new run was to start where there is one already.
-    #[error("{} already holds a run", .0.display())]
+    #[error("{} holds a run already", .0.display())]
     Exists(PathBuf),
     /// There is no run.
     #[error("{} holds no run", .0.display())]
@@ -81,12 +84,6 @@ pub(crate) struct DataRecord {
     pub fingerprint: String,
     /// The set's folder at the time, for messages.
     pub folder: String,
-}
-
-/// A checkpoint and the iteration in its file name.
-struct Numbered {
-    iteration: u64,
-    path: PathBuf,
 }
 
 impl RunFolder {
@@ -139,7 +136,9 @@ impl RunFolder {
             return Err(RunError::NoRun(self.root.clone()));
         }
         self.lock()?;
-        let Some(Numbered { iteration, path }) = self.numbered()?.pop() else { return Ok(None) };
+        let Some(Numbered { iteration, path }) = numbered::list(&self.checkpoints())?.pop() else {
+            return Ok(None);
+        };
         let checkpoint = self.load(&path)?;
         if checkpoint.iteration != iteration {
             // Checkpoints with smaller numbers would follow it, and never become the newest.
@@ -189,7 +188,7 @@ impl RunFolder {
     /// # Errors
     /// A folder that cannot be read.
     pub fn latest(&self) -> Result<Option<PathBuf>, RunError> {
-        Ok(self.numbered()?.pop().map(|newest| newest.path))
+        Ok(numbered::list(&self.checkpoints())?.pop().map(|newest| newest.path))
     }
 
     /// The newest checkpoint, as [`RunFolder::latest`].
@@ -209,7 +208,7 @@ impl RunFolder {
     /// As [`Checkpoint::load`]; for a damaged one also names the checkpoint before it.
     pub fn load(&self, path: &Path) -> Result<Checkpoint, RunError> {
         Checkpoint::load(path).map_err(|source| {
-            let numbered = self.numbered().unwrap_or_default();
+            let numbered = numbered::list(&self.checkpoints()).unwrap_or_default();
             let older = numbered.into_iter().map(|n| n.path).take_while(|other| other != path);
             match (source, older.last()) {
                 (source @ CheckpointError::Malformed { .. }, Some(before)) => {
@@ -241,14 +240,7 @@ impl RunFolder {
     pub(crate) fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, RunError> {
         let path = self.numbered_path(checkpoint.iteration);
         checkpoint.save(&path)?;
-        let numbered = self.numbered()?;
-        let mut iterations: Vec<u64> = numbered.iter().map(|n| n.iteration).collect();
-        iterations.dedup();
-        let first_kept = iterations.iter().rev().take(keep).last().copied().unwrap_or(0);
-        let old = numbered.iter().filter(|n| n.iteration < first_kept && n.path != path);
-        for Numbered { path, .. } in old {
-            fs::remove_file(path).map_err(|e| FileError::io("remove", path, e))?;
-        }
+        numbered::prune(&self.checkpoints(), keep, &path)?;
         Ok(path)
     }
 
@@ -311,36 +303,8 @@ impl RunFolder {
     }
 
     fn numbered_path(&self, iteration: u64) -> PathBuf {
-        self.checkpoints().join(format!("iteration-{iteration:08}.safetensors"))
+        numbered::path_of(&self.checkpoints(), iteration)
     }
-
-    /// The numbered checkpoints, oldest first. Files of the user may have other paddings; of two
-    /// files with the same number, the one with the name that a training writes counts as newer.
-    fn numbered(&self) -> Result<Vec<Numbered>, RunError> {
-        let folder = self.checkpoints();
-        let Some(entries) = if_present(fs::read_dir(&folder), &folder)? else {
-            return Ok(Vec::new());
-        };
-        let mut numbered = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|e| FileError::io("read", &folder, e))?.path();
-            if let Some(iteration) = iteration_in_name(&path).filter(|_| !path.is_dir()) {
-                numbered.push(Numbered { iteration, path });
-            }
-        }
-        numbered.sort_by_cached_key(|Numbered { iteration, path }| {
-            (*iteration, *path == self.numbered_path(*iteration), path.clone())
-        });
-        Ok(numbered)
-    }
-}
-
-/// The number in the name of a numbered checkpoint; `None` for any other file.
-fn iteration_in_name(path: &Path) -> Option<u64> {
-    let name = path.file_name()?.to_str()?;
-    let digits = name.strip_prefix("iteration-")?.strip_suffix(".safetensors")?;
-    // Parsing alone would accept a plus sign.
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// What was read, or `None` where there is nothing to read.
@@ -406,25 +370,9 @@ mod tests {
         for iteration in [5, 10, 100, 1000] {
             run.save(&at(iteration), 2).unwrap();
         }
-        assert_eq!(run.numbered().unwrap().len(), 2);
+        assert_eq!(numbered::list(&run.checkpoints()).unwrap().len(), 2);
         let latest = run.require_latest().unwrap();
         assert_eq!(Checkpoint::load(&latest).unwrap().iteration, 1000);
-    }
-
-    #[test]
-    fn checkpoints_are_ordered_by_number_whatever_their_padding() {
-        for (numbers, newest) in [
-            (&["40000", "00040006"][..], "00040006"),
-            (&["4", "00000012", "0000000000000000000000008"], "00000012"),
-            (&["9", "10"], "10"),
-            (&["100000000", "99999999"], "100000000"),
-            (&["4", "00000004", "004"], "00000004"),
-        ] {
-            let folder = tempfile::tempdir().unwrap();
-            let run = with_checkpoints(folder.path(), numbers);
-            let path = run.require_latest().unwrap();
-            assert!(path.ends_with(format!("iteration-{newest}.safetensors")), "{path:?}");
-        }
     }
 
     #[test]
@@ -436,23 +384,6 @@ mod tests {
         assert_eq!(run.resume().unwrap().unwrap().iteration, 5);
         run.save(&at(6), 1).unwrap();
         assert!(long.exists() && run.has_saved(6));
-    }
-
-    #[test]
-    fn a_training_keeps_its_newest_checkpoints_whatever_the_padding_of_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = with_checkpoints(folder.path(), &["39999", "40000", "0000039000"]);
-        run.save(&at(40_006), 2).unwrap();
-        assert_eq!(names(&run), ["iteration-00040006.safetensors", "iteration-40000.safetensors"]);
-        run.save(&at(40_012), 1).unwrap();
-        assert_eq!(names(&run), ["iteration-00040012.safetensors"]);
-        // Whatever else there is, the checkpoint that was just written stays.
-        at(50_000).save(&run.checkpoints().join("iteration-50000.safetensors")).unwrap();
-        run.save(&at(3), 1).unwrap();
-        assert!(
-            run.has_saved(3)
-                && run.require_latest().unwrap().ends_with("iteration-50000.safetensors")
-        );
     }
 
     #[test]
