@@ -24,7 +24,7 @@ use gaitgl::exchange::{
 };
 use gaitgl::loss::LossError;
 use gaitgl::net::ModelError;
-use gaitgl::protocols::ProtocolError;
+use gaitgl::protocols::ProtocolChoiceError;
 use gaitgl::run::RunError;
 use gaitgl::settings::{Requirement, SettingsError, SyntaxError};
 use gaitgl::train::{OptimizerStateError, StartError, TrainError};
@@ -108,7 +108,7 @@ fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<EmbedError>() {
         return embed(error);
     }
-    if let Some(error) = cause.downcast_ref::<ProtocolError>() {
+    if let Some(error) = cause.downcast_ref::<ProtocolChoiceError>() {
         return protocol(error);
     }
     if let Some(error) = cause.downcast_ref::<AblationError>() {
@@ -460,7 +460,7 @@ fn set(fault: &SetFault) -> Option<String> {
 
 fn start(error: &StartError) -> Option<String> {
     match error {
-        StartError::Settings(error) => hint_of_cause(error),
+        StartError::Settings(error) => settings(error),
         StartError::Embed(error) => embed(error),
         StartError::Data(error) => data(error),
         StartError::Protocol(error) => protocol(error),
@@ -486,14 +486,13 @@ fn start(error: &StartError) -> Option<String> {
 fn train(error: &TrainError) -> Option<String> {
     let go_on = "and continue from the last checkpoint with --resume";
     match error {
-        TrainError::Model(error) => hint_of_cause(error),
-        TrainError::Loss(error) => hint_of_cause(error),
+        TrainError::Model(error) => model(error),
+        TrainError::Loss(error) => loss(error),
         TrainError::Embed(error) => embed(error),
         TrainError::Data(error) => data(error),
         TrainError::Run(error) => run(error),
-        TrainError::Evaluation(error) => hint_of_cause(error),
+        TrainError::Evaluation(error) => eval(error),
         TrainError::Optimizer(error) => optimizer_state(error),
-        TrainError::Precision { .. } => Some("give --set train.precision=f32".to_owned()),
         TrainError::NonFinite { .. } => {
             Some(format!("lower it with --set train.learning_rate=VALUE {go_on}"))
         }
@@ -516,7 +515,7 @@ fn optimizer_state(error: &OptimizerStateError) -> Option<String> {
 fn run(error: &RunError) -> Option<String> {
     let hint = match error {
         RunError::File(error) => return file(error),
-        RunError::Settings(error) => return hint_of_cause(error),
+        RunError::Settings(error) => return settings(error),
         RunError::Checkpoint(error) => return checkpoint(error),
         RunError::Exists(_) => "add --resume to continue it, or choose another folder".to_owned(),
         RunError::NoRun(_) => "give the folder that `gaitgl train --run` wrote".to_owned(),
@@ -538,7 +537,7 @@ fn run(error: &RunError) -> Option<String> {
 fn checkpoint(error: &CheckpointError) -> Option<String> {
     match error {
         CheckpointError::File(error) => file(error),
-        CheckpointError::Settings(error) => hint_of_cause(error),
+        CheckpointError::Settings(error) => settings(error),
         // The fault is the next cause.
         CheckpointError::Malformed { .. } => None,
     }
@@ -561,8 +560,9 @@ fn embed(error: &EmbedError) -> Option<String> {
     match error {
         EmbedError::Checkpoint(error) => checkpoint(error),
         EmbedError::Data(error) => data(error),
-        EmbedError::Model(error) => hint_of_cause(error),
-        EmbedError::Embeddings(error) => hint_of_cause(error),
+        EmbedError::Model(error) => model(error),
+        EmbedError::Embeddings(error) => embeddings(error),
+        EmbedError::Distance(error) => eval(error),
         EmbedError::Size { height, width, model_height, model_width } => {
             Some(size([*height, *width], [*model_height, *model_width]))
         }
@@ -586,17 +586,17 @@ fn size([height, width]: [usize; 2], model: [usize; 2]) -> String {
     )
 }
 
-fn protocol(error: &ProtocolError) -> Option<String> {
+fn protocol(error: &ProtocolChoiceError) -> Option<String> {
     match error {
-        ProtocolError::File(error) => file(error),
-        ProtocolError::Eval(error) => hint_of_cause(error),
+        ProtocolChoiceError::File(error) => file(error),
+        ProtocolChoiceError::Eval(error) => eval(error),
     }
 }
 
 fn ablation(error: &AblationError) -> Option<String> {
     match error {
         AblationError::File(error) => file(error),
-        AblationError::Settings(error) => hint_of_cause(error),
+        AblationError::Settings(error) => settings(error),
         AblationError::Run(error) => run(error),
         AblationError::Checkpoint(error) => checkpoint(error),
         AblationError::Start(error) => start(error),
@@ -628,7 +628,7 @@ mod tests {
     #[test]
     fn a_misfit_is_advised_through_a_transparent_error() {
         let protocol = gait_eval::Protocol::builtin("casia-b").unwrap();
-        let error = gaitgl::train::TrainError::from(protocol.check_names(&[]).unwrap_err());
+        let error = TrainError::from(protocol.check_names(&[]).unwrap_err());
         assert!(hint(&error.into()).unwrap().contains("TEST_SET"));
     }
 

@@ -167,8 +167,9 @@ impl Checkpoint {
     /// # Errors
     /// Tensors that do not fit the settings, each of them named.
     pub fn evaluator(&self, device: &Device) -> Result<Evaluator, ModelError> {
-        let (model, classes) = (&self.settings.model, self.subjects.len());
-        Ok(GaitGl::from_tensors(model, classes, device, &self.weights)?.evaluator())
+        let classes = self.subjects.len();
+        let network = GaitGl::from_tensors(&self.settings.model, classes, device, &self.weights)?;
+        Ok(network.evaluator())
     }
 
     fn to_bytes(&self, settings: String) -> Result<Vec<u8>, CheckpointFault> {

@@ -7,7 +7,7 @@ use std::thread;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_data::{Clip, DataError, PreparedSet, Watch, trimmed_width};
-use gait_eval::{Distance, Embeddings, EvalError, distance_matrix};
+use gait_eval::{Distance, Embeddings, EmbeddingsError, EvalError, distance_matrix};
 use gait_support::start_pool;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -31,7 +31,10 @@ pub enum EmbedError {
     Model(#[from] ModelError),
     /// The network gave NaN or infinity, or there is nothing to embed.
     #[error(transparent)]
-    Embeddings(#[from] EvalError),
+    Embeddings(#[from] EmbeddingsError),
+    /// A distance exceeds single precision.
+    #[error(transparent)]
+    Distance(#[from] EvalError),
     /// The silhouettes do not have the network's size.
     #[error(
         "the silhouettes are {height} x {width}, but the network takes {model_height} x \
@@ -205,7 +208,7 @@ impl Embedding {
         let values = [self.values(), other.values()].concat();
         let names = ["first", "second"].map(|name| (name.into(), String::new(), String::new()));
         let both = Embeddings::new(channels, strips, values, names)?;
-        Ok(distance_matrix(&both, distance, &[0], &[1])[0])
+        Ok(distance_matrix(&both, distance, &[0], &[1])?[0])
     }
 }
 
@@ -236,7 +239,7 @@ fn to_tensor(clip: &Clip, device: &Device) -> Tensor<5> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::testing::test_device;
     use crate::net::GaitGl;
     use crate::net::tests::small;
 

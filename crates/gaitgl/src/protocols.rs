@@ -8,7 +8,7 @@ use gait_support::FileError;
 
 /// A protocol that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ProtocolError {
+pub enum ProtocolChoiceError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -21,7 +21,7 @@ pub enum ProtocolError {
 ///
 /// # Errors
 /// As [`for_data`].
-pub fn for_set(name: Option<&str>, set: &PreparedSet) -> Result<Protocol, ProtocolError> {
+pub fn for_set(name: Option<&str>, set: &PreparedSet) -> Result<Protocol, ProtocolChoiceError> {
     let conditions = set.test().into_iter().map(|i| set.entry(i).key.condition.clone());
     let conditions: Vec<String> = conditions.collect();
     for_data(name, &conditions, Some(set.about()))
@@ -39,7 +39,7 @@ pub fn for_data(
     name: Option<&str>,
     conditions: &[String],
     about: Option<&SetDescription>,
-) -> Result<Protocol, ProtocolError> {
+) -> Result<Protocol, ProtocolChoiceError> {
     let layout = about.map_or("", |about| &about.settings.layout);
     let protocol = match name {
         Some(name) => named(name)?,
@@ -65,7 +65,7 @@ pub fn names_of<'a>(set: &'a PreparedSet, indices: &[usize]) -> Vec<Name<'a>> {
 ///
 /// # Errors
 /// A relative path while the working folder is gone.
-pub(crate) fn lasting_name(name: &str) -> Result<String, ProtocolError> {
+pub(crate) fn lasting_name(name: &str) -> Result<String, ProtocolChoiceError> {
     if !is_file(name) {
         return Ok(name.into());
     }
@@ -87,7 +87,7 @@ fn is_file(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "toml")
 }
 
-fn named(name: &str) -> Result<Protocol, ProtocolError> {
+fn named(name: &str) -> Result<Protocol, ProtocolChoiceError> {
     if is_file(name) {
         let text = std::fs::read_to_string(name).map_err(|e| FileError::io("read", name, e))?;
         return Ok(Protocol::from_toml(name, &text)?);

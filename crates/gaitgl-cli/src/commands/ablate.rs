@@ -13,7 +13,7 @@ use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Protocol};
 use gait_support::{FileError, files};
-use gaitgl::ablation::{Job, ResultTable, Run, Score, Sweep, TrainingState, finished};
+use gaitgl::ablation::{Job, ResultTable, Run, Score, Sweep, TrainingProgress, finished};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::protocols::{self, names_of};
 use gaitgl::settings::{Optimizer, Settings};
@@ -69,7 +69,7 @@ impl Ablate {
         let device = self.on.open()?;
         let _lock = lock(&self.out)?;
         let workshop = Workshop { set, protocol, device, runs: self.out.join("runs") };
-        let mut report = Report { table, failures: Vec::new() };
+        let mut report = SweepReport { table, failures: Vec::new() };
         let stop = progress::watch_interrupts()?;
         workshop.work(&jobs, &mut report, stop);
         say(format!("\n{}", report.table));
@@ -107,7 +107,7 @@ struct Workshop {
 
 impl Workshop {
     /// Runs the jobs until `stop` is set; names those that fail and continues with the others.
-    fn work(&self, jobs: &[Job], report: &mut Report, stop: &AtomicBool) {
+    fn work(&self, jobs: &[Job], report: &mut SweepReport, stop: &AtomicBool) {
         let mut trained = HashSet::new();
         let mut seconds = 0.0;
         for (at, job) in jobs.iter().enumerate() {
@@ -177,8 +177,8 @@ impl Workshop {
     /// The network of a job: an earlier one, or one that is trained now.
     fn trained(&self, job: &Job, place: &str) -> anyhow::Result<Checkpoint> {
         let started = match job.training.open(&self.runs, &self.set, &self.device)? {
-            TrainingState::Finished(checkpoint) => return Ok(*checkpoint),
-            TrainingState::Unfinished(started) => started,
+            TrainingProgress::Finished(checkpoint) => return Ok(*checkpoint),
+            TrainingProgress::Unfinished(started) => started,
         };
         train::say_notes(&self.runs.join(&job.training.name), &started.notes);
         say(format!("{place}: training"));
@@ -190,15 +190,15 @@ impl Workshop {
 }
 
 /// The results of the command.
-struct Report {
+struct SweepReport {
     table: ResultTable,
     failures: Vec<String>,
 }
 
-impl Report {
+impl SweepReport {
     /// Writes the table as CSV and as pictures, and prints where.
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let file = |ending| folder.join(format!("{}.{ending}", self.table.sweep().name));
+        let file = |extension| folder.join(format!("{}.{extension}", self.table.sweep().name));
         write(&file("csv"), self.table.to_csv().as_bytes())?;
         let pictures = plot::draw(&self.table)?;
         write(&file("svg"), pictures.svg.as_bytes())?;

@@ -130,9 +130,8 @@ pub struct Recipe {
     /// parts-large-bnneck or hid-2020 [default: the one in the file, or paper-small]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Configuration file, or a recipe that comes with the program: casia-b, ou-mvlp, grew, gait3d,
-    /// each also with -scheduled or -published, hid-2020, hid-2020-casia-e, quickstart or
-    /// ablation-small
+    /// Configuration file, or a built-in recipe: casia-b, ou-mvlp, grew or gait3d, each also with
+    /// -scheduled or -published appended, hid-2020, hid-2020-casia-e, quickstart or ablation-small
     #[arg(long, value_name = "NAME|FILE.toml")]
     config: Option<PathBuf>,
     /// Change a setting by its dotted name; may be given more than once

@@ -53,9 +53,6 @@ pub enum AblationError {
     /// The settings cannot be written down.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The description of the set cannot be written down.
-    #[error("the prepared set cannot be described")]
-    Data(#[source] serde_json::Error),
     /// The folder of a training holds another one.
     #[error("{} holds a run with other settings than its name says", .0.display())]
     OtherSettings(PathBuf),

@@ -27,7 +27,7 @@ pub struct Job {
 }
 
 /// How far a training is.
-pub enum TrainingState {
+pub enum TrainingProgress {
     /// It is finished; its last checkpoint.
     Finished(Box<Checkpoint>),
     /// It has to run first, from its start or from where an earlier process stopped.
@@ -94,7 +94,7 @@ impl Training {
         runs: &Path,
         set: &Arc<PreparedSet>,
         device: &Device,
-    ) -> Result<TrainingState, AblationError> {
+    ) -> Result<TrainingProgress, AblationError> {
         let mut folder = RunFolder::new(runs.join(&self.name));
         if let Some(path) = folder.latest()? {
             let checkpoint = folder.load(&path)?;
@@ -103,7 +103,7 @@ impl Training {
             }
             if checkpoint.iteration >= self.settings.train.iterations {
                 folder.resume()?;
-                return Ok(TrainingState::Finished(Box::new(finished(&path)?)));
+                return Ok(TrainingProgress::Finished(Box::new(finished(&path)?)));
             }
         }
         let started = if folder.has_begun() {
@@ -111,7 +111,7 @@ impl Training {
         } else {
             train::begin(folder, set, self.settings.clone(), device)?
         };
-        Ok(TrainingState::Unfinished(Box::new(started)))
+        Ok(TrainingProgress::Unfinished(Box::new(started)))
     }
 }
 

@@ -10,7 +10,7 @@ mod table;
 mod training;
 
 pub use error::{AblationError, RowFault, SweepFault};
-pub use job::{Job, TrainingState, finished};
-pub use sweep::{Curves, FigureSource, Row, Sweep};
+pub use job::{Job, TrainingProgress, finished};
+pub use sweep::{Curves, FigureSource, Sweep, SweepRow};
 pub use table::{Figure, ResultTable, Run, Score};
 pub use training::Training;

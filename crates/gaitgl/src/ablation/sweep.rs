@@ -30,13 +30,13 @@ pub struct Sweep {
     pub plot: Option<Curves>,
     /// The rows, in the order in which they are printed.
     #[serde(default, rename = "row")]
-    pub rows: Vec<Row>,
+    pub rows: Vec<SweepRow>,
 }
 
 /// One row: a network and the way it is tested.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct SweepRow {
     /// Its name in messages and in the plot.
     pub name: String,
     /// Its text in the columns; by default the name in the first one.
@@ -145,7 +145,7 @@ impl Sweep {
         Ok(())
     }
 
-    fn check_row(&self, row: &Row) -> Result<(), RowFault> {
+    fn check_row(&self, row: &SweepRow) -> Result<(), RowFault> {
         let labels = row.labels.len();
         let columns = self.columns.len();
         if labels != columns {
@@ -178,7 +178,7 @@ impl Sweep {
     ///
     /// # Errors
     /// An unknown key or a value that cannot be used, with the row.
-    pub fn settings(&self, row: &Row, base: &Settings) -> Result<Settings, AblationError> {
+    pub fn settings(&self, row: &SweepRow, base: &Settings) -> Result<Settings, AblationError> {
         let place = "set";
         let settings = base.overlay(&self.set, place).and_then(|s| s.overlay(&row.set, place));
         let checked = settings.and_then(|settings| settings.check().map(|()| settings));

@@ -8,7 +8,7 @@ use gait_eval::Protocol;
 use gait_support::csv_line;
 use serde_json::Value;
 
-use super::{Row, Sweep};
+use super::{Sweep, SweepRow};
 
 /// Marks the best figure of a column.
 const BEST: char = '*';
@@ -224,7 +224,7 @@ impl fmt::Display for ResultTable {
             .map(|at| {
                 let blank = self.shows_published().then(String::new);
                 let heading = blank.into_iter().chain([columns[at].clone()]);
-                heading.chain(rows.iter().map(|row: &Row| row.labels[at].clone())).collect()
+                heading.chain(rows.iter().map(|row: &SweepRow| row.labels[at].clone())).collect()
             })
             .collect();
         let lines = figures.first().map_or(0, Vec::len);

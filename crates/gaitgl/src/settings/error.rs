@@ -122,7 +122,7 @@ impl SettingsError {
 }
 
 /// The message of a TOML error without the excerpt that it draws below.
-pub(crate) fn one_line(error: &toml::de::Error) -> String {
+fn one_line(error: &toml::de::Error) -> String {
     let message = error.to_string();
     let lines = message.lines().map(str::trim);
     let text: Vec<&str> = lines

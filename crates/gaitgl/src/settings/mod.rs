@@ -14,7 +14,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub(crate) use error::one_line;
 pub use error::{SettingsError, SyntaxError};
 pub use model::*;
 pub use requirement::{MaskUnit, Requirement};

@@ -25,7 +25,7 @@ use crate::loss::{self, LossError};
 use crate::mask::Regions;
 use crate::net::{Evaluator, GaitGl, ModelError, Output};
 use crate::run::RunError;
-use crate::settings::{LossSettings, Precision, Settings};
+use crate::settings::{LossSettings, Precision, Requirement, Settings, SettingsError};
 use crate::weights::Weights;
 
 /// A training that cannot continue.
@@ -49,14 +49,6 @@ pub enum TrainError {
     /// The test during training failed.
     #[error(transparent)]
     Evaluation(#[from] EvalError),
-    /// The device does not compute in the precision of the recipe.
-    #[error("train.precision = {precision}: {device} does not compute in it")]
-    Precision {
-        /// The precision.
-        precision: Precision,
-        /// The device, described for a message.
-        device: String,
-    },
     /// The loss became NaN or infinite. The step was not applied.
     #[error(
         "the loss became {loss} at iteration {iteration} with the learning rate {learning_rate}; \
@@ -299,12 +291,13 @@ impl Trainer {
     }
 }
 
-fn check_precision(settings: &Settings, device: &Device) -> Result<(), TrainError> {
+fn check_precision(settings: &Settings, device: &Device) -> Result<(), ModelError> {
     let precision = settings.train.precision;
     if precision.runs_on(device) {
         return Ok(());
     }
-    Err(TrainError::Precision { precision, device: device::describe(device) })
+    let requirement = Requirement::SupportedBy { device: device::describe(device) };
+    Err(SettingsError::invalid("train.precision", precision, requirement).into())
 }
 
 fn scalar(value: &Tensor<1>) -> f64 {
@@ -363,7 +356,9 @@ pub(crate) mod tests {
     }
 
     fn batch() -> Batch {
-        let (frames, height, width) = (6, 16, 20);
+        let frames = 6;
+        let height = 16;
+        let width = 20;
         let noise = |i: usize| (i.wrapping_mul(2_654_435_761) >> 9) as u8;
         let pixels = (0..6 * frames * height * width).map(noise).collect();
         Batch { subjects: vec![0, 0, 1, 1, 2, 2], frames, height, width, pixels }

@@ -147,7 +147,7 @@ impl Session {
             observer.step(&report, &pace);
             if done.is_multiple_of(recipe.log_every) || done == recipe.iterations {
                 let mean = interval.mean(&report);
-                self.folder.record(&Line { step: mean, pace })?;
+                self.folder.record(&LogLine { step: mean, pace })?;
                 observer.log(&mean, &pace);
                 interval = Interval::default();
             }
@@ -199,7 +199,7 @@ impl Session {
 }
 
 #[derive(Serialize)]
-struct Line {
+struct LogLine {
     #[serde(flatten)]
     step: StepReport,
     #[serde(flatten)]

@@ -13,7 +13,7 @@ use super::periodic_test::PeriodicTest;
 use super::{Session, TrainError, Trainer};
 use crate::checkpoint::Checkpoint;
 use crate::embed::{EmbedError, check_size};
-use crate::protocols::{self, ProtocolError};
+use crate::protocols::{self, ProtocolChoiceError};
 use crate::run::{DataRecord, RunError, RunFolder};
 use crate::settings::{Neck, Settings, SettingsError};
 
@@ -97,7 +97,7 @@ pub enum StartError {
     Data(#[from] DataError),
     /// The protocol of the tests during training cannot be used.
     #[error(transparent)]
-    Protocol(#[from] ProtocolError),
+    Protocol(#[from] ProtocolChoiceError),
     /// The protocol of the tests during training does not fit the set.
     #[error("the tests during training cannot be run with the protocol {protocol}")]
     Test {
@@ -295,8 +295,8 @@ fn periodic_test(
     if recipe.test_every == 0 || recipe.test_every > recipe.iterations {
         return Ok(None);
     }
-    let name = protocol.name.clone();
-    if protocol.probes.is_empty() {
+    let name = protocol.name().to_owned();
+    if protocol.group_names().len() == 0 {
         notes.push(StartNote::NoTests { protocol: name });
         return Ok(None);
     }
