@@ -35,7 +35,7 @@ pub enum Misfit {
         /// What was looked for.
         part: Part,
         /// The rule for it.
-        wanted: Selector,
+        wanted: Box<Selector>,
         /// Number of sequences in the data.
         sequences: usize,
         /// The names that the data has instead.
@@ -53,7 +53,7 @@ pub enum Misfit {
         /// Gallery sequences that are named for each probe.
         ranks: usize,
         /// The rule for the gallery.
-        wanted: Selector,
+        wanted: Box<Selector>,
         /// Gallery sequences in the data.
         found: usize,
     },
@@ -132,7 +132,7 @@ impl Misfit {
         } else {
             FoundNames::Subjects(distinct(|name| name.subject))
         };
-        Self::NotFound { part, wanted: wanted.clone(), sequences: names.len(), found }
+        Self::NotFound { part, wanted: Box::new(wanted.clone()), sequences: names.len(), found }
     }
 }
 

@@ -196,7 +196,7 @@ impl<'a> Entries<'a> {
         if gallery.len() < form.ranks {
             return Err(misfit(Misfit::SmallGallery {
                 ranks: form.ranks,
-                wanted: form.gallery.clone(),
+                wanted: Box::new(form.gallery.clone()),
                 found: gallery.len(),
             }));
         }
