@@ -71,14 +71,14 @@ pub fn torch(bytes: &[u8]) {
 /// Embeddings as an archive of numpy, in which four arrays may share the same bytes.
 pub fn npz(bytes: &[u8]) {
     bounded(Bound { each: 256, fixed: 256 << 10 }.for_input(bytes), || {
-        embeddings(Format::Npz, bytes)
+        embeddings(Format::Npz, bytes);
     });
 }
 
 /// Embeddings as Parquet, which may hold four values, three names and 16 bytes of text per byte.
 pub fn parquet(bytes: &[u8]) {
     bounded(Bound { each: 512, fixed: 1 << 20 }.for_input(bytes), || {
-        embeddings(Format::Parquet, bytes)
+        embeddings(Format::Parquet, bytes);
     });
 }
 
