@@ -8,8 +8,8 @@ use parquet::basic::Compression;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 
-use crate::Format;
 use crate::error::{Cause, ColumnError, DecodeError, Excess};
+use crate::format::Format;
 use crate::thrift::{LIST, NUMBER, STRUCT, count, fields, list, number, skip};
 
 /// How deep columns may nest; ours are three deep.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use gait_eval::EmbeddingsError;
 use gait_support::FileError;
 
-use crate::Format;
+use crate::format::Format;
 
 /// An error of a library that reads or writes a format.
 pub type Cause = Box<dyn Error + Send + Sync>;

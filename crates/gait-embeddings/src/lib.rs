@@ -32,13 +32,13 @@
 mod claims;
 mod columns;
 mod error;
+mod format;
 mod npy;
 mod npz;
 mod parquet;
 mod rows;
 mod thrift;
 
-use std::fmt;
 use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
@@ -52,27 +52,7 @@ use gait_support::files::write_atomic_with;
 pub use error::{
     Cause, ColumnError, DecodeError, EmbeddingsFileError, EncodeError, Excess, Expected,
 };
-
-/// How embeddings are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// NumPy arrays, uncompressed: `embeddings` float32 `[n, c, p]`, and `subject`, `condition`,
-    /// `view` as fixed-width Unicode `[n]`.
-    Npz,
-    /// Columns `subject`, `condition`, `view` and `embeddings`, a fixed-size list of `c * p`
-    /// float32 in the order `[c, p]`; `channels` and `strips` in the key-value metadata.
-    Parquet,
-}
-
-impl fmt::Display for Format {
-    /// With its article: `a .parquet`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Npz => "an .npz",
-            Self::Parquet => "a .parquet",
-        })
-    }
-}
+pub use format::Format;
 
 impl Format {
     /// The format that the extension of a path selects.

@@ -8,9 +8,9 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::Format;
 use crate::columns::{EMBEDDINGS, NAMES, names};
 use crate::error::{ColumnError, DecodeError, EncodeError};
+use crate::format::Format;
 use crate::npy::{self, Array};
 
 /// From this size an entry needs the zip64 form; some bytes are left for the header.

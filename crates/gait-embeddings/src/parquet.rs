@@ -17,10 +17,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
 
-use crate::Format;
 use crate::claims::{self, Claims};
 use crate::columns::{EMBEDDINGS, NAMES, SIZES, names};
 use crate::error::{ColumnError, DecodeError, EncodeError, Expected};
+use crate::format::Format;
 use crate::rows::{Names, Rows};
 
 /// Values of one row group, so that neither program needs the whole file in memory (64 MiB).

@@ -5,12 +5,12 @@ mod gaps;
 use std::collections::BTreeMap;
 
 use crate::copies::Copies;
-use crate::distance::relative_rows;
 use crate::evaluation::{mean, rounded, sum};
 use crate::metric::ProbeOutcome;
 use crate::note::Note;
 use crate::pairs::Pairs;
 use crate::protocol::{ProbeGroup, UnmatchedProbes};
+use crate::rows::relative_rows;
 use crate::selection::{self, Chosen};
 use crate::{
     Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, Metric, PairResult,

@@ -72,6 +72,21 @@ pub enum SelectorError {
     NoRule,
 }
 
+/// The keys of a selection in a protocol file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSelector {
+    conditions: Option<Vec<Pattern>>,
+    subjects: Option<Vec<Pattern>>,
+    listed: Option<bool>,
+}
+
+impl RawSelector {
+    pub fn checked(self) -> Result<Selector, SelectorError> {
+        Selector::new(self.conditions, self.subjects, self.listed)
+    }
+}
+
 impl Selector {
     /// Sequences whose condition and subject match (`None`: any), and which are or are not in the
     /// list of probes that comes with the data set (`None`: either).

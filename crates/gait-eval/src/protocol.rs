@@ -1,6 +1,5 @@
 //! Test protocols: data files that are checked when they are loaded.
 
-mod error;
 mod raw;
 
 use std::collections::BTreeSet;
@@ -9,12 +8,10 @@ use gait_support::Fingerprint;
 use serde::Deserialize;
 
 use crate::pattern::Selector;
-use crate::submission::SubmissionForm;
+use crate::submission_form::SubmissionForm;
 use crate::{EvalError, Metric, NameKind, Rerank, UnknownName};
 
-pub use error::{GroupError, ProtocolError};
 use raw::RawProtocol;
-pub(crate) use raw::RawSelector;
 
 /// How a data set is tested: which sequences are the gallery, which are probes, what is compared
 /// with what, and what is measured.

@@ -4,54 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use gait_support::csv_line;
-use serde::Deserialize;
 
-use crate::distance::relative_rows;
-use crate::pattern::{Selector, SelectorError};
-use crate::protocol::RawSelector;
-use crate::selection::{self, Misfit, Part};
+use crate::misfit::{Misfit, Part};
+use crate::rows::relative_rows;
+use crate::selection;
+use crate::submission_form::SubmissionForm;
 use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch};
-
-/// What a submission consists of.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct SubmissionForm {
-    gallery: Selector,
-    probes: Selector,
-    id: Vec<IdColumn>,
-    id_column: String,
-    rank_column: String,
-    ranks: usize,
-    numbers: bool,
-}
-
-/// The `[submission]` table of a protocol.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawSubmission {
-    gallery: RawSelector,
-    /// The probes, one row each.
-    probes: RawSelector,
-    /// What names a probe: the first of these that is different for all probes.
-    id: Vec<IdColumn>,
-    /// Heading of the probe's name.
-    id_column: String,
-    /// Heading of the subjects, nearest first; `*` stands for the rank.
-    rank_column: String,
-    /// How many of the nearest gallery sequences are given, as their subjects.
-    ranks: usize,
-    /// Whether subjects are written as numbers, `00017` as 17.
-    numbers: bool,
-}
-
-/// Which name of a sequence identifies it in a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IdColumn {
-    /// Its view.
-    View,
-    /// Its condition.
-    Condition,
-}
 
 /// A submission; its `Display` is the CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,74 +18,6 @@ pub struct Submission {
     pub header: Vec<String>,
     /// One row per probe, in the order of the embeddings.
     pub rows: Vec<Vec<String>>,
-}
-
-/// Why the `[submission]` table of a protocol cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubmissionFormError {
-    /// Nothing names a probe.
-    #[error("id is empty; name \"view\" or \"condition\"")]
-    NoId,
-    /// No gallery sequence would be given.
-    #[error("ranks must be at least 1")]
-    NoRanks,
-    /// The gallery is not a selection.
-    #[error("gallery")]
-    Gallery(#[source] SelectorError),
-    /// The probes are not a selection.
-    #[error("probes")]
-    Probes(#[source] SelectorError),
-}
-
-impl fmt::Display for IdColumn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::View => "view",
-            Self::Condition => "condition",
-        })
-    }
-}
-
-impl IdColumn {
-    fn name_in<'a>(self, name: &Name<'a>) -> &'a str {
-        match self {
-            Self::View => name.view,
-            Self::Condition => name.condition,
-        }
-    }
-}
-
-impl RawSubmission {
-    pub fn checked(self) -> Result<SubmissionForm, SubmissionFormError> {
-        if self.id.is_empty() {
-            return Err(SubmissionFormError::NoId);
-        }
-        if self.ranks == 0 {
-            return Err(SubmissionFormError::NoRanks);
-        }
-        Ok(SubmissionForm {
-            gallery: self.gallery.checked().map_err(SubmissionFormError::Gallery)?,
-            probes: self.probes.checked().map_err(SubmissionFormError::Probes)?,
-            id: self.id,
-            id_column: self.id_column,
-            rank_column: self.rank_column,
-            ranks: self.ranks,
-            numbers: self.numbers,
-        })
-    }
-}
-
-impl SubmissionForm {
-    /// Its gallery and its probes.
-    pub fn selectors(&self) -> [&Selector; 2] {
-        [&self.gallery, &self.probes]
-    }
-
-    fn header(&self) -> Vec<String> {
-        let ranks = (1..=self.ranks).map(|rank| self.rank_column.replace('*', &rank.to_string()));
-        std::iter::once(self.id_column.clone()).chain(ranks).collect()
-    }
 }
 
 /// Ranks the gallery for each probe of the protocol's `[submission]`, re-ranked if the protocol has

@@ -12,9 +12,9 @@ use gait_support::csv_line;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::distance::{relative_matrix, relative_rows};
 use crate::pairs::Pairs;
 use crate::range::Scale;
+use crate::rows::{relative_matrix, relative_rows};
 use crate::selection::{self, Chosen};
 use crate::{Distance, Embeddings, EvalError, Note, Protocol, Watch};
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use gait_support::Fingerprint;
 use serde::Deserialize;
 
-use super::{Average, GroupError, IdenticalViews, ProbeGroup, ProtocolError, Published};
-use super::{Protocol, UnmatchedProbes};
-use crate::pattern::{Pattern, Selector, SelectorError};
+use super::{Average, IdenticalViews, ProbeGroup, Protocol, Published, UnmatchedProbes};
+use crate::pattern::{Pattern, RawSelector, Selector};
+use crate::protocol_error::{GroupError, ProtocolError};
 use crate::rerank::RawRerank;
-use crate::submission::RawSubmission;
+use crate::submission_form::RawSubmission;
 use crate::{Metric, Rerank};
 
 /// A percentage in double precision has no more decimals.
@@ -55,21 +55,6 @@ struct RawGroup {
     published: BTreeMap<String, f64>,
     #[serde(default)]
     published_views: BTreeMap<String, f64>,
-}
-
-/// The keys of a selection.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawSelector {
-    conditions: Option<Vec<Pattern>>,
-    subjects: Option<Vec<Pattern>>,
-    listed: Option<bool>,
-}
-
-impl RawSelector {
-    pub fn checked(self) -> Result<Selector, SelectorError> {
-        Selector::new(self.conditions, self.subjects, self.listed)
-    }
 }
 
 impl RawProtocol {

@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-use crate::Metric;
+use crate::metric::Metric;
 use crate::pattern::SelectorError;
 use crate::rerank::RerankError;
-use crate::submission::SubmissionFormError;
+use crate::submission_form::SubmissionFormError;
 
 /// Why a text is not a [`Protocol`](crate::Protocol) that can be run.
 #[derive(Debug, Clone, PartialEq, Error)]
