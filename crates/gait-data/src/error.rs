@@ -35,7 +35,7 @@ pub enum DataError {
     },
     /// A layout that does not exist.
     #[error(
-        "there is no layout `{name}`{}; the layouts are {}",
+        "unknown layout `{name}`{}; known: {}",
         gait_support::did_you_mean(.nearest.as_ref()),
         Layout::NAMES.join(", ")
     )]

@@ -96,7 +96,7 @@ fn foreign_files_and_folders_are_refused() {
     fs::write(out.join("prepared.json"), r#"{"form": 99}"#).unwrap();
     check("it is of form 99, this program reads form 1 to 2");
     fs::remove_file(out.join("prepared.json")).unwrap();
-    check("it is no prepared set");
+    check("not a prepared set");
     assert!(
         PreparedSet::open(&place.raw().join("no")).unwrap_err().to_string().contains("no such")
     );

@@ -37,6 +37,6 @@ mod tests {
     fn a_panic_of_a_decoder_is_no_panic_of_ours() {
         assert_eq!(caught(|| 5), Some(5));
         assert_eq!(caught(|| -> usize { panic!("offset + len out of bounds") }), None);
-        assert!(!DECODING.get(), "the next panic is told");
+        assert!(!DECODING.get(), "the next panic is reported");
     }
 }

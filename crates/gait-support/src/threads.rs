@@ -23,7 +23,7 @@ pub fn start_pool(threads: Option<NonZero<usize>>) -> usize {
     rayon::current_num_threads()
 }
 
-/// The number of threads that rayon starts unless it is told another: `RAYON_NUM_THREADS`, or else
+/// The number of threads that rayon starts unless it is given another: `RAYON_NUM_THREADS`, or else
 /// the number of cores.
 pub fn usual_threads() -> usize {
     let asked = env::var("RAYON_NUM_THREADS").ok().and_then(|number| number.parse().ok());

@@ -195,7 +195,7 @@ fn unfinished_folders_are_named_as_what_they_are() {
     let prepared = folder.join("unfinished-set");
     fs::create_dir_all(prepared.join(".partial")).unwrap();
     refused(folder, "info unfinished-set", &["unfinished-set", "was not finished"]);
-    refused(folder, "info raw", &["raw", "no run", "no prepared set"]);
+    refused(folder, "info raw", &["raw", "neither a run nor", "not a prepared set"]);
     fs::create_dir_all(folder.join("unfinished-run")).unwrap();
     fs::copy(folder.join("run/config.toml"), folder.join("unfinished-run/config.toml")).unwrap();
     refused(folder, "info unfinished-run", &["unfinished-run holds no checkpoint", "--resume"]);

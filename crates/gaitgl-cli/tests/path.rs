@@ -199,7 +199,7 @@ fn a_set_is_converted_and_read_back() {
     let printed = ok(folder, "convert prepared tree");
     assert!(printed.contains("160 sequences") && printed.contains("tree.json"), "{printed}");
     assert!(folder.join("tree/001/nm-01/045/045.pkl").exists());
-    refused(folder, "convert prepared tree", &["tree", "not empty"]);
+    refused(folder, "convert prepared tree", &["tree", "already holds"]);
     ok(folder, "prepare tree back --layout opengait --partition tree.json");
     let table =
         |data: &str| ok(folder, &format!("test --run run --data {data} --json {data}.json"));

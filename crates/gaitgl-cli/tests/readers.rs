@@ -70,7 +70,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], generator: &mut ChaCha8Rng) {
 /// The memory of all threads is counted, so that one reader runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Panics of libraries that are caught are not told thousands of times.
+/// Panics of libraries that are caught are not printed thousands of times.
 static QUIET: Once = Once::new();
 
 fn check(target: &str, reader: fn(&[u8])) {

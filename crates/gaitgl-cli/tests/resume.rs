@@ -195,10 +195,10 @@ fn a_run_is_not_resumed_with_other_data_of_the_same_people() {
     common::ok(folder, &format!("{resume} again"));
     // A run of an earlier version says nothing about its data, the first time.
     fs::remove_file(run.join("data.json")).unwrap();
-    let told = common::ok(folder, &format!("{resume} prepared --set train.iterations=6"));
-    assert!(told.contains("does not record which set"), "{told}");
-    let told = common::ok(folder, &format!("{resume} prepared --set train.iterations=8"));
-    assert!(!told.contains("does not record"), "{told}");
+    let printed = common::ok(folder, &format!("{resume} prepared --set train.iterations=6"));
+    assert!(printed.contains("does not record which set"), "{printed}");
+    let printed = common::ok(folder, &format!("{resume} prepared --set train.iterations=8"));
+    assert!(!printed.contains("does not record"), "{printed}");
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl<'a> Machine<'a, '_> {
         let top = self.top()? as usize;
         match &mut self.nodes[top] {
             Node::List(list) | Node::Set(list) => list.extend(members),
-            _ => return Err(self.damaged("members are added to what is no list")),
+            _ => return Err(self.damaged("members are added to a value that is not a list")),
         }
         Ok(())
     }
@@ -203,7 +203,7 @@ impl<'a> Machine<'a, '_> {
         match &mut self.nodes[top] {
             Node::Dict(dict) => dict.extend(pairs),
             Node::Call(call) => call.pairs.extend(pairs),
-            _ => return Err(self.damaged("pairs are put into what is no dictionary")),
+            _ => return Err(self.damaged("pairs are put into a value that is not a dictionary")),
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ impl<'a> Machine<'a, '_> {
             let module = self.pop()?;
             match (&self.nodes[module as usize], &self.nodes[name as usize]) {
                 (Node::Text(module), Node::Text(name)) => (*module, *name),
-                _ => return Err(self.damaged("a function is named by what is no text")),
+                _ => return Err(self.damaged("the name of a function is not text")),
             }
         };
         if !self.rules.functions.contains(&(module, name)) {
@@ -250,10 +250,10 @@ impl<'a> Machine<'a, '_> {
         }
         let function = self.pop()?;
         if !matches!(self.nodes[argument as usize], Node::Tuple(_)) {
-            return Err(self.damaged("arguments are no tuple"));
+            return Err(self.damaged("arguments are not a tuple"));
         }
         if !matches!(self.nodes[function as usize], Node::Function(..)) {
-            return Err(self.damaged("what is called is no function"));
+            return Err(self.damaged("a value that is not a function is called"));
         }
         let call = CallNode { function, arguments: argument, pairs: Vec::new(), state: None };
         self.push(Node::Call(Box::new(call)))

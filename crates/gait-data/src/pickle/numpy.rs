@@ -181,7 +181,7 @@ fn bytes_of<'a>(value: Value<'_, 'a>) -> Result<Cow<'a, [u8]>, PickleError> {
     if let Some(bytes) = value.bytes() {
         return Ok(Cow::Borrowed(bytes));
     }
-    let call = value.call().ok_or_else(|| damaged("its data are no bytes"))?;
+    let call = value.call().ok_or_else(|| damaged("its data are not bytes"))?;
     match call.name {
         "bytes" if call.arguments.tuple().is_some_and(|none| none.len() == 0) => {
             Ok(Cow::Borrowed(&[]))
@@ -194,7 +194,7 @@ fn bytes_of<'a>(value: Value<'_, 'a>) -> Result<Cow<'a, [u8]>, PickleError> {
                 text.and_then(|text| text.chars().map(|c| u8::try_from(c).ok()).collect());
             bytes.map(Cow::Owned).ok_or_else(|| damaged("its data are not Latin-1"))
         }
-        _ => Err(damaged("its data are no bytes")),
+        _ => Err(damaged("its data are not bytes")),
     }
 }
 

@@ -11,7 +11,7 @@ pub enum SetFault {
     #[error("there is no such folder")]
     NoFolder,
     /// The folder has no description of a set.
-    #[error("it is no prepared set (prepared.json is missing)")]
+    #[error("not a prepared set (prepared.json is missing)")]
     NoSet,
     /// The folder holds the work of a preparation that was stopped.
     #[error("its preparation was not finished")]
