@@ -48,7 +48,7 @@ pub(super) fn prune(folder: &Path, keep: usize, saved: &Path) -> Result<(), RunE
     let numbered = list(folder)?;
     let mut iterations: Vec<u64> = numbered.iter().map(|n| n.iteration).collect();
     iterations.dedup();
-    let first_kept = iterations.iter().rev().take(keep).last().copied().unwrap_or(0);
+    let first_kept = iterations.iter().rev().take(keep).next_back().copied().unwrap_or(0);
     let old = numbered.iter().filter(|n| n.iteration < first_kept && n.path != saved);
     for Numbered { path, .. } in old {
         fs::remove_file(path).map_err(|e| FileError::io("remove", path, e))?;
