@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn unknown_names_and_needless_patterns_are_refused() {
         let error = Layout::from_name("casia", None).unwrap_err().to_string();
-        assert!(error.contains("no layout `casia`") && error.contains("ou-mvlp"), "{error}");
+        assert!(error.contains("unknown layout `casia`") && error.contains("ou-mvlp"), "{error}");
         for name in ["casia-b", "opengait", "grew"] {
             let error = Layout::from_name(name, Some("{subject}")).unwrap_err().to_string();
             assert!(error.contains("has its own pattern"), "{error}");
