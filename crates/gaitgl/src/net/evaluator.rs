@@ -217,7 +217,7 @@ mod tests {
         exact.net = exact.net.map(&mut Double);
         exact.draws.iter_mut().for_each(|draw| draw.body = None);
         assert!(evaluator.draws.iter().all(|draw| draw.body.is_some()));
-        let pixels: Vec<f32> = batch.pixels.iter().map(|&v| f32::from(v) / 255.0).collect();
+        let pixels = gait_data::bytes_to_unit(&batch.pixels);
         let clips = TensorData::new(pixels, [4, 1, FRAMES, 64, 44]);
         let clips = Tensor::<5>::from_data(clips, &crate::cpu());
         let want = exact.embed(clips.clone().cast(DType::F64)).unwrap();

@@ -54,7 +54,7 @@ impl Network {
         let network = GaitGl::new(model, 1, 1, device)?.evaluator();
         let shape = [self.clips, 1, self.frames, model.height, model.width];
         let bytes = pixels(shape.iter().product());
-        let values: Vec<f32> = bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect();
+        let values = gait_data::bytes_to_unit(&bytes);
         let clips = Tensor::<5>::from_data(TensorData::new(values, shape), device);
         Ok(Box::new(move || {
             network.embed(clips.clone())?.into_data();
