@@ -39,7 +39,7 @@ struct Arguments {
 }
 
 /// How a command that did not fail ended.
-pub enum Outcome {
+pub enum ExitStatus {
     /// All inputs were used.
     Done,
     /// Some inputs were skipped; the report named them.
@@ -54,8 +54,8 @@ fn main() -> ExitCode {
     start_log();
     exit_on_panic();
     match run(arguments.command) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Skipped) => ExitCode::from(1),
+        Ok(ExitStatus::Done) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Skipped) => ExitCode::from(1),
         Err(error) => {
             report(&describe(&error));
             ExitCode::from(2)
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<Outcome> {
+fn run(command: Command) -> anyhow::Result<ExitStatus> {
     let threads = match &command {
         Command::Bench(bench) => bench.threads(),
         _ => 0,

@@ -1,5 +1,5 @@
 //! The libraries know nothing of the command line: no text of theirs names a flag, a command or the
-//! program. Advice about what to type is in `src/hints.rs`.
+//! program. Advice about what to type is in `src/hints/`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 

@@ -14,11 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::ForeignFormat;
 use crate::net::{Evaluator, GaitGl, ModelError};
-use crate::settings::{Neck, Settings, SettingsError};
-use crate::weights::{Weight, Weights, little_endian};
+use crate::settings::{Settings, SettingsError};
+use crate::weights::{ABOUT, Weight, Weights, little_endian};
 
-/// The metadata key of a checkpoint's own description.
-pub(crate) const ABOUT: &str = "gaitgl";
 /// The tensor that holds the optimiser's state as bytes.
 const OPTIMIZER: &str = "optimizer";
 /// Version of the description; raised when an older program could misread it.
@@ -107,7 +105,7 @@ impl Checkpoint {
     /// Whether its classes are these training subjects, in order; classes that belong to no subject
     /// may follow. A network without a classifier has no classes and fits any subjects.
     pub fn trained_on(&self, subjects: &[String]) -> bool {
-        if self.settings.model.neck == Neck::None {
+        if !self.settings.model.neck.classifies() {
             return true;
         }
         let rest = self.subjects.strip_prefix(subjects);

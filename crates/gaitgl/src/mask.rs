@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::settings::{LocalSettings, Partition};
+use crate::settings::{LocalPartition, LocalSettings};
 
 /// A label map: pixels (row, column) with the same label belong to the same region. All frames and
 /// channels share the map. Cheap to clone.
@@ -122,24 +122,24 @@ pub(crate) fn draw(
         move |index: usize| i32::from((start..start + size).contains(&index))
     };
     match local.partition {
-        Partition::Bands => Regions::bands(height, width, local.bands),
-        Partition::PartH => {
+        LocalPartition::Bands => Regions::bands(height, width, local.bands),
+        LocalPartition::PartH => {
             let label = interval(height, generator);
             Regions::from_pixels(height, width, |h, _| label(h))
         }
-        Partition::PartV => {
+        LocalPartition::PartV => {
             let label = interval(width, generator);
             Regions::from_pixels(height, width, |_, w| label(w))
         }
-        Partition::StripH => {
+        LocalPartition::StripH => {
             let label = strips(height, generator);
             Regions::from_pixels(height, width, |h, _| label(h))
         }
-        Partition::StripV => {
+        LocalPartition::StripV => {
             let label = strips(width, generator);
             Regions::from_pixels(height, width, |_, w| label(w))
         }
-        Partition::Pixel => {
+        LocalPartition::Pixel => {
             let label = strips(height * width, generator);
             Regions::from_pixels(height, width, |h, w| label(h * width + w))
         }
@@ -178,24 +178,24 @@ pub(crate) fn expected_taps(
         move |distance: usize| interval_agrees(size, length, distance)
     };
     let agree: Box<dyn Fn(usize, usize) -> f64> = match local.partition {
-        Partition::Bands => return None,
-        Partition::StripH => {
+        LocalPartition::Bands => return None,
+        LocalPartition::StripH => {
             let same = any(height);
             Box::new(move |down, _| same(down))
         }
-        Partition::StripV => {
+        LocalPartition::StripV => {
             let same = any(width);
             Box::new(move |_, right| same(right))
         }
-        Partition::Pixel => {
+        LocalPartition::Pixel => {
             let same = any(height * width);
             Box::new(move |down, right| same(down + right))
         }
-        Partition::PartH => {
+        LocalPartition::PartH => {
             let same = interval(height);
             Box::new(move |down, _| same(down))
         }
-        Partition::PartV => {
+        LocalPartition::PartV => {
             let same = interval(width);
             Box::new(move |_, right| same(right))
         }
@@ -238,15 +238,15 @@ mod tests {
     use super::*;
     use crate::settings::presets;
 
-    const RANDOM: [Partition; 5] = [
-        Partition::PartH,
-        Partition::PartV,
-        Partition::StripH,
-        Partition::StripV,
-        Partition::Pixel,
+    const RANDOM: [LocalPartition; 5] = [
+        LocalPartition::PartH,
+        LocalPartition::PartV,
+        LocalPartition::StripH,
+        LocalPartition::StripV,
+        LocalPartition::Pixel,
     ];
 
-    fn local(partition: Partition, ratio: f64) -> LocalSettings {
+    fn local(partition: LocalPartition, ratio: f64) -> LocalSettings {
         LocalSettings { partition, ratio, ..presets::model("paper-small").unwrap().local }
     }
 
@@ -275,16 +275,16 @@ mod tests {
             let rows = (0..h).all(|r| (0..w).all(|c| at(r, c) == at(r, 0)));
             let columns = (0..h).all(|r| (0..w).all(|c| at(r, c) == at(0, c)));
             let (by_row, by_column) = match partition {
-                Partition::PartH | Partition::StripH => (true, false),
-                Partition::PartV | Partition::StripV => (false, true),
+                LocalPartition::PartH | LocalPartition::StripH => (true, false),
+                LocalPartition::PartV | LocalPartition::StripV => (false, true),
                 _ => (false, false),
             };
             assert_eq!((rows, columns), (by_row, by_column), "{partition:?}");
             let runs = |line: Vec<i32>| line.windows(2).filter(|p| p[0] != p[1]).count();
-            if partition == Partition::PartH {
+            if partition == LocalPartition::PartH {
                 assert!(runs((0..h).map(|r| at(r, 0)).collect()) <= 2);
             }
-            if partition == Partition::PartV {
+            if partition == LocalPartition::PartV {
                 assert!(runs((0..w).map(|c| at(0, c)).collect()) <= 2);
             }
         }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn masks_depend_on_seed_iteration_and_layer_only() {
-        let settings = local(Partition::StripV, 0.3);
+        let settings = local(LocalPartition::StripV, 0.3);
         let labels = |seed, iteration, layer| {
             draw(&settings, 4, 44, &mut training_generator(seed, iteration, layer))
         };
@@ -363,6 +363,6 @@ mod tests {
 
     #[test]
     fn bands_have_no_expectation() {
-        assert_eq!(expected_taps(&local(Partition::Bands, 0.3), 8, 8, [3, 3]), None);
+        assert_eq!(expected_taps(&local(LocalPartition::Bands, 0.3), 8, 8, [3, 3]), None);
     }
 }

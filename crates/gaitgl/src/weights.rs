@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The metadata key of the description that makes a file of named tensors a checkpoint.
+pub(crate) const ABOUT: &str = "gaitgl";
+
 /// One tensor, row-major f32.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weight {

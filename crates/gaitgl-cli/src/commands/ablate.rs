@@ -20,9 +20,10 @@ use gaitgl::settings::{Optimizer, Settings};
 use gaitgl::train::Ending;
 use indicatif::HumanDuration;
 
-use super::{OnDevice, Recipe, say, seed_parser, test, train};
+use super::{OnDevice, Recipe, print_line, seed_parser, test, train};
 use crate::files::{write, write_json};
-use crate::{Outcome, plot, progress};
+use crate::input::expect_folder;
+use crate::{ExitStatus, plot, progress};
 
 /// Train and test the networks of an ablation and print their table beside the published figures
 ///
@@ -33,8 +34,8 @@ use crate::{Outcome, plot, progress};
 #[command(arg_required_else_help = true)]
 pub struct Ablate {
     /// Sweep: table5 (branches and masks), table6 (spatial feature mapping), table7 (pooling
-    /// layers), fig4 (mask ratios), readings (of Eqn. 6), at-test (masks at test), or a file of
-    /// your own
+    /// layers), fig4 (mask ratios), readings (of Eqn. 6), neck (where the embedding is taken),
+    /// at-test (masks at test), or a file of your own
     #[arg(value_name = "TABLE|FILE.toml")]
     sweep: String,
     #[command(flatten)]
@@ -56,10 +57,11 @@ pub struct Ablate {
 }
 
 impl Ablate {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         let began = Instant::now();
         let sweep = Sweep::load(&self.sweep)?;
         let base = self.recipe.settings()?;
+        expect_folder(&self.data)?;
         let set = Arc::new(PreparedSet::open(&self.data)?);
         let protocol = protocols::for_set(self.protocol.as_deref(), &set)?;
         protocol.check_names(&names_of(&set, &set.test()))?;
@@ -72,14 +74,14 @@ impl Ablate {
         let mut report = SweepReport { table, failures: Vec::new() };
         let stop = progress::watch_interrupts()?;
         workshop.work(&jobs, &mut report, stop);
-        say(format!("\n{}", report.table));
-        say(budget(&base, &seeds, &workshop.set, began.elapsed()));
+        print_line(format!("\n{}", report.table));
+        print_line(budget(&base, &seeds, &workshop.set, began.elapsed()));
         report.write(&self.out)?;
-        report.failures.iter().for_each(|failure| say(format!("failed: {failure}")));
+        report.failures.iter().for_each(|failure| print_line(format!("failed: {failure}")));
         if stop.load(Ordering::Relaxed) {
             bail!("interrupted; the same command line continues where this one stopped");
         }
-        Ok(if report.failures.is_empty() { Outcome::Done } else { Outcome::Skipped })
+        Ok(if report.failures.is_empty() { ExitStatus::Done } else { ExitStatus::Skipped })
     }
 }
 
@@ -122,7 +124,7 @@ impl Workshop {
                     let figures = figures(&report.table, &score);
                     report.table.add(Run { row: job.row, seed: job.settings.train.seed, score });
                     if known {
-                        say(format!("{place}: {figures}, known"));
+                        print_line(format!("{place}: {figures}, known"));
                         continue;
                     }
                     trained.insert(&job.training.name);
@@ -135,13 +137,13 @@ impl Workshop {
                             format!(", {} left", HumanDuration(Duration::from_secs_f64(left)))
                         }
                     };
-                    say(format!(
+                    print_line(format!(
                         "{place}: {figures}, took {}{left}",
                         HumanDuration(began.elapsed())
                     ));
                 }
                 Err(error) => {
-                    say(format!("{place}: failed, the other rows continue: {error:#}"));
+                    print_line(format!("{place}: failed, the other rows continue: {error:#}"));
                     report.failures.push(format!("{}: {error:#}", job.name));
                 }
             }
@@ -155,7 +157,7 @@ impl Workshop {
             return Ok((score, true));
         }
         let checkpoint = job.for_test(self.trained(job, place)?);
-        say(format!("{place}: testing"));
+        print_line(format!("{place}: testing"));
         let began = Instant::now();
         let embeddings = test::embed_set(&checkpoint, &self.set, &self.set.test(), &self.device)?;
         let evaluation = test::evaluate(&embeddings, &self.protocol, Distance::Strips)?;
@@ -180,8 +182,8 @@ impl Workshop {
             TrainingProgress::Finished(checkpoint) => return Ok(*checkpoint),
             TrainingProgress::Unfinished(started) => started,
         };
-        train::say_notes(&self.runs.join(&job.training.name), &started.notes);
-        say(format!("{place}: training"));
+        train::print_notes(&self.runs.join(&job.training.name), &started.notes);
+        print_line(format!("{place}: training"));
         match train::run_session(started.session)? {
             Ending::Finished(path) => Ok(finished(&path)?),
             Ending::Interrupted(path) => bail!("interrupted; {} is written", path.display()),
@@ -203,7 +205,7 @@ impl SweepReport {
         let pictures = plot::draw(&self.table)?;
         write(&file("svg"), pictures.svg.as_bytes())?;
         write(&file("png"), &pictures.png)?;
-        say(format!("{}, .svg and .png: written", file("csv").display()));
+        print_line(format!("{}, .svg and .png: written", file("csv").display()));
         Ok(())
     }
 }

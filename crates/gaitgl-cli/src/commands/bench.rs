@@ -14,8 +14,8 @@ use clap::Args;
 use gaitgl::device;
 use gaitgl::settings::Settings;
 
-use super::{OnDevice, say};
-use crate::Outcome;
+use super::{OnDevice, print_line};
+use crate::ExitStatus;
 use crate::files::JsonTarget;
 use networks::{Kind, Network};
 use report::{Case, Report, peak_bytes};
@@ -97,7 +97,7 @@ impl Bench {
         self.threads.into()
     }
 
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         if let Some(target) = &self.json {
             target.prepare()?;
         }
@@ -109,7 +109,7 @@ impl Bench {
         }
         if let Some(preset) = &self.growth {
             growth::run(&self, preset, &device)?;
-            return Ok(Outcome::Done);
+            return Ok(ExitStatus::Done);
         }
         let cases = self.time_cases(&device, other.as_ref())?;
         let report = Report {
@@ -124,20 +124,20 @@ impl Bench {
         if let Some(target) = &self.json {
             target.write(&serde_json::to_value(&report)?)?;
         }
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 
     /// Times the requested cases and prints a line for each.
     fn time_cases(&self, device: &Device, other: Option<&Report>) -> anyhow::Result<Vec<Case>> {
         let planned = self.planned(device)?;
-        say(format!("{:26} {:>9} {:>9} {:>7}", "case", "seconds", "theirs", "theirs/ours"));
+        print_line(format!("{:26} {:>9} {:>9} {:>7}", "case", "seconds", "theirs", "theirs/ours"));
         let mut cases = Vec::new();
         for (name, prepare) in planned {
             let seconds = self.median(&mut *prepare()?, device)?;
             let compared = other
                 .and_then(|other| other.seconds(&name))
                 .map_or(String::new(), |theirs| format!("{theirs:>9.3} {:>7.2}", theirs / seconds));
-            say(format!("{name:26} {seconds:>9.3} {compared}"));
+            print_line(format!("{name:26} {seconds:>9.3} {compared}"));
             cases.push(Case { name, seconds });
         }
         Ok(cases)

@@ -3,8 +3,8 @@
 use clap::Args;
 use clap_complete::{Shell, generate};
 
-use super::say;
-use crate::Outcome;
+use super::print_line;
+use crate::ExitStatus;
 
 /// Print a completion script for a shell
 ///
@@ -19,10 +19,10 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, program: &mut clap::Command) -> anyhow::Result<Outcome> {
+    pub fn run(self, program: &mut clap::Command) -> anyhow::Result<ExitStatus> {
         let mut script = Vec::new();
         generate(self.shell, program, "gaitgl", &mut script);
-        say(String::from_utf8_lossy(&script).trim_end());
-        Ok(Outcome::Done)
+        print_line(String::from_utf8_lossy(&script).trim_end());
+        Ok(ExitStatus::Done)
     }
 }

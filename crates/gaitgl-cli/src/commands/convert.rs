@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use gait_data::{PreparedSet, Watch, convert};
 
-use super::say;
+use super::print_line;
 use crate::input::expect_folder;
-use crate::{Outcome, progress};
+use crate::{ExitStatus, progress};
 
 /// Write a prepared set as the tree of .pkl files that OpenGait reads
 ///
@@ -26,19 +26,19 @@ pub struct Convert {
 }
 
 impl Convert {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         expect_folder(&self.prepared)?;
         let set = PreparedSet::open(&self.prepared)?;
         let report = progress::watched("Converting", "sequences", |progress, stop| {
             convert(&set, &self.out, &Watch { progress, stop })
         })?;
-        say(format!(
+        print_line(format!(
             "{}: {} sequences, {} silhouettes; partition in {}",
             self.out.display(),
             report.sequences,
             report.frames,
             report.partition.display()
         ));
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 }

@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use gait_data::PreparedSet;
 use gait_support::files::check_writable;
 
-use super::{OnDevice, Trained, say, test};
-use crate::Outcome;
+use super::{OnDevice, Trained, print_line, test};
+use crate::ExitStatus;
 use crate::input::expect_folder;
 
 /// Write the embeddings of a prepared set to a file
@@ -46,7 +46,7 @@ enum Subjects {
 }
 
 impl Embed {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         gait_embeddings::Format::from_path(&self.out)?;
         check_writable(&self.out)?;
         expect_folder(&self.data)?;
@@ -62,13 +62,13 @@ impl Embed {
         }
         let embeddings = test::embed_set(&checkpoint, &set, &indices, &self.on.open()?)?;
         gait_embeddings::write(&self.out, &embeddings)?;
-        say(format!(
+        print_line(format!(
             "{}: {} embeddings of {} channels x {} strips",
             self.out.display(),
             embeddings.len(),
             embeddings.channels(),
             embeddings.strips()
         ));
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 }

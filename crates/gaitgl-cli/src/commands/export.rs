@@ -8,8 +8,8 @@ use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{self, ExportFormat, Exported};
 use gaitgl::run::RunFolder;
 
-use super::say;
-use crate::Outcome;
+use super::print_line;
+use crate::ExitStatus;
 
 /// Write a checkpoint for other programs
 ///
@@ -28,7 +28,7 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         let format = ExportFormat::from_path(&self.out)?;
         let checkpoint = match self.checkpoint.is_dir() {
             true => Checkpoint::load(&RunFolder::new(&self.checkpoint).require_latest()?)?,
@@ -41,20 +41,20 @@ impl Export {
         let Exported { published, unlike } = exchange::export(&checkpoint, &self.out)?;
         let preset = &checkpoint.settings.preset;
         let tensors = checkpoint.weights.len();
-        say(format!("{}: {preset}, {tensors} tensors", self.out.display()));
+        print_line(format!("{}: {preset}, {tensors} tensors", self.out.display()));
         if format == ExportFormat::Onnx {
-            return Ok(Outcome::Done);
+            return Ok(ExitStatus::Done);
         }
         match published {
-            Some(preset) => say(format!("with the names of published code for {preset}")),
-            None => say("with our own names: no published code has this network"),
+            Some(preset) => print_line(format!("with the names of published code for {preset}")),
+            None => print_line("with our own names: no published code has this network"),
         }
         if !unlike.is_empty() {
-            say(format!(
+            print_line(format!(
                 "the tensors do not show that this network has {}; whoever loads it must know",
                 unlike.join(", ")
             ));
         }
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 }

@@ -10,8 +10,8 @@ use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{self, ImportOptions, Imported};
 use gaitgl::settings::Neck;
 
-use super::say;
-use crate::Outcome;
+use super::print_line;
+use crate::ExitStatus;
 
 /// Turn a PyTorch or safetensors file into a checkpoint
 ///
@@ -46,7 +46,7 @@ pub struct Import {
 }
 
 impl Import {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         if self.out.extension().is_none_or(|extension| extension != "safetensors") {
             bail!("{}: a checkpoint is a file named .safetensors", self.out.display());
         }
@@ -58,17 +58,17 @@ impl Import {
         };
         let imported = exchange::import(&self.file, &options)?;
         imported.checkpoint.save(&self.out)?;
-        say(format!("{}: {}", self.out.display(), summary(&imported.checkpoint)));
-        say(format!(
+        print_line(format!("{}: {}", self.out.display(), summary(&imported.checkpoint)));
+        print_line(format!(
             "the tensors do not show {}; --height and --set change them",
             imported.assumed.join(", ")
         ));
-        say_classes(&imported.checkpoint);
+        print_classes(&imported.checkpoint);
         if !imported.dropped.is_empty() {
-            say(format!("not needed: {}", imported.dropped.join(", ")));
+            print_line(format!("not needed: {}", imported.dropped.join(", ")));
         }
-        say_training(&imported);
-        Ok(Outcome::Done)
+        print_training(&imported);
+        Ok(ExitStatus::Done)
     }
 }
 
@@ -87,27 +87,27 @@ fn summary(checkpoint: &Checkpoint) -> String {
 }
 
 /// Reports the classes that no subject has.
-fn say_classes(checkpoint: &Checkpoint) {
+fn print_classes(checkpoint: &Checkpoint) {
     let unnamed = checkpoint.subjects.iter().filter(|name| name.is_empty()).count();
     if unnamed > 0 {
         let named = checkpoint.subjects.len() - unnamed;
-        say(format!(
+        print_line(format!(
             "{unnamed} of the classes belong to no subject: the set has {named} training subjects"
         ));
     }
 }
 
 /// Reports what the training can resume from.
-fn say_training(imported: &Imported) {
+fn print_training(imported: &Imported) {
     if let Some(fault) = &imported.without_optimizer {
         let why = full_message(fault);
-        say(format!("the optimiser's state is left out: {why}"));
+        print_line(format!("the optimiser's state is left out: {why}"));
     } else if imported.checkpoint.optimizer.is_some() {
-        say("the optimiser's state is included: training can resume from it");
+        print_line("the optimiser's state is included: training can resume from it");
     }
     if let Some(why) = &imported.constant_rate {
         let rate = imported.checkpoint.settings.train.learning_rate;
-        say(format!(
+        print_line(format!(
             "the learning rate stays {rate}: {why}; train --resume --set train.milestones=... \
              lowers it"
         ));

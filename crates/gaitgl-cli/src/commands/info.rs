@@ -12,8 +12,8 @@ use gaitgl::net::{LayerDescription, describe};
 use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
 
-use super::say;
-use crate::Outcome;
+use super::print_line;
+use crate::ExitStatus;
 
 /// Describe a prepared set, a run, a checkpoint, a preset or a protocol
 #[derive(Args)]
@@ -47,22 +47,22 @@ pub struct Info {
 const MOST_NAMES: usize = 16;
 
 impl Info {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         if let Some(name) = &self.protocol {
-            say(Protocol::builtin_text(name)?.trim_end());
-            return Ok(Outcome::Done);
+            print_line(Protocol::builtin_text(name)?.trim_end());
+            return Ok(ExitStatus::Done);
         }
         match (&self.preset, &self.path) {
             (Some(preset), _) => {
                 let settings = Settings::assemble(Some(preset), None, &self.set)?;
                 print_network(&settings, self.classes as usize, self.frames as usize);
-                say("");
-                say(settings.to_toml()?.trim_end());
+                print_line("");
+                print_line(settings.to_toml()?.trim_end());
             }
             (None, Some(path)) => self.print_path(path)?,
             (None, None) => bail!("give a file, a folder, --preset NAME or --protocol NAME"),
         }
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 
     fn print_path(&self, path: &Path) -> anyhow::Result<()> {
@@ -83,7 +83,7 @@ impl Info {
             })?;
         }
         let checkpoint = run.require_latest()?;
-        say(format!("run        {}", path.display()));
+        print_line(format!("run        {}", path.display()));
         print_checkpoint(&checkpoint, self.frames as usize)
     }
 }
@@ -93,28 +93,28 @@ fn print_set(path: &Path) -> anyhow::Result<()> {
     let about = set.about();
     let counts = &about.counts;
     let [height, width] = set.entries().first().map_or([0, 0], |entry| [entry.height, entry.width]);
-    say(format!("set        {}, {:.1} MB", path.display(), about.bytes as f64 / 1e6));
-    say(format!("source     {} ({})", about.source.display(), about.settings.layout));
-    say(format!(
+    print_line(format!("set        {}, {:.1} MB", path.display(), about.bytes as f64 / 1e6));
+    print_line(format!("source     {} ({})", about.source.display(), about.settings.layout));
+    print_line(format!(
         "holds      {} subjects, {} sequences, {} silhouettes of {height} x {width}",
         counts.subjects, counts.sequences, counts.frames
     ));
     let partition = &about.partition;
-    say(format!("trains     {} subjects: {}", partition.train.len(), few(&partition.train)));
-    say(format!("tests      {} subjects: {}", partition.test.len(), few(&partition.test)));
+    print_line(format!("trains     {} subjects: {}", partition.train.len(), few(&partition.train)));
+    print_line(format!("tests      {} subjects: {}", partition.test.len(), few(&partition.test)));
     let names = |part: fn(&SequenceKey) -> &String| -> Vec<String> {
         let names: BTreeSet<&String> = set.entries().iter().map(|e| part(&e.key)).collect();
         names.into_iter().cloned().collect()
     };
-    say(format!("conditions {}", few(&names(|key| &key.condition))));
-    say(format!("views      {}", few(&names(|key| &key.view))));
+    print_line(format!("conditions {}", few(&names(|key| &key.condition))));
+    print_line(format!("views      {}", few(&names(|key| &key.view))));
     let lengths = set.entries().iter().map(|e| e.frames);
     let shortest = lengths.clone().min().unwrap_or(0);
     let longest = lengths.max().unwrap_or(0);
-    say(format!("lengths    {shortest} to {longest} frames"));
+    print_line(format!("lengths    {shortest} to {longest} frames"));
     let skipped = about.dropped.skipped_inputs();
     if skipped > 0 {
-        say(format!("skipped    {skipped} inputs, listed in {}", gait_data::ABOUT_FILE));
+        print_line(format!("skipped    {skipped} inputs, listed in {}", gait_data::ABOUT_FILE));
     }
     Ok(())
 }
@@ -122,17 +122,17 @@ fn print_set(path: &Path) -> anyhow::Result<()> {
 fn print_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
     let checkpoint = Checkpoint::load(path)?;
     let settings = &checkpoint.settings;
-    say(format!("checkpoint {}", path.display()));
-    say(format!("iteration  {} of {}", checkpoint.iteration, settings.train.iterations));
+    print_line(format!("checkpoint {}", path.display()));
+    print_line(format!("iteration  {} of {}", checkpoint.iteration, settings.train.iterations));
     let subjects = checkpoint.subjects.iter().filter(|name| !name.is_empty());
     let subjects: Vec<String> = subjects.cloned().collect();
-    say(format!("trained on {} subjects: {}", subjects.len(), few(&subjects)));
+    print_line(format!("trained on {} subjects: {}", subjects.len(), few(&subjects)));
     if let Some(score) = checkpoint.score {
-        say(format!("best test  {score:.2}%"));
+        print_line(format!("best test  {score:.2}%"));
     }
     let resumes = if checkpoint.optimizer.is_some() { "yes" } else { "no, for use only" };
-    say(format!("resumes    {resumes}"));
-    say("");
+    print_line(format!("resumes    {resumes}"));
+    print_line("");
     print_network(settings, checkpoint.subjects.len(), frames);
     Ok(())
 }
@@ -141,7 +141,7 @@ fn print_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
 fn print_network(settings: &Settings, classes: usize, frames: usize) {
     let layers = describe(&settings.model, classes, frames);
     let title = format!("{} for {frames} frames and {classes} classes", settings.preset);
-    say(format!("network    {title}"));
+    print_line(format!("network    {title}"));
     let header = ["layer", "kind", "output", "parameters", "multiply-adds"].map(String::from);
     let total = |count: fn(&LayerDescription) -> usize| layers.iter().map(count).sum::<usize>();
     let parameters = grouped(total(|layer| layer.parameters));
@@ -162,7 +162,7 @@ fn print_network(settings: &Settings, classes: usize, frames: usize) {
     let widths = [width(0), width(1), width(2), width(3), width(4)];
     for [name, kind, output, parameters, adds] in &rows {
         let [n, k, o, p, a] = widths;
-        say(format!("  {name:<n$}  {kind:<k$}  {output:>o$}  {parameters:>p$}  {adds:>a$}"));
+        print_line(format!("  {name:<n$}  {kind:<k$}  {output:>o$}  {parameters:>p$}  {adds:>a$}"));
     }
 }
 

@@ -25,8 +25,8 @@ use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
 use gaitgl::settings::{LARGEST_SEED, Settings};
 
-use crate::Outcome;
-pub use crate::output::print_line as say;
+use crate::ExitStatus;
+pub use crate::output::print_line;
 
 /// The commands. Their help texts are in their own files.
 #[derive(Subcommand)]
@@ -48,7 +48,7 @@ pub enum Command {
 
 impl Command {
     /// Runs the command. `program` is the whole command line, for the completions.
-    pub fn run(self, program: &mut clap::Command) -> anyhow::Result<Outcome> {
+    pub fn run(self, program: &mut clap::Command) -> anyhow::Result<ExitStatus> {
         match self {
             Self::Quickstart(command) => command.run(),
             Self::Synth(command) => command.run(),
@@ -114,10 +114,10 @@ impl OnDevice {
     /// Opens the device and prints which one it is, unless it is the CPU.
     pub fn open(&self) -> anyhow::Result<Device> {
         let device = self.device.open_or_pass_over(|broken| {
-            say(format!("passed over: {}", gait_support::full_message(&broken)));
+            print_line(format!("passed over: {}", gait_support::full_message(&broken)));
         })?;
         if device != gaitgl::cpu() {
-            say(format!("on {}", device::describe(&device)));
+            print_line(format!("on {}", device::describe(&device)));
         }
         Ok(device)
     }

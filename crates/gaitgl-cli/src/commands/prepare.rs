@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use gait_data::{Layout, PrepareOptions, Watch, prepare};
 
-use super::say;
+use super::print_line;
 use crate::input::expect_folder;
-use crate::{Outcome, progress};
+use crate::{ExitStatus, progress};
 
 /// Align a tree of silhouettes and pack it into a prepared set
 ///
@@ -50,7 +50,7 @@ pub struct Prepare {
 }
 
 impl Prepare {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         expect_folder(&self.raw)?;
         let layout = Layout::from_name(&self.layout, self.pattern.as_deref())?;
         let options = PrepareOptions {
@@ -64,7 +64,7 @@ impl Prepare {
         let report = progress::watched("Preparing", "sequences", |progress, stop| {
             prepare(&self.raw, &self.out, &options, &Watch { progress, stop })
         })?;
-        say(report.to_string().trim_end());
-        Ok(if report.skipped_inputs() > 0 { Outcome::Skipped } else { Outcome::Done })
+        print_line(report.to_string().trim_end());
+        Ok(if report.skipped_inputs() > 0 { ExitStatus::Skipped } else { ExitStatus::Done })
     }
 }

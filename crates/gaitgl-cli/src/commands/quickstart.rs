@@ -15,8 +15,8 @@ use gaitgl::run::RunFolder;
 use gaitgl::settings::Settings;
 use gaitgl::train::begin;
 
-use super::{OnDevice, quoted, say, seed_parser, test, train};
-use crate::{Outcome, files, progress};
+use super::{OnDevice, print_line, quoted, seed_parser, test, train};
+use crate::{ExitStatus, files, progress};
 
 /// People; 74 of 124 of them are trained on, as on CASIA-B.
 const SUBJECTS: usize = 50;
@@ -41,7 +41,7 @@ pub struct Quickstart {
 }
 
 impl Quickstart {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         let began = Instant::now();
         let run = &self.run;
         check_free(run)?;
@@ -50,30 +50,30 @@ impl Quickstart {
         let partition = &set.about().partition;
         let train = partition.train.len();
         let test = partition.test.len();
-        say(format!("3 of 4: a small network learns {train} of them"));
+        print_line(format!("3 of 4: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
         let checkpoint = learn(run, self.seed, &device, &set)?;
-        say(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
+        print_line(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
         let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
         let evaluation = test::evaluate(&embeddings, &protocol, Distance::Strips)?;
         let table = evaluation.to_string();
-        say(format!("\n{table}"));
+        print_line(format!("\n{table}"));
         files::write(&run.join("table.txt"), table.as_bytes())?;
         let json = evaluation.to_json(started.elapsed().as_secs_f64());
         files::write_json(&run.join("table.json"), &json)?;
-        say(format!("\nA guess would be right {:.1}% of the time.", 100.0 / test as f64));
-        say(format!(
+        print_line(format!("\nA guess would be right {:.1}% of the time.", 100.0 / test as f64));
+        print_line(format!(
             "All of it took {:.0} s and is in {}.",
             began.elapsed().as_secs_f64(),
             run.display()
         ));
         let prepared = quoted(&run.join("prepared"));
-        say(format!(
+        print_line(format!(
             "To print the table again: gaitgl test --run {} --data {prepared}",
             quoted(run)
         ));
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 }
 
@@ -105,9 +105,9 @@ fn make_set(run: &Path, seed: u64) -> anyhow::Result<PreparedSet> {
     let walkers = run.join("walkers");
     let prepared = run.join("prepared");
     let make = || {
-        say(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
+        print_line(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
         make_walkers(&walkers, seed)?;
-        say("2 of 4: their silhouettes are aligned and packed");
+        print_line("2 of 4: their silhouettes are aligned and packed");
         prepare_walkers(&walkers, &prepared)
     };
     make().inspect_err(|_| {

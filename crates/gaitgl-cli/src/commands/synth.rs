@@ -10,8 +10,8 @@ use gait_data::synth::{SynthOptions, contact_sheet, write_tree};
 use gait_support::files::check_writable;
 use image::ImageFormat;
 
-use super::say;
-use crate::{Outcome, files, progress};
+use super::print_line;
+use crate::{ExitStatus, files, progress};
 
 /// Draw silhouettes of synthetic walkers as a tree in the CASIA-B layout
 ///
@@ -43,7 +43,7 @@ pub struct Synth {
 }
 
 impl Synth {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         let options = SynthOptions {
             subjects: self.subjects,
             views: parse_views(&self.views)?,
@@ -57,13 +57,18 @@ impl Synth {
             let mut png = Cursor::new(Vec::new());
             sheet.write_to(&mut png, ImageFormat::Png)?;
             files::write(path, png.get_ref())?;
-            say(format!("{}: {} x {} pixels", path.display(), sheet.width(), sheet.height()));
+            print_line(format!(
+                "{}: {} x {} pixels",
+                path.display(),
+                sheet.width(),
+                sheet.height()
+            ));
         }
         if let Some(out) = &self.out {
             let report = progress::watched("Making walkers", "sequences", |progress, stop| {
                 write_tree(out, &options, &Watch { progress, stop })
             })?;
-            say(format!(
+            print_line(format!(
                 "{}: {} people, {} sequences, {} silhouettes ({} missing, as after a segmentation that fails)",
                 out.display(),
                 report.subjects,
@@ -71,9 +76,9 @@ impl Synth {
                 report.frames,
                 report.missing
             ));
-            say(format!("next: gaitgl prepare {} PREPARED --layout casia-b", out.display()));
+            print_line(format!("next: gaitgl prepare {} PREPARED --layout casia-b", out.display()));
         }
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 }
 

@@ -14,10 +14,10 @@ use gaitgl::embed::Embedder;
 use gaitgl::protocols::{self, names_of};
 use serde_json::Value;
 
-use super::{OnDevice, Trained, say};
+use super::{OnDevice, Trained, print_line};
 use crate::files::{self, JsonTarget};
 use crate::input::expect_folder;
-use crate::{Outcome, progress};
+use crate::{ExitStatus, progress};
 
 /// Test a network on the test subjects of a prepared set and print a table of accuracies
 ///
@@ -62,7 +62,7 @@ pub struct Test {
 }
 
 impl Test {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         self.check_targets()?;
         self.data.as_deref().map_or(Ok(()), expect_folder)?;
         let set = self.data.as_deref().map(PreparedSet::open).transpose()?;
@@ -74,15 +74,15 @@ impl Test {
                 gait_eval::submission(&embeddings, &protocol, self.distance, &watch)
             })?;
             files::write(path, submission.to_string().as_bytes())?;
-            say(format!("{}: written", path.display()));
+            print_line(format!("{}: written", path.display()));
         }
         if !self.wants_table(&protocol) {
-            return Ok(Outcome::Done);
+            return Ok(ExitStatus::Done);
         }
         let evaluation = evaluate(&embeddings, &protocol, self.distance)?;
         let seconds = started.elapsed().as_secs_f64();
-        say(&evaluation);
-        say(format!("{} sequences in {seconds:.1} s", evaluation.sequences));
+        print_line(&evaluation);
+        print_line(format!("{} sequences in {seconds:.1} s", evaluation.sequences));
         let mut json = evaluation.to_json(seconds);
         if self.verify || self.roc.is_some() {
             json["verification"] = self.verification(&embeddings, &protocol)?;
@@ -90,7 +90,7 @@ impl Test {
         if let Some(target) = &self.json {
             target.write(&json)?;
         }
-        Ok(Outcome::Done)
+        Ok(ExitStatus::Done)
     }
 
     /// Checks before the work starts that every result can be written.
@@ -146,7 +146,7 @@ impl Test {
         let verification = progress::watched("Verifying", "probes", |progress, stop| {
             gait_eval::verify(embeddings, protocol, self.distance, &Watch { progress, stop })
         })?;
-        say(format!("\n{verification}"));
+        print_line(format!("\n{verification}"));
         if let Some(path) = &self.roc {
             files::write(path, verification.roc_csv().as_bytes())?;
         }
@@ -163,7 +163,7 @@ fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result
         bail!("no sequence in the embeddings belongs to a test subject of the set in --data");
     };
     if embeddings.len() < all {
-        say(format!("{} of {all} sequences are of test subjects", embeddings.len()));
+        print_line(format!("{} of {all} sequences are of test subjects", embeddings.len()));
     }
     Ok(embeddings)
 }
@@ -173,7 +173,7 @@ fn warn_of_known_subjects(checkpoint: &Checkpoint, set: &PreparedSet) {
     let test = &set.about().partition.test;
     let known = test.iter().filter(|subject| checkpoint.subjects.contains(subject)).count();
     if known > 0 {
-        say(format!(
+        print_line(format!(
             "{known} of {} test subjects have names that the network was trained on: if they are \
              the same people, the accuracies are too high",
             test.len()

@@ -15,8 +15,8 @@ use gaitgl::train::{
 };
 use indicatif::{HumanDuration, ProgressBar};
 
-use super::{OnDevice, Recipe, quoted, say};
-use crate::{Outcome, progress};
+use super::{OnDevice, Recipe, print_line, quoted};
+use crate::{ExitStatus, progress};
 
 /// Train a network on the training subjects of a prepared set
 ///
@@ -49,7 +49,7 @@ pub struct Train {
 }
 
 impl Train {
-    pub fn run(self) -> anyhow::Result<Outcome> {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
         let set = Arc::new(PreparedSet::open(&self.data)?);
         let folder = RunFolder::new(&self.run);
         let with_protocol = |mut settings: Settings| {
@@ -72,12 +72,12 @@ impl Train {
 }
 
 /// Runs a training to its end and says how it ended.
-pub fn run_to_the_end(started: Started, run: &Path, data: &Path) -> anyhow::Result<Outcome> {
-    say_notes(run, &started.notes);
+pub fn run_to_the_end(started: Started, run: &Path, data: &Path) -> anyhow::Result<ExitStatus> {
+    print_notes(run, &started.notes);
     match run_session(started.session)? {
         Ending::Finished(path) => {
-            say(format!("trained: {}", path.display()));
-            Ok(Outcome::Done)
+            print_line(format!("trained: {}", path.display()));
+            Ok(ExitStatus::Done)
         }
         Ending::Interrupted(path) => bail!(
             "interrupted; {} is written, continue with: gaitgl train --resume --run {} --data {}",
@@ -89,13 +89,13 @@ pub fn run_to_the_end(started: Started, run: &Path, data: &Path) -> anyhow::Resu
 }
 
 /// Prints what the user of a training should know before it runs.
-pub fn say_notes(run: &Path, notes: &[StartNote]) {
+pub fn print_notes(run: &Path, notes: &[StartNote]) {
     for note in notes {
         match note {
             StartNote::Resumed { iteration } => {
-                say(format!("resuming {} after iteration {iteration}", run.display()));
+                print_line(format!("resuming {} after iteration {iteration}", run.display()));
             }
-            note => say(note),
+            note => print_line(note),
         }
     }
 }
@@ -128,7 +128,7 @@ impl Console {
 
     fn line(&self, text: &str) {
         if self.plain {
-            say(text);
+            print_line(text);
         } else {
             self.bar.println(text);
         }

@@ -79,7 +79,7 @@ macro_rules! builtins {
     };
 }
 
-builtins!["table5", "table6", "table7", "fig4", "readings", "at-test"];
+builtins!["table5", "table6", "table7", "fig4", "readings", "neck", "at-test"];
 
 impl Sweep {
     /// The sweep of that name: a built-in one, or a file ending in `.toml`.
@@ -202,7 +202,7 @@ fn syntax(text: &str, error: &toml::de::Error) -> SweepFault {
 mod tests {
     use super::*;
     use crate::net::GaitGl;
-    use crate::settings::{Branches, Partition};
+    use crate::settings::{Branches, LocalPartition};
     use gait_support::full_message;
 
     fn base() -> Settings {
@@ -230,7 +230,7 @@ mod tests {
         let settings = |row: usize| sweep.settings(&sweep.rows[row], &base()).unwrap().model;
         assert_eq!(settings(0).branches, Branches::Global);
         assert_eq!(settings(1).branches, Branches::Local);
-        assert_eq!(settings(5).local.partition, Partition::StripH);
+        assert_eq!(settings(5).local.partition, LocalPartition::StripH);
         assert_eq!(sweep.rows[7].published["mean"], 93.2);
         let curves = Sweep::load("fig4").unwrap();
         for row in &curves.rows {

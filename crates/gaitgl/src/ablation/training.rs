@@ -7,7 +7,7 @@ use gait_eval::{Distance, Protocol};
 
 use super::AblationError;
 use crate::settings::{
-    AtTest, Branches, LocalSettings, Partition, Pool, Settings, SettingsError, SpatialPooling,
+    AtTest, Branches, LocalPartition, LocalSettings, Pool, Settings, SettingsError, SpatialPooling,
 };
 
 /// A training and the name of its run folder.
@@ -69,7 +69,7 @@ fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
         for key in ["at_test", "draws", "seed"] {
             local.remove(key);
         }
-        let bands = settings.model.local.partition == Partition::Bands;
+        let bands = settings.model.local.partition == LocalPartition::Bands;
         local.remove(if bands { "ratio" } else { "bands" });
     }
     toml::to_string(&whole).map_err(SettingsError::unwritable)
@@ -82,7 +82,7 @@ fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
 /// The settings that matter only at test: none if no mask is random.
 fn test_key(settings: &Settings) -> Vec<String> {
     let LocalSettings { partition, at_test, draws, seed, .. } = settings.model.local;
-    if settings.model.branches == Branches::Global || partition == Partition::Bands {
+    if settings.model.branches == Branches::Global || partition == LocalPartition::Bands {
         return Vec::new();
     }
     match at_test {
@@ -108,7 +108,7 @@ fn summary(settings: &Settings) -> String {
     if model.branches != Branches::Global {
         parts.push(name_of(local.partition));
         parts.push(match local.partition {
-            Partition::Bands => local.bands.to_string(),
+            LocalPartition::Bands => local.bands.to_string(),
             _ => local.ratio.to_string(),
         });
         parts.push(name_of(local.reading));

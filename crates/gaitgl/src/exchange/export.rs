@@ -15,7 +15,7 @@ use super::torch::{self, NamedTensor, Values};
 use super::{ExchangeError, ExportFault};
 use crate::checkpoint::Checkpoint;
 use crate::net::{GaitGl, ModelError};
-use crate::settings::{LocalSettings, ModelSettings, Partition};
+use crate::settings::{LocalPartition, LocalSettings, ModelSettings};
 
 /// The format of an exported checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn export(checkpoint: &Checkpoint, path: &Path) -> Result<Exported, Exchange
 /// The settings of a network that differ from those of a published one with the same tensors.
 fn differing_settings(model: &ModelSettings, published: &ModelSettings) -> Vec<String> {
     let mut model = ModelSettings { strips: published.strips, ..model.clone() };
-    if model.local.partition == Partition::Bands {
+    if model.local.partition == LocalPartition::Bands {
         // Fixed bands do not use the settings of random masks.
         let LocalSettings { bands, reading, partition, .. } = model.local;
         model.local = LocalSettings { bands, reading, partition, ..published.local.clone() };

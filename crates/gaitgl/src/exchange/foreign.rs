@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 
 use super::torch;
-use crate::checkpoint::ABOUT;
+use crate::weights::ABOUT;
 
 /// The format of a file that is not a checkpoint of this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::{
     optimizer, safetensors_file,
 };
 use crate::checkpoint::Checkpoint;
-use crate::settings::{Branches, ModelSettings, Partition};
+use crate::settings::{Branches, LocalPartition, ModelSettings};
 
 /// The result of an import.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ fn without_training(network: ImportedNetwork, iteration: u64) -> Imported {
 fn assumed(model: &ModelSettings) -> Vec<String> {
     let keys: &[&str] = match model.local.partition {
         _ if model.branches == Branches::Global => &["height", "width"],
-        Partition::Bands => &["height", "width", "local.partition", "local.bands"],
+        LocalPartition::Bands => &["height", "width", "local.partition", "local.bands"],
         _ => {
             &["height", "width", "local.partition", "local.ratio", "local.reading", "local.at_test"]
         }

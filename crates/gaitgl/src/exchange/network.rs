@@ -7,7 +7,7 @@ use super::error::printable;
 use super::recognise::{Candidate, recognise};
 use super::{ExchangeError, ImportFault, ImportOptions, TensorFault};
 use crate::net::plan::Shapes;
-use crate::settings::{Neck, Settings};
+use crate::settings::Settings;
 use crate::weights::{Weight, Weights};
 
 /// The most values for each byte of a file. Neither PyTorch nor safetensors packs values, which
@@ -54,7 +54,7 @@ pub fn read(
     let fault = |source: ImportFault| ExchangeError::import(path, source);
     let candidate = accounted(path, tensors, options)?;
     let Candidate { settings, classes, names, dropped, .. } = candidate;
-    let has_classifier = settings.model.neck != Neck::None;
+    let has_classifier = settings.model.neck.classifies();
     let subjects = class_names(options.subjects.as_deref(), classes, has_classifier);
     let subjects = subjects.map_err(fault)?;
     let mut weights = Weights::new();

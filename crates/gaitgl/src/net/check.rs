@@ -3,7 +3,7 @@
 use super::plan::{self, LayerKind, LayerPlan};
 use crate::mask::mask_size;
 use crate::settings::{
-    AtTest, Branches, MaskUnit, ModelSettings, Partition, Requirement, SettingsError, Stem,
+    AtTest, Branches, LocalPartition, MaskUnit, ModelSettings, Requirement, SettingsError, Stem,
 };
 
 /// The largest sizes that are allowed, far beyond any published network: a wrong digit in a file
@@ -153,16 +153,16 @@ impl ModelSettings {
         let &LayerPlan { height, width, .. } = plan;
         let layer = plan.name.clone();
         let (length, unit) = match local.partition {
-            Partition::Bands => {
+            LocalPartition::Bands => {
                 if (1..=height).contains(&local.bands) {
                     return Ok(());
                 }
                 let requirement = Requirement::UpToRows { layer, rows: height };
                 return Err(SettingsError::invalid("model.local.bands", local.bands, requirement));
             }
-            Partition::PartH | Partition::StripH => (height, MaskUnit::Rows),
-            Partition::PartV | Partition::StripV => (width, MaskUnit::Columns),
-            Partition::Pixel => (height * width, MaskUnit::Pixels),
+            LocalPartition::PartH | LocalPartition::StripH => (height, MaskUnit::Rows),
+            LocalPartition::PartV | LocalPartition::StripV => (width, MaskUnit::Columns),
+            LocalPartition::Pixel => (height * width, MaskUnit::Pixels),
         };
         if mask_size(local.ratio, length) == 0 {
             let requirement = Requirement::TakesSome { layer, length, unit };
@@ -235,7 +235,7 @@ mod tests {
         refused(|s| s.local.ratio = 0.04, "model.local.ratio", "22 columns of stages.2.layers.0");
         refused(
             |s| {
-                s.local.partition = Partition::Bands;
+                s.local.partition = LocalPartition::Bands;
                 s.local.bands = 33;
             },
             "model.local.bands",

@@ -2,7 +2,7 @@
 
 use super::plan::{self, LayerKind};
 use crate::region_conv3d::Join;
-use crate::settings::{Branches, ModelSettings, Neck, SpatialPooling};
+use crate::settings::{Branches, ModelSettings, SpatialPooling};
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +41,13 @@ pub fn describe(settings: &ModelSettings, classes: usize, frames: usize) -> Vec<
     push("pooling", kind, vec![channels, strips], learnt, 0);
     let fc = strips * channels * channels;
     push("head.fc", "separate FC", vec![channels, strips], fc, fc);
-    let norm = match settings.neck {
-        Neck::BatchNorm => 2 * channels,
-        Neck::Bnneck => 2 * channels * strips,
-        Neck::None => return table,
-    };
-    push("head.norm", "batch norm", vec![channels, strips], norm, channels * strips);
-    let classifier = strips * channels * classes;
-    push("head.classifier", "separate FC", vec![classes, strips], classifier, classifier);
+    if let Some(features) = settings.neck.normed_features(channels, strips) {
+        push("head.norm", "batch norm", vec![channels, strips], 2 * features, channels * strips);
+    }
+    if settings.neck.classifies() {
+        let classifier = strips * channels * classes;
+        push("head.classifier", "separate FC", vec![classes, strips], classifier, classifier);
+    }
     table
 }
 

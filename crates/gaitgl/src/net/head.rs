@@ -37,13 +37,9 @@ impl HeadConfig {
     pub fn init(&self, init: &mut Init) -> Head {
         let &Self { channels, strips, classes, neck } = self;
         let fc = SeparateFcConfig { strips, channels: [channels, channels] }.init("fc", init);
-        let features = match neck {
-            Neck::BatchNorm => Some(channels),
-            Neck::Bnneck => Some(channels * strips),
-            Neck::None => None,
-        };
+        let features = neck.normed_features(channels, strips);
         let norm = features.map(|features| BatchNormConfig { features }.init(init));
-        let classifier = features.map(|_| {
+        let classifier = neck.classifies().then(|| {
             SeparateFcConfig { strips, channels: [channels, classes] }.init("classifier", init)
         });
         Head { fc, norm, classifier, neck }
@@ -70,22 +66,17 @@ impl Head {
     /// Another shape, or a batch too small for the batch norm.
     pub fn forward_train(&mut self, strips: Tensor<3>) -> Result<Output, ModelError> {
         let features = self.fc.forward(strips)?;
-        let (Some(norm), Some(classifier)) = (&mut self.norm, &self.classifier) else {
-            return Ok(Output { embedding: features, logits: None });
-        };
-        Ok(match self.neck {
-            Neck::Bnneck => {
+        let normed = match (&mut self.norm, self.neck) {
+            (None, _) => features.clone(),
+            (Some(norm), Neck::BatchNorm) => norm.forward_train(features.clone())?,
+            (Some(norm), _) => {
                 let shape = features.dims();
-                let normed = norm.forward_train(features.clone().flatten::<2>(1, 2))?;
-                let logits = classifier.forward_normalised(normed.reshape(shape))?;
-                Output { embedding: features, logits: Some(logits) }
+                norm.forward_train(features.clone().flatten::<2>(1, 2))?.reshape(shape)
             }
-            _ => {
-                let embedding = norm.forward_train(features)?;
-                let logits = classifier.forward(embedding.clone())?;
-                Output { embedding, logits: Some(logits) }
-            }
-        })
+        };
+        let logits = self.logits(normed.clone())?;
+        let embedding = if self.neck == Neck::BatchNorm { normed } else { features };
+        Ok(Output { embedding, logits })
     }
 
     /// Embedding of strips `[n, c, p]`, with the running statistics.
@@ -94,10 +85,7 @@ impl Head {
     /// Another shape.
     pub fn embed(&self, strips: Tensor<3>) -> Result<Tensor<3>, ModelError> {
         let features = self.fc.forward(strips)?;
-        match (&self.norm, self.neck) {
-            (Some(norm), Neck::BatchNorm) => norm.forward_test(features),
-            _ => Ok(features),
-        }
+        if self.neck == Neck::BatchNorm { self.normed(features) } else { Ok(features) }
     }
 
     /// Logits `[n, classes, p]` of strips `[n, c, p]` with the running statistics, if there is a
@@ -106,17 +94,28 @@ impl Head {
     /// # Errors
     /// Another shape.
     pub fn classify(&self, strips: Tensor<3>) -> Result<Option<Tensor<3>>, ModelError> {
-        let (Some(norm), Some(classifier)) = (&self.norm, &self.classifier) else {
-            return Ok(None);
-        };
         let features = self.fc.forward(strips)?;
-        let logits = match self.neck {
-            Neck::Bnneck => {
+        self.logits(self.normed(features)?)
+    }
+
+    /// The features `[n, c, p]` after the batch norm with its running statistics, if there is one.
+    fn normed(&self, features: Tensor<3>) -> Result<Tensor<3>, ModelError> {
+        match (&self.norm, self.neck) {
+            (None, _) => Ok(features),
+            (Some(norm), Neck::BatchNorm) => norm.forward_test(features),
+            (Some(norm), _) => {
                 let shape = features.dims();
-                let normed = norm.forward_test(features.flatten::<2>(1, 2))?;
-                classifier.forward_normalised(normed.reshape(shape))
+                Ok(norm.forward_test(features.flatten::<2>(1, 2))?.reshape(shape))
             }
-            _ => classifier.forward(norm.forward_test(features)?),
+        }
+    }
+
+    /// Logits of what the batch norm returned, if there is a classifier.
+    fn logits(&self, normed: Tensor<3>) -> Result<Option<Tensor<3>>, ModelError> {
+        let Some(classifier) = &self.classifier else { return Ok(None) };
+        let logits = match self.neck {
+            Neck::Bnneck => classifier.forward_normalised(normed),
+            _ => classifier.forward(normed),
         };
         logits.map(Some)
     }
@@ -145,7 +144,9 @@ mod tests {
     fn every_neck_keeps_the_strips() {
         let logits = Some(vec![2, 5, 4]);
         assert_eq!(shapes(Neck::BatchNorm), (vec![2, 3, 4], logits.clone()));
-        assert_eq!(shapes(Neck::Bnneck), (vec![2, 3, 4], logits));
+        assert_eq!(shapes(Neck::Bnneck), (vec![2, 3, 4], logits.clone()));
+        assert_eq!(shapes(Neck::BnneckPlain), (vec![2, 3, 4], logits.clone()));
+        assert_eq!(shapes(Neck::Linear), (vec![2, 3, 4], logits));
         assert_eq!(shapes(Neck::None), (vec![2, 3, 4], None));
     }
 }

@@ -41,7 +41,7 @@ use burn::tensor::{Device, Int, Tensor};
 use crate::mask::{self, Regions};
 use crate::region_conv3d::max_over_time;
 use crate::settings::{
-    Branches, ModelSettings, Partition, Precision, Reading, Requirement, SettingsError,
+    Branches, LocalPartition, ModelSettings, Precision, Reading, Requirement, SettingsError,
 };
 use error::check_shape;
 use plan::{LayerKind, LayerPlan};
@@ -197,7 +197,7 @@ impl GaitGl {
 
     /// Whether masks are drawn at random.
     fn has_random_masks(&self) -> bool {
-        self.settings.local.partition != Partition::Bands
+        self.settings.local.partition != LocalPartition::Bands
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::region_conv3d::Join;
-use crate::settings::{Branches, ModelSettings, Neck, Pool, ShortSequences, SpatialPooling, Stem};
+use crate::settings::{Branches, ModelSettings, Pool, ShortSequences, SpatialPooling, Stem};
 
 /// The largest number of channels or classes that is allowed.
 pub const LARGEST: usize = 1 << 16;
@@ -171,15 +171,15 @@ pub fn shapes(settings: &ModelSettings, classes: usize) -> Shapes {
     }
     let [channels, strips] = strips(settings);
     shapes.insert("head.fc.weight".into(), vec![strips, channels, channels]);
-    let features = match settings.neck {
-        Neck::BatchNorm => channels,
-        Neck::Bnneck => channels * strips,
-        Neck::None => return shapes,
-    };
-    for name in ["scale", "shift", "running_mean", "running_variance"] {
-        shapes.insert(format!("head.norm.{name}"), vec![features]);
+    if let Some(features) = settings.neck.normed_features(channels, strips) {
+        for name in ["scale", "shift", "running_mean", "running_variance"] {
+            shapes.insert(format!("head.norm.{name}"), vec![features]);
+        }
     }
-    shapes.insert("head.classifier.weight".into(), vec![strips, channels, classes]);
+    if settings.neck.classifies() {
+        let shape = vec![strips, channels, classes];
+        shapes.insert("head.classifier.weight".into(), shape);
+    }
     shapes
 }
 

@@ -179,7 +179,7 @@ fn another_number_of_masks_or_layers_is_an_error() {
     assert_eq!(net.embed(clips(2, 5, &test_device())).unwrap_err().to_string(), wanted);
 }
 
-fn at_test(partition: Partition, reading: Reading, at_test: AtTest) -> Tensor<3> {
+fn at_test(partition: LocalPartition, reading: Reading, at_test: AtTest) -> Tensor<3> {
     let mut settings = small("paper-small");
     settings.local.partition = partition;
     settings.local.reading = reading;
@@ -190,7 +190,7 @@ fn at_test(partition: Partition, reading: Reading, at_test: AtTest) -> Tensor<3>
 
 #[test]
 fn at_test_choices_differ_where_they_should() {
-    let embed = |choice| at_test(Partition::StripV, Reading::Restrict, choice);
+    let embed = |choice| at_test(LocalPartition::StripV, Reading::Restrict, choice);
     let apart = |a: &Tensor<3>, b: &Tensor<3>| {
         assert!((a.clone() - b.clone()).abs().max().into_scalar::<f32>() > 1e-4);
     };
@@ -204,7 +204,7 @@ fn at_test_choices_differ_where_they_should() {
 
 #[test]
 fn bands_are_the_same_at_test_whatever_is_chosen() {
-    let embed = |choice| at_test(Partition::Bands, Reading::Restrict, choice);
+    let embed = |choice| at_test(LocalPartition::Bands, Reading::Restrict, choice);
     close(&embed(AtTest::Expected), &embed(AtTest::Plain));
     close(&embed(AtTest::Seeded), &embed(AtTest::MeanOfK));
     close(&embed(AtTest::Seeded), &embed(AtTest::Plain));
@@ -213,10 +213,10 @@ fn bands_are_the_same_at_test_whatever_is_chosen() {
 #[test]
 fn readings_without_masks_at_test_are_plain() {
     for reading in [Reading::Activate, Reading::Literal] {
-        let embed = |choice| at_test(Partition::Pixel, reading, choice);
+        let embed = |choice| at_test(LocalPartition::Pixel, reading, choice);
         close(&embed(AtTest::Expected), &embed(AtTest::Plain));
     }
-    let embed = |choice| at_test(Partition::Pixel, Reading::Literal, choice);
+    let embed = |choice| at_test(LocalPartition::Pixel, Reading::Literal, choice);
     close(&embed(AtTest::Seeded), &embed(AtTest::Plain));
 }
 
@@ -234,7 +234,7 @@ fn ablations_build_train_and_embed() {
         let pools = pools.into_iter().chain([Pool::None]).collect();
         variants.push(ModelSettings { pools, ..base.clone() });
     }
-    for neck in [Neck::None, Neck::Bnneck] {
+    for neck in [Neck::None, Neck::Linear, Neck::Bnneck, Neck::BnneckPlain] {
         variants.push(ModelSettings { neck, ..base.clone() });
     }
     for settings in variants {

@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(settings.train.iterations, 500);
         assert_eq!(settings.train.learning_rate, 1.0);
         assert_eq!(settings.train.batch.subjects, 4);
-        assert_eq!(settings.model.local.partition, Partition::StripH);
+        assert_eq!(settings.model.local.partition, LocalPartition::StripH);
         assert_eq!(settings.train.optimizer, Optimizer::Sgd);
     }
 

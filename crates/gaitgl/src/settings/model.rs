@@ -81,7 +81,7 @@ pub enum Branches {
 #[serde(deny_unknown_fields)]
 pub struct LocalSettings {
     /// How the rows and columns are cut into regions.
-    pub partition: Partition,
+    pub partition: LocalPartition,
     /// Bands of rows that `partition = "bands"` cuts.
     pub bands: usize,
     /// Share of rows, columns or pixels that a random mask takes; more than 0, less than 1.
@@ -99,7 +99,7 @@ pub struct LocalSettings {
 /// How the map is cut into regions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Partition {
+pub enum LocalPartition {
     /// Fixed bands of rows (Eqn. 5): `height / bands` rows each, a remainder makes one more.
     Bands,
     /// One random interval of rows.
@@ -155,7 +155,8 @@ pub enum SpatialPooling {
     Both,
 }
 
-/// What follows the separate FC layers.
+/// What follows the separate FC layers: where the batch norm is, where the embedding is taken, and the
+/// classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Neck {
@@ -163,8 +164,28 @@ pub enum Neck {
     BatchNorm,
     /// Batch norm over channels x strips and normalised classifiers; the embedding is before it.
     Bnneck,
+    /// As [`Self::Bnneck`], with plain classifiers.
+    BnneckPlain,
+    /// Separate classifiers on the embedding itself: no batch norm, as the paper has none.
+    Linear,
     /// Neither batch norm nor classifier: the embedding is the output of the separate FC layers.
     None,
+}
+
+impl Neck {
+    /// Whether there are classifiers.
+    pub fn classifies(self) -> bool {
+        self != Self::None
+    }
+
+    /// How many features the batch norm of strips with these sizes has; `None` without one.
+    pub(crate) fn normed_features(self, channels: usize, strips: usize) -> Option<usize> {
+        match self {
+            Self::BatchNorm => Some(channels),
+            Self::Bnneck | Self::BnneckPlain => Some(channels * strips),
+            Self::Linear | Self::None => None,
+        }
+    }
 }
 
 /// How a sequence too short for the temporal kernel is lengthened.

@@ -5,8 +5,8 @@ use gait_support::nearest;
 
 use super::error::SettingsError;
 use super::model::{
-    AtTest, Branches, LocalSettings, ModelSettings, Neck, Partition, Pool, Reading, ShortSequences,
-    SpatialPooling, Stem,
+    AtTest, Branches, LocalPartition, LocalSettings, ModelSettings, Neck, Pool, Reading,
+    ShortSequences, SpatialPooling, Stem,
 };
 
 /// The names of all presets.
@@ -27,7 +27,7 @@ pub fn model(name: &str) -> Result<ModelSettings, SettingsError> {
             .chain(channels[2..].iter().map(|_| Pool::None))
             .collect(),
         lta_kernel: [3, 1, 1],
-        local: LocalSettings { partition: Partition::Bands, bands, ..paper_local() },
+        local: LocalSettings { partition: LocalPartition::Bands, bands, ..paper_local() },
         ..paper(&channels[..1], &layers[..1], &[Pool::None])
     };
     Ok(match name {
@@ -75,7 +75,7 @@ fn paper(channels: &[usize], layers: &[usize], pools: &[Pool]) -> ModelSettings 
 
 fn paper_local() -> LocalSettings {
     LocalSettings {
-        partition: Partition::StripV,
+        partition: LocalPartition::StripV,
         bands: 8,
         ratio: 0.3,
         reading: Reading::Restrict,

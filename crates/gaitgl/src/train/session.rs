@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::periodic_test::PeriodicTest;
 use super::{StepReport, TrainError, Trainer};
 use crate::run::{RunError, RunFolder};
-use crate::settings::Neck;
 
 /// Batches that are prepared ahead of the network.
 const AHEAD: usize = 4;
@@ -104,7 +103,7 @@ impl Session {
 
     /// Whether the network has a classifier; one without learns from the triplet loss alone.
     pub fn classifies(&self) -> bool {
-        self.trainer.settings().model.neck != Neck::None
+        self.trainer.settings().model.neck.classifies()
     }
 
     /// The network in training.

@@ -15,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::embed::{EmbedError, check_size};
 use crate::protocols::{self, ProtocolChoiceError};
 use crate::run::{DataRecord, RunError, RunFolder};
-use crate::settings::{Neck, Settings, SettingsError};
+use crate::settings::{Settings, SettingsError};
 
 /// A training that is ready to run, and what its user should know about it.
 pub struct Started {
@@ -279,7 +279,7 @@ fn record_of(set: &PreparedSet) -> DataRecord {
 }
 
 fn note_on_triplets(settings: &Settings) -> Option<StartNote> {
-    let classifies = settings.model.neck != Neck::None;
+    let classifies = settings.model.neck.classifies();
     (settings.train.batch.sequences == 1).then_some(StartNote::NoTriplets { classifies })
 }
 

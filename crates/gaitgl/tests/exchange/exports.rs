@@ -1,7 +1,7 @@
 use gait_support::full_message;
 use gaitgl::exchange::{Exported, ImportOptions, export, import};
 use gaitgl::net::GaitGl;
-use gaitgl::settings::{AtTest, ModelSettings, Partition, Settings};
+use gaitgl::settings::{AtTest, LocalPartition, ModelSettings, Settings};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::testing::test_device;
@@ -85,7 +85,7 @@ fn names_follow_the_tensors_and_not_the_settings() {
     let as_set =
         ImportOptions { set: vec!["model.local.bands=4".into()], ..ImportOptions::default() };
     assert_eq!(import(&path, &as_set).unwrap().checkpoint.settings.model.local.bands, 4);
-    let random = |m: &mut ModelSettings| m.local.partition = Partition::Pixel;
+    let random = |m: &mut ModelSettings| m.local.partition = LocalPartition::Pixel;
     assert_eq!(exported(random), small(&["partition = \"pixel\""]));
     assert_eq!(export(&paper(), &path).unwrap(), Exported { published: None, unlike: Vec::new() });
     let bnneck = imported("parts-large-bnneck.pt").checkpoint;

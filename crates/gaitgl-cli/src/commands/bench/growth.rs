@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use gaitgl::net::describe;
 
 use super::{Bench, Kind, Network};
-use crate::commands::say;
+use crate::commands::print_line;
 
 /// Frames, clips and classes of the network that the others are compared with.
 const FRAMES: usize = 30;
@@ -32,14 +32,19 @@ pub fn run(bench: &Bench, preset: &str, device: &Device) -> anyhow::Result<()> {
         // The first network of a process pays for the allocator's pages.
         measure(bench, &base, threads, device)?;
         let seconds = measure(bench, &base, threads, device)?;
-        say(format!("\n{preset}/{kind}/{clips}x{FRAMES}: {seconds:.3} s, {threads} threads"));
-        say(format!("{:10} {:>8} {:>9} {:>7} {:>14}", "", "", "seconds", "times", "multiply-adds"));
+        print_line(format!(
+            "\n{preset}/{kind}/{clips}x{FRAMES}: {seconds:.3} s, {threads} threads"
+        ));
+        print_line(format!(
+            "{:10} {:>8} {:>9} {:>7} {:>14}",
+            "", "", "seconds", "times", "multiply-adds"
+        ));
         for variant in variants(&base, threads)? {
             let Variant { axis, value, network, threads } = &variant;
             let grown = measure(bench, network, *threads, device)?;
             let work = multiply_adds(network) / multiply_adds(&base);
             let times = grown / seconds;
-            say(format!("{axis:10} {value:>8} {grown:>9.3} {times:>7.2} {work:>14.2}"));
+            print_line(format!("{axis:10} {value:>8} {grown:>9.3} {times:>7.2} {work:>14.2}"));
         }
     }
     Ok(())

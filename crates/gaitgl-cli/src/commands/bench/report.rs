@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use gait_support::FileError;
 use serde::{Deserialize, Serialize};
 
-use crate::commands::say;
+use crate::commands::print_line;
 
 /// What `bench` writes and reads. A report of another program needs only the cases.
 #[derive(Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl Report {
     pub fn check_threads(&self, ours: usize) -> anyhow::Result<()> {
         match self.threads {
             None => {
-                say(format!(
+                print_line(format!(
                     "the other report does not give its number of threads; ours is {ours}"
                 ));
             }
@@ -75,10 +75,10 @@ impl Report {
         if let Some(bytes) = self.peak_bytes {
             let theirs = other.and_then(|other| other.peak_bytes);
             let theirs = theirs.map_or(String::new(), |bytes| format!(", theirs {}", mega(bytes)));
-            say(format!("peak memory {}{theirs}; {threads} threads", mega(bytes)));
+            print_line(format!("peak memory {}{theirs}; {threads} threads", mega(bytes)));
         }
         if let Some(bytes) = self.device_bytes {
-            say(format!("memory of {} {}", self.device, mega(bytes)));
+            print_line(format!("memory of {} {}", self.device, mega(bytes)));
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::net::batch_norm::EPSILON;
 use crate::net::plan::{self, LayerKind, LayerPlan};
 use crate::net::strip_pooling::FLOOR;
 use crate::region_conv3d::{Join, SLOPE};
-use crate::settings::{AtTest, Branches, ModelSettings, Neck, Partition, Reading, SpatialPooling};
+use crate::settings::{
+    AtTest, Branches, LocalPartition, ModelSettings, Neck, Reading, SpatialPooling,
+};
 use crate::weights::{Weight, Weights};
 use graph::{Attribute, AxisSize, Graph, TensorName};
 
@@ -180,7 +182,7 @@ impl Exporter<'_> {
     /// What [`crate::net::Evaluator`] does.
     fn restriction(&self, plan: &LayerPlan) -> Result<Restriction, ExportFault> {
         let local = &self.settings.local;
-        let bands = local.partition == Partition::Bands;
+        let bands = local.partition == LocalPartition::Bands;
         if local.reading == Reading::Literal {
             return Ok(Restriction::Plain);
         }
