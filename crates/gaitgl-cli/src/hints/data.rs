@@ -1,10 +1,8 @@
 //! Hints for silhouettes, trees, prepared sets and walkers.
 
-use gait_data::pickle::PickleError;
 use gait_data::synth::SynthError;
 use gait_data::{
     ABOUT_FILE, DataError, OutputFault, PartitionFault, SamplerError, SetFault, TreeFault,
-    can_prepare, trimmed_width,
 };
 
 use super::file;

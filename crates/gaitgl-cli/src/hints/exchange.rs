@@ -5,7 +5,7 @@ use gaitgl::exchange::{
     ExchangeError, ExportFault, ForeignFormat, ImportFault, TensorFault, TorchFault,
 };
 
-use super::file;
+use super::{file, hint_of_cause, model, settings};
 
 pub(super) fn exchange(error: &ExchangeError) -> Option<String> {
     match error {

@@ -12,28 +12,30 @@ mod training;
 use std::error::Error;
 use std::io;
 
-use gait_data::pickle::PickleError;
+use gait_data::DataError;
 use gait_data::synth::SynthError;
-use gait_data::{
-    ABOUT_FILE, DataError, OutputFault, PartitionFault, SamplerError, SetFault, TreeFault,
-    can_prepare, trimmed_width,
-};
 use gait_embeddings::{ColumnError, DecodeError};
 use gait_eval::{EmbeddingsError, EvalError, Misfit};
 use gait_support::{FileError, Stopped};
 use gaitgl::ablation::{AblationError, RowFault};
 use gaitgl::checkpoint::{CheckpointError, CheckpointFault};
-use gaitgl::device::{Api, DeviceError};
+use gaitgl::device::DeviceError;
 use gaitgl::embed::EmbedError;
-use gaitgl::exchange::{
-    ExchangeError, ExportFault, ForeignFormat, ImportFault, TensorFault, TorchFault,
-};
+use gaitgl::exchange::{ExchangeError, ExportFault, ImportFault};
 use gaitgl::loss::LossError;
 use gaitgl::net::ModelError;
 use gaitgl::protocols::ProtocolChoiceError;
 use gaitgl::run::RunError;
-use gaitgl::settings::{Requirement, SettingsError, SyntaxError};
+use gaitgl::settings::{SettingsError, SyntaxError};
 use gaitgl::train::{OptimizerStateError, StartError, TrainError};
+
+use data::{data, synth};
+use eval::{column, decoded_embeddings, embeddings, eval, misfit, protocol};
+use exchange::{exchange, export_fault, import_fault};
+use network::{device, embed, loss, model, settings, syntax};
+use training::{
+    ablation, checkpoint, checkpoint_fault, optimizer_state, run, start, sweep_row, train,
+};
 
 /// What to do when memory runs out.
 pub const OUT_OF_MEMORY: &str = "close other programs, raise the memory limit, or use less at once \
@@ -160,6 +162,11 @@ fn system(error: &io::Error) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use gait_data::SamplerError;
+    use gait_data::pickle::PickleError;
+    use gaitgl::exchange::TorchFault;
+    use gaitgl::settings::Requirement;
+
     use super::*;
 
     #[test]
@@ -205,18 +212,5 @@ mod tests {
         let nobody = gait_data::synth::SynthOptions { subjects: 0, ..Default::default() };
         let error = nobody.check().unwrap_err();
         assert_eq!(hint(&error.into()).as_deref(), Some("change --subjects"));
-    }
-
-    #[test]
-    fn only_heights_that_give_the_network_its_size_are_proposed() {
-        let hint = size([128, 88], [64, 44]);
-        assert!(hint.starts_with("prepare the data with --height 64, or make"), "{hint}");
-        assert!(hint.ends_with("--set model.height=128 --set model.width=88"), "{hint}");
-        for model in [[10, 10], [10, 44], [64, 88]] {
-            let hint = size([64, 44], model);
-            assert!(hint.starts_with("make a network for 64 x 44"), "{hint}");
-        }
-        let hint = size([128, 88], [128, 44]);
-        assert!(hint.ends_with("train with --set model.width=88"), "{hint}");
     }
 }

@@ -7,7 +7,7 @@ use gaitgl::loss::LossError;
 use gaitgl::net::ModelError;
 use gaitgl::settings::{Requirement, SettingsError, SyntaxError};
 
-use super::file;
+use super::{checkpoint, data, embeddings, eval, file};
 
 pub(super) fn settings(error: &SettingsError) -> Option<String> {
     match error {
@@ -106,4 +106,22 @@ pub(super) fn size([height, width]: [usize; 2], model: [usize; 2]) -> String {
         "{data}make a network for {height} x {width}: import with --height {height}, train with \
          {rows}--set model.width={width}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_heights_that_give_the_network_its_size_are_proposed() {
+        let hint = size([128, 88], [64, 44]);
+        assert!(hint.starts_with("prepare the data with --height 64, or make"), "{hint}");
+        assert!(hint.ends_with("--set model.height=128 --set model.width=88"), "{hint}");
+        for model in [[10, 10], [10, 44], [64, 88]] {
+            let hint = size([64, 44], model);
+            assert!(hint.starts_with("make a network for 64 x 44"), "{hint}");
+        }
+        let hint = size([128, 88], [128, 44]);
+        assert!(hint.ends_with("train with --set model.width=88"), "{hint}");
+    }
 }

@@ -2,10 +2,11 @@
 
 use gaitgl::ablation::{AblationError, RowFault};
 use gaitgl::checkpoint::{CheckpointError, CheckpointFault};
+use gaitgl::exchange::ForeignFormat;
 use gaitgl::run::RunError;
 use gaitgl::train::{OptimizerStateError, StartError, TrainError};
 
-use super::file;
+use super::{data, embed, eval, file, loss, model, protocol, settings};
 
 pub(super) fn start(error: &StartError) -> Option<String> {
     match error {
