@@ -10,11 +10,12 @@
 
 mod machine;
 mod numpy;
-pub mod opcode;
+mod opcode;
 pub(crate) mod write;
 
 pub use numpy::{NUMPY_FUNCTIONS, NUMPY_RULES, NumpyArray};
 pub use opcode::UnsupportedOpcode;
+pub use write::PickleWriter;
 
 use machine::Node;
 

@@ -1,9 +1,88 @@
-//! Writing numpy arrays as pickles that every numpy reads.
+//! Writing pickles: any value in parts, and numpy arrays that every numpy reads.
 
 use super::opcode::{
-    BINBYTES8, BININT, BININT1, BUILD, GLOBAL, MARK, NEWFALSE, NEWTRUE, NONE, PROTO, REDUCE,
-    SHORT_BINBYTES, SHORT_BINUNICODE, STOP, TUPLE, TUPLE1, TUPLE3,
+    BINBYTES8, BININT, BININT1, BINPERSID, BINUNICODE, BUILD, EMPTY_DICT, EMPTY_TUPLE, GLOBAL,
+    LONG1, MARK, NEWFALSE, NEWTRUE, NONE, PROTO, REDUCE, SETITEMS, SHORT_BINBYTES,
+    SHORT_BINUNICODE, STOP, TUPLE, TUPLE1, TUPLE3,
 };
+
+/// Writes a pickle of protocol 2. As on the stack of its reader, the parts of a value come before
+/// what makes them a value.
+#[derive(Debug)]
+pub struct PickleWriter(Vec<u8>);
+
+impl Default for PickleWriter {
+    fn default() -> Self {
+        Self(vec![PROTO, 2])
+    }
+}
+
+impl PickleWriter {
+    /// A text of less than 4 GiB.
+    pub fn text(&mut self, text: &str) {
+        self.0.push(BINUNICODE);
+        self.0.extend((text.len() as u32).to_le_bytes());
+        self.0.extend(text.as_bytes());
+    }
+
+    /// An integer. It takes nine bytes, so that the sign bit is never set.
+    pub fn integer(&mut self, value: u64) {
+        self.0.extend([LONG1, 9]);
+        self.0.extend(value.to_le_bytes());
+        self.0.push(0);
+    }
+
+    /// A truth value.
+    pub fn boolean(&mut self, value: bool) {
+        self.0.push(if value { NEWTRUE } else { NEWFALSE });
+    }
+
+    /// A class or function by its module and name.
+    pub fn global(&mut self, module: &str, name: &str) {
+        global(&mut self.0, module, name);
+    }
+
+    /// Marks where the parts of a tuple or the items of a dictionary begin.
+    pub fn mark(&mut self) {
+        self.0.push(MARK);
+    }
+
+    /// The tuple of the values since the last mark.
+    pub fn tuple(&mut self) {
+        self.0.push(TUPLE);
+    }
+
+    /// The empty tuple.
+    pub fn empty_tuple(&mut self) {
+        self.0.push(EMPTY_TUPLE);
+    }
+
+    /// An empty dictionary.
+    pub fn empty_dict(&mut self) {
+        self.0.push(EMPTY_DICT);
+    }
+
+    /// Puts the keys and values since the last mark into the dictionary before it.
+    pub fn set_items(&mut self) {
+        self.0.push(SETITEMS);
+    }
+
+    /// The call of a function that was written first, with a tuple of arguments.
+    pub fn call(&mut self) {
+        self.0.push(REDUCE);
+    }
+
+    /// An object that is kept outside the pickle under the identifier written last.
+    pub fn persistent(&mut self) {
+        self.0.push(BINPERSID);
+    }
+
+    /// The bytes of the pickle, whose value is the one written last.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.0.push(STOP);
+        self.0
+    }
+}
 
 /// The bytes around `pixels` that make them the pickle of a uint8 array of `shape` (each length
 /// less than 2^31): what comes before and what comes after.

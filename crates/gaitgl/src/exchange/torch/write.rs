@@ -2,10 +2,7 @@
 
 use std::io::{Cursor, Write};
 
-use gait_data::pickle::opcode::{
-    BINPERSID, BINUNICODE, EMPTY_DICT, EMPTY_TUPLE, GLOBAL, LONG1, MARK, NEWFALSE, PROTO, REDUCE,
-    SETITEMS, STOP, TUPLE,
-};
+use gait_data::pickle::PickleWriter;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -71,83 +68,58 @@ pub fn write(entries: &[NamedTensor], iteration: u64) -> Result<Vec<u8>, ExportF
 }
 
 fn pickle(entries: &[NamedTensor], iteration: u64) -> Vec<u8> {
-    let mut pickle = PickleWriter::new();
-    pickle.opcodes(&[EMPTY_DICT, MARK]);
+    let mut pickle = PickleWriter::default();
+    pickle.empty_dict();
+    pickle.mark();
     pickle.text("model");
-    pickle.opcodes(&[EMPTY_DICT, MARK]);
+    pickle.empty_dict();
+    pickle.mark();
     for (key, entry) in entries.iter().enumerate() {
         pickle.text(&entry.name);
-        pickle.tensor(key, entry);
+        tensor(&mut pickle, key, entry);
     }
-    pickle.opcodes(&[SETITEMS]);
+    pickle.set_items();
     pickle.text("iteration");
     pickle.integer(iteration);
-    pickle.opcodes(&[SETITEMS, STOP]);
-    pickle.0
+    pickle.set_items();
+    pickle.finish()
 }
 
-/// Writes a pickle of protocol 2.
-struct PickleWriter(Vec<u8>);
+/// `_rebuild_tensor_v2(("storage", class, key, "cpu", count), 0, shape, strides, False,
+/// OrderedDict())`
+fn tensor(pickle: &mut PickleWriter, key: usize, entry: &NamedTensor) {
+    pickle.global("torch._utils", "_rebuild_tensor_v2");
+    pickle.mark();
+    storage(pickle, key, &entry.values);
+    pickle.integer(0);
+    sizes(pickle, entry.shape);
+    sizes(pickle, &row_major_strides(entry.shape));
+    pickle.boolean(false);
+    pickle.global("collections", "OrderedDict");
+    pickle.empty_tuple();
+    pickle.call();
+    pickle.tuple();
+    pickle.call();
+}
 
-impl PickleWriter {
-    fn new() -> Self {
-        Self(vec![PROTO, 2])
-    }
+fn storage(pickle: &mut PickleWriter, key: usize, values: &Values) {
+    let (class, count) = values.storage();
+    pickle.mark();
+    pickle.text("storage");
+    pickle.global("torch", class);
+    pickle.text(&key.to_string());
+    pickle.text("cpu");
+    pickle.integer(count as u64);
+    pickle.tuple();
+    pickle.persistent();
+}
 
-    fn opcodes(&mut self, opcodes: &[u8]) {
-        self.0.extend_from_slice(opcodes);
+fn sizes(pickle: &mut PickleWriter, sizes: &[usize]) {
+    pickle.mark();
+    for &size in sizes {
+        pickle.integer(size as u64);
     }
-
-    fn text(&mut self, text: &str) {
-        self.0.push(BINUNICODE);
-        self.0.extend((text.len() as u32).to_le_bytes());
-        self.0.extend(text.as_bytes());
-    }
-
-    /// Nine bytes, so that the sign bit is never set.
-    fn integer(&mut self, value: u64) {
-        self.0.extend([LONG1, 9]);
-        self.0.extend(value.to_le_bytes());
-        self.0.push(0);
-    }
-
-    fn sizes(&mut self, sizes: &[usize]) {
-        self.opcodes(&[MARK]);
-        for &size in sizes {
-            self.integer(size as u64);
-        }
-        self.opcodes(&[TUPLE]);
-    }
-
-    /// A class or function by its module and name.
-    fn global(&mut self, module: &str, name: &str) {
-        self.0.push(GLOBAL);
-        self.0.extend(format!("{module}\n{name}\n").as_bytes());
-    }
-
-    /// `_rebuild_tensor_v2(("storage", class, key, "cpu", count), 0, shape, strides, False,
-    /// OrderedDict())`
-    fn tensor(&mut self, key: usize, entry: &NamedTensor) {
-        self.global("torch._utils", "_rebuild_tensor_v2");
-        self.opcodes(&[MARK, MARK]);
-        self.storage(key, &entry.values);
-        self.opcodes(&[TUPLE, BINPERSID]);
-        self.integer(0);
-        self.sizes(entry.shape);
-        self.sizes(&row_major_strides(entry.shape));
-        self.opcodes(&[NEWFALSE]);
-        self.global("collections", "OrderedDict");
-        self.opcodes(&[EMPTY_TUPLE, REDUCE, TUPLE, REDUCE]);
-    }
-
-    fn storage(&mut self, key: usize, values: &Values) {
-        let (class, count) = values.storage();
-        self.text("storage");
-        self.global("torch", class);
-        self.text(&key.to_string());
-        self.text("cpu");
-        self.integer(count as u64);
-    }
+    pickle.tuple();
 }
 
 fn row_major_strides(shape: &[usize]) -> Vec<usize> {
