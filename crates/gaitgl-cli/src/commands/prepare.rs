@@ -30,8 +30,8 @@ pub struct Prepare {
     /// Pattern of the paths in the flat layout, for example {subject}/{condition}-{view}
     #[arg(long, value_name = "PATTERN")]
     pattern: Option<String>,
-    /// Training and test subjects, in OpenGait's JSON format [default: CASIA-B's split, or its
-    /// proportions]
+    /// Training and test subjects, in OpenGait's JSON format [default: the folders of GREW and HID,
+    /// CASIA-B's split, or the same proportion of other subjects]
     #[arg(long, value_name = "FILE.json")]
     partition: Option<PathBuf>,
     /// Leave out the subjects that the partition does not name
