@@ -40,6 +40,12 @@ def networks():
     for pooling in ("max", "mean", "both"):
         net = gl.Paper(SMALL, *STAGES, 16, 5, pooling=pooling)
         yield "paper-small", net, 16, [f"model.spatial_pooling={pooling}"]
+    for neck in ("bnneck", "bnneck-plain", "linear", "none"):
+        yield "paper-small", gl.Paper(SMALL, *STAGES, 16, 5, neck=neck), 16, [f"model.neck={neck}"]
+    yield "paper-small", gl.Paper(SMALL, *STAGES, 8, 5, last_join="sum"), 16, ["model.last_join=sum"]
+    for partition in ("part-h", "part-v", "strip-h", "pixel"):
+        net = gl.Paper(SMALL, *STAGES, 16, 5, strategy=partition)
+        yield "paper-small", net, 16, [f"model.local.partition={partition}"]
     for partition in ("part-h", "part-v", "strip-h", "strip-v", "pixel"):
         drawn = ["model.local.at_test=seeded", f"model.local.partition={partition}"]
         yield "paper-small", gl.Paper(SMALL, *STAGES, 16, 5), 16, drawn

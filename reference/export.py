@@ -137,8 +137,9 @@ def randomise(module):
                 value.normal_(1.0, 0.1)
 
 
-def network(name, net, masks=None, scale=1.0, smoothing=0.0, height=HEIGHT):
-    """One training step's outputs and gradients, then embeddings at test of several lengths."""
+def network(name, net, masks=None, scale=1.0, smoothing=0.0, height=HEIGHT, classify=False):
+    """One training step's outputs and gradients, then embeddings at test of several lengths; with `classify` also
+    the logits at test."""
     randomise(net)
     n, t = 4, 7
     clips = torch.rand(n, 1, t, height, WIDTH)
@@ -162,6 +163,9 @@ def network(name, net, masks=None, scale=1.0, smoothing=0.0, height=HEIGHT):
         order = torch.arange(frames) % t
         with torch.no_grad():
             tensors[f"test.{frames}"] = net(clips[:1, :, order] / 255)[0]
+    if classify:
+        with torch.no_grad():
+            tensors["test.logits"] = net(clips / 255)[1]
     write(name, tensors)
 
 
@@ -183,6 +187,19 @@ def networks():
     network("paper-large", net, [draw(*size) for size in sizes])
     # Twice the rows with the same strips: each strip pools two rows of the final map.
     network("parts-small-tall", gl.Parts(small, 8, strips, CLASSES), height=2 * HEIGHT)
+    stages = (1, 1, 2), ("lta", "sp", "none")
+    for neck in ("bnneck", "bnneck-plain", "linear", "none"):
+        net = gl.Paper(small, *stages, strips, CLASSES + 1, neck=neck)
+        scale = 16.0 if neck == "bnneck" else 1.0
+        masks = [draw(*full), draw(*full), draw(*half), draw(*half)]
+        network(f"paper-small-{neck}", net, masks, scale, classify=neck != "none")
+    net = gl.Paper(small, *stages, strips // 2, CLASSES + 1, last_join="sum")
+    network("paper-small-sum", net, [draw(*full), draw(*full), draw(*half), draw(*half)])
+    for strategy in ("part-h", "part-v"):
+        part = lambda h, w: gl.mask(strategy, h, w, 0.3, generator)
+        net = gl.Paper(small, *stages, strips, CLASSES + 1, strategy=strategy)
+        masks = [part(*full), part(*full), part(*half), part(*half)]
+        network(f"paper-small-{strategy}", net, masks)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,13 @@ def bands(h, w, parts):
 
 
 def mask(strategy, h, w, ratio, generator):
-    """Labels 0 and 1 of a random pair of complementary masks."""
+    """Labels 0 and 1 of a random pair of complementary masks. A part r, ..., r + floor(ratio * length) includes
+    both of its ends."""
     labels = torch.zeros(h, w, dtype=torch.long)
     length = {"h": h, "v": w, "l": h * w}[strategy[-1]]
     size = int(ratio * length)
     if strategy.startswith("part"):
+        size += 1
         start = int(torch.randint(0, length - size + 1, (1,), generator=generator))
         chosen = torch.arange(start, start + size)
     else:
@@ -59,11 +61,18 @@ def mask(strategy, h, w, ratio, generator):
     return labels
 
 
-def expected_taps_of_strips(length, ratio):
-    """The probability that two different strips share a label, for the taps beside the middle column."""
+def expected_taps(strategy, h, w, ratio):
+    """The probability that a pixel and its neighbour at each tap of a 3x3 kernel share a label."""
+    length = {"h": h, "v": w, "l": h * w}[strategy[-1]]
     m, l = int(ratio * length), length
-    p = (m * (m - 1) + (l - m) * (l - m - 1)) / (l * (l - 1))
-    return torch.tensor([p, 1.0, p])
+    if strategy.startswith("part"):
+        # The mean over all places of the part and all pairs of neighbours.
+        places = [torch.arange(l)[None].eq(r + torch.arange(m + 1)[:, None]).any(0) for r in range(l - m)]
+        p = torch.stack([part[1:] == part[:-1] for part in places]).double().mean().item()
+    else:
+        p = (m * (m - 1) + (l - m) * (l - m - 1)) / (l * (l - 1))
+    taps = {"h": [[p] * 3, [1.0] * 3, [p] * 3], "v": [[p, 1.0, p]] * 3, "l": [[p] * 3, [p, 1.0, p], [p] * 3]}
+    return torch.tensor(taps[strategy[-1]])
 
 
 # ------------------------------------------------------------------------------ layers
@@ -165,9 +174,9 @@ def lengthened(x, four=False):
 
 
 class Parts(nn.Module):
-    """parts-small with three channels, parts-large with four; `neck` is "bn" or "bnneck"."""
+    """parts-small with three channels, parts-large with four; `neck` is "batch-norm" or "bnneck"."""
 
-    def __init__(self, channels, parts, strips, classes, neck="bn"):
+    def __init__(self, channels, parts, strips, classes, neck="batch-norm"):
         super().__init__()
         c, last, leaky = channels, channels[-1], nn.LeakyReLU()
         glcl = lambda ci, co, stacked=False: GlobalLocal(ci, co, parts, stacked)
@@ -184,7 +193,7 @@ class Parts(nn.Module):
         self.LTA = nn.Sequential(Conv(c[0], c[0], (3, 1, 1), (3, 1, 1), (0, 0, 0)), leaky)
         self.HPP = Gem(strips)
         self.Head0 = SeparateFc(strips, last, last)
-        if neck == "bn":
+        if neck == "batch-norm":
             self.Bn = nn.BatchNorm1d(last)
             self.Head1 = SeparateFc(strips, last, classes)
         else:
@@ -245,11 +254,23 @@ class Hid2020(nn.Module):
 class Paper(nn.Module):
     """The paper's network. `pools` gives the pooling at the end of each stage: "lta", "sp" or "none". In
     training, `masks` are the labels of each global-local layer. At test time there are none, and the taps
-    are weighted by `expected`."""
+    are weighted by `expected_taps` of the strategy. The last layer stacks its branches (Eqn. 3) or, with
+    `last_join="sum"`, adds them (Eqn. 2).
 
-    def __init__(self, channels, layers, pools, strips, classes, ratio=0.3, pooling="gem"):
+    `neck` says what follows the separate FC:
+    - "batch-norm": a batch norm over channels, which gives the embedding, and a classifier of it;
+    - "bnneck": the embedding is before a batch norm over channels x strips; cosines with the class vectors;
+    - "bnneck-plain": the same with a plain classifier;
+    - "linear": a plain classifier of the embedding, and no norm;
+    - "none": neither."""
+
+    def __init__(
+        self, channels, layers, pools, strips, classes, ratio=0.3, pooling="gem", strategy="strip-v",
+        neck="batch-norm", last_join="stack",
+    ):
         super().__init__()
-        self.pools, self.ratio, self.kind = pools, ratio, pooling
+        self.pools, self.ratio, self.kind, self.strategy = pools, ratio, pooling, strategy
+        self.neck, self.stack_last = neck, last_join == "stack"
         self.stages, ci = nn.ModuleList(), 1
         for c, count, pool in zip(channels, layers, pools):
             stage = nn.ModuleDict({"layers": nn.ModuleList()})
@@ -263,27 +284,44 @@ class Paper(nn.Module):
         learnt = {"exponent": nn.Parameter(torch.tensor([6.5]))} if pooling == "gem" else {}
         self.pooling = nn.ParameterDict(learnt)
         self.fc = SeparateFc(strips, ci, ci)
-        self.norm = nn.BatchNorm1d(ci)
-        self.classifier = SeparateFc(strips, ci, classes)
+        if neck == "batch-norm":
+            self.norm = nn.BatchNorm1d(ci)
+        elif neck in ("bnneck", "bnneck-plain"):
+            self.norm = nn.BatchNorm1d(ci * strips)
+        if neck != "none":
+            self.classifier = SeparateFc(strips, ci, classes)
+
+    def head(self, features):
+        """Embedding and logits from the output of the separate FC."""
+        if self.neck == "batch-norm":
+            embedding = self.norm(features)
+            return embedding, self.classifier(embedding)
+        if self.neck == "bnneck":
+            normed = self.norm(features.flatten(1)).view(features.shape)
+            cosines = separate_fc(F.normalize(normed, dim=1), F.normalize(self.classifier.fc_bin, dim=1))
+            return features, cosines
+        if self.neck == "bnneck-plain":
+            normed = self.norm(features.flatten(1)).view(features.shape)
+            return features, self.classifier(normed)
+        return features, self.classifier(features) if self.neck == "linear" else None
 
     def forward(self, x, masks=None):
         x, masks = lengthened(x), iter(masks or [])
         for s, (stage, pool) in enumerate(zip(self.stages, self.pools)):
             for i, layer in enumerate(stage["layers"]):
-                stacked = s + 1 == len(self.pools) and i + 1 == len(stage["layers"])
+                last = s + 1 == len(self.pools) and i + 1 == len(stage["layers"])
                 local, labels = layer["local"], next(masks, None)
                 if labels is None:
-                    local = local * expected_taps_of_strips(x.shape[4], self.ratio)
+                    local = local * expected_taps(self.strategy, *x.shape[3:], self.ratio)
                     labels = torch.zeros(x.shape[3:], dtype=torch.long)
-                x = global_local(x, layer["global"], local, labels, stacked)
+                x = global_local(x, layer["global"], local, labels, last and self.stack_last)
             if pool == "lta":
                 x = F.leaky_relu(F.conv3d(x, stage["lta"]["weight"], stride=(3, 1, 1), padding=(0, 1, 1)))
             elif pool == "sp":
                 x = F.max_pool3d(x, (1, 2, 2))
         exponent = self.pooling["exponent"] if self.kind == "gem" else None
         strips = pooled(x.max(2)[0], self.kind, len(self.fc.fc_bin), exponent)
-        embedding = self.norm(self.fc(strips))
-        return embedding, self.classifier(embedding)
+        return self.head(self.fc(strips))
 
 
 # -------------------------------------------------------------------- losses, distance
@@ -336,6 +374,13 @@ def selftest():
         assert not torch.allclose(pair, plain, atol=1e-2), strategy
         literal = sum(F.conv3d(m * x, weight, padding=1) for m in (p, q))
         assert close(literal, plain), strategy
+    for strategy in ("part-h", "part-v", "strip-h", "strip-v", "pixel"):
+        drawn = torch.stack([mask(strategy, 8, 6, 0.4, generator) for _ in range(4000)])
+        same_below = (drawn[:, 1:] == drawn[:, :-1]).float().mean()
+        same_beside = (drawn[:, :, 1:] == drawn[:, :, :-1]).float().mean()
+        taps = expected_taps(strategy, 8, 6, 0.4)
+        assert taps[1, 1] == 1 and abs(taps[2, 1] - same_below) < 0.02, strategy
+        assert abs(taps[1, 2] - same_beside) < 0.02, strategy
     e, labels = torch.randn(6, 4, 3, requires_grad=True), torch.tensor([0, 0, 1, 1, 2, 2])
     triplet(e, labels).backward()
     assert e.grad.isfinite().all()

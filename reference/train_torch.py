@@ -2,8 +2,9 @@
 
     python train_torch.py PREPARED --channels 8 16 32 --iterations 300 --batch 8 4 20 --rate 1e-3
 
-Trains the paper's network with strip-v masks or, with --parts, the fixed-partition network. Batches are
-drawn in the same way as ours, but they are not the same batches. Needs pyarrow and zstandard.
+Trains the paper's network with strip-v masks and a neck by choice or, with --parts, the fixed-partition
+network. Batches are drawn in the same way as ours, but they are not the same batches. Needs pyarrow and
+zstandard.
 """
 import argparse
 import json
@@ -83,6 +84,9 @@ def main():
     parser.add_argument("prepared")
     parser.add_argument("--channels", type=int, nargs=3, default=[64, 128, 128])
     parser.add_argument("--parts", action="store_true")
+    necks = ("batch-norm", "bnneck", "bnneck-plain", "linear")
+    parser.add_argument("--neck", choices=necks, default="batch-norm")
+    parser.add_argument("--logit-scale", type=float, default=1)
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--batch", type=int, nargs=3, default=[8, 4, 20], help="P K frames")
     parser.add_argument("--rate", type=float, default=1e-4)
@@ -97,7 +101,8 @@ def main():
     if arguments.parts:
         model = net.Parts(arguments.channels, 8, 64, len(train))
     else:
-        model = net.Paper(arguments.channels, (1, 1, 2), ("lta", "sp", "none"), 64, len(train))
+        stages = (1, 1, 2), ("lta", "sp", "none")
+        model = net.Paper(arguments.channels, *stages, 64, len(train), neck=arguments.neck)
     for name, parameter in model.named_parameters():
         if parameter.dim() == 5:
             nn.init.xavier_uniform_(parameter)
@@ -113,7 +118,8 @@ def main():
         x, labels = draw(people, train, *arguments.batch)
         masks = [net.mask("strip-v", *size, 0.3, generator) for size in ((64, 44), (64, 44), (32, 22), (32, 22))]
         embedding, logits = model(x, masks)
-        triplet, classes = net.triplet(embedding, labels), net.cross_entropy(logits, labels)
+        triplet = net.triplet(embedding, labels)
+        classes = net.cross_entropy(logits, labels, arguments.logit_scale)
         optimizer.zero_grad()
         (triplet + classes).backward()
         optimizer.step()

@@ -189,6 +189,18 @@ fn info_says_what_a_thing_holds() {
     assert!(run.contains("iteration  4 of 4") && run.contains("5 subjects"), "{run}");
     let preset = ok(folder, "info --preset parts-large --classes 5153");
     assert!(preset.contains("95,620,449"), "{preset}");
+    for (set, said, unsaid) in [
+        ("neck=batch-norm", "the output of head.norm", "x strips"),
+        ("neck=bnneck", "separate FC, normalised", "the output of head.norm"),
+        ("neck=bnneck-plain", "norm over channels x strips", "normalised"),
+        ("neck=linear", "head.classifier", "head.norm"),
+        ("neck=none", "no classes", "head.classifier"),
+        ("branches=global", "GLCL, global branch", "stacked"),
+        ("last_join=sum", "128 x 10 x 32 x 22", "stacked"),
+    ] {
+        let table = ok(folder, &format!("info --preset paper-small --set model.{set}"));
+        assert!(table.contains(said) && !table.contains(unsaid), "{set}: {table}");
+    }
     refused(folder, "info nothing", &["nothing", "does not exist"]);
     refused(folder, "info raw", &["raw"]);
 }

@@ -244,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn files_from_before_the_last_join_could_be_set_are_loaded() {
+        let text = example().settings.to_toml().unwrap();
+        let older = text.replace("last_join = \"stack\"\n", "");
+        assert_ne!(older, text);
+        let bytes = example().to_bytes(older).unwrap();
+        assert_eq!(Checkpoint::decode(Path::new("a.safetensors"), &bytes).unwrap(), example());
+    }
+
+    #[test]
     fn every_truncation_is_an_error_that_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");

@@ -99,9 +99,14 @@ fn generator(purpose: [u8; 8], seed: u64, count: u64, layer: usize) -> ChaCha8Rn
     ChaCha8Rng::from_seed(key)
 }
 
-/// Rows, columns or pixels that a random mask takes from `length`: the share, rounded down.
-pub(crate) fn mask_size(ratio: f64, length: usize) -> usize {
-    (ratio * length as f64) as usize
+/// Rows, columns or pixels that a random mask takes from `length`: the share, rounded down. An interval
+/// `r, ..., r + share` includes both of its ends.
+pub(crate) fn mask_size(local: &LocalSettings, length: usize) -> usize {
+    let share = (local.ratio * length as f64) as usize;
+    match local.partition {
+        LocalPartition::PartH | LocalPartition::PartV => share + 1,
+        _ => share,
+    }
 }
 
 /// The regions of one layer: the bands, or a random pair of complementary masks (label 1 marks
@@ -113,11 +118,11 @@ pub(crate) fn draw(
     generator: &mut ChaCha8Rng,
 ) -> Regions {
     let strips = |length: usize, generator: &mut ChaCha8Rng| {
-        let chosen = choose(length, mask_size(local.ratio, length), generator);
+        let chosen = choose(length, mask_size(local, length), generator);
         move |index: usize| i32::from(chosen[index])
     };
     let interval = |length: usize, generator: &mut ChaCha8Rng| {
-        let size = mask_size(local.ratio, length);
+        let size = mask_size(local, length);
         let start = generator.random_range(0..=length - size.min(length));
         move |index: usize| i32::from((start..start + size).contains(&index))
     };
@@ -170,11 +175,11 @@ pub(crate) fn expected_taps(
     [rows, columns]: [usize; 2],
 ) -> Option<Vec<f32>> {
     let any = |length: usize| {
-        let same = strips_agree(mask_size(local.ratio, length), length);
+        let same = strips_agree(mask_size(local, length), length);
         move |distance: usize| if distance == 0 { 1.0 } else { same }
     };
     let interval = |length: usize| {
-        let size = mask_size(local.ratio, length);
+        let size = mask_size(local, length);
         move |distance: usize| interval_agrees(size, length, distance)
     };
     let agree: Box<dyn Fn(usize, usize) -> f64> = match local.partition {
@@ -254,7 +259,7 @@ mod tests {
     fn masks_take_the_share_that_was_asked_for() {
         let h = 16;
         let w = 11;
-        for (partition, pixels) in RANDOM.into_iter().zip([4 * 11, 16 * 3, 4 * 11, 16 * 3, 52]) {
+        for (partition, pixels) in RANDOM.into_iter().zip([5 * 11, 16 * 4, 4 * 11, 16 * 3, 52]) {
             for layer in 0..20 {
                 let mut generator = training_generator(5, 7, layer);
                 let regions = draw(&local(partition, 0.3), h, w, &mut generator);
@@ -262,6 +267,21 @@ mod tests {
                 assert_eq!(taken, pixels, "{partition:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_interval_includes_both_ends_and_starts_wherever_it_fits() {
+        let settings = local(LocalPartition::PartH, 0.3);
+        let mut generator = training_generator(1, 2, 3);
+        let mut starts = [0; 10];
+        for _ in 0..200 {
+            let labels = draw(&settings, 10, 1, &mut generator).labels().to_vec();
+            let start = labels.iter().position(|&label| label == 1).unwrap();
+            let taken: Vec<usize> = (0..10).filter(|&row| labels[row] == 1).collect();
+            assert_eq!(taken, [start, start + 1, start + 2, start + 3]);
+            starts[start] += 1;
+        }
+        assert!(starts[..=6].iter().all(|&count| count > 0), "{starts:?}");
     }
 
     #[test]

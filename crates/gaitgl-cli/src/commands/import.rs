@@ -8,7 +8,6 @@ use gait_data::PreparedSet;
 use gait_support::full_message;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{self, ImportOptions, Imported};
-use gaitgl::settings::Neck;
 
 use super::print_line;
 use crate::ExitStatus;
@@ -74,9 +73,10 @@ impl Import {
 
 fn summary(checkpoint: &Checkpoint) -> String {
     let Checkpoint { settings, weights, iteration, .. } = checkpoint;
-    let classes = match settings.model.neck {
-        Neck::None => "no classes".into(),
-        _ => format!("{} classes", checkpoint.subjects.len()),
+    let classes = if settings.model.neck.classifies() {
+        format!("{} classes", checkpoint.subjects.len())
+    } else {
+        "no classes".into()
     };
     let channels = &settings.model.channels;
     format!(

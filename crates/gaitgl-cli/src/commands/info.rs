@@ -140,6 +140,8 @@ fn print_checkpoint(path: &Path, frames: usize) -> anyhow::Result<()> {
 /// Prints a network layer by layer.
 fn print_network(settings: &Settings, classes: usize, frames: usize) {
     let layers = describe(&settings.model, classes, frames);
+    let neck = settings.model.neck;
+    let classes = if neck.classifies() { classes.to_string() } else { "no".into() };
     let title = format!("{} for {frames} frames and {classes} classes", settings.preset);
     print_line(format!("network    {title}"));
     let header = ["layer", "kind", "output", "parameters", "multiply-adds"].map(String::from);
@@ -164,6 +166,8 @@ fn print_network(settings: &Settings, classes: usize, frames: usize) {
         let [n, k, o, p, a] = widths;
         print_line(format!("  {name:<n$}  {kind:<k$}  {output:>o$}  {parameters:>p$}  {adds:>a$}"));
     }
+    let embedding = if neck.embeds_after_norm() { "head.norm" } else { "head.fc" };
+    print_line(format!("embedding  the output of {embedding}"));
 }
 
 /// A number with separated thousands: 95,620,449.

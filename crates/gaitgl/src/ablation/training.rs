@@ -7,7 +7,8 @@ use gait_eval::{Distance, Protocol};
 
 use super::AblationError;
 use crate::settings::{
-    AtTest, Branches, LocalPartition, LocalSettings, Pool, Settings, SettingsError, SpatialPooling,
+    AtTest, Branches, LastJoin, LocalPartition, LocalSettings, Pool, Settings, SettingsError,
+    SpatialPooling,
 };
 
 /// A training and the name of its run folder.
@@ -53,7 +54,7 @@ pub(super) fn test_name(settings: &Settings, protocol: &Protocol, distance: Dist
 }
 
 /// The settings that the weights depend on, as TOML: without those that matter only for tests, the
-/// log or the disk, and without those of a local branch that does not run.
+/// log or the disk, those of a local branch that does not run, and a join that is the usual one.
 fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     let mut whole = settings.to_table()?;
     whole.remove("preset");
@@ -64,6 +65,10 @@ fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     }
     if settings.model.branches == Branches::Global {
         inner(&mut whole, "model").map(|model| model.remove("local"));
+    }
+    // Left out, the key changes no name that a version without it has given.
+    if settings.model.branches != Branches::Both || settings.model.last_join == LastJoin::Stack {
+        inner(&mut whole, "model").map(|model| model.remove("last_join"));
     }
     if let Some(local) = inner(&mut whole, "model").and_then(|model| inner(model, "local")) {
         for key in ["at_test", "draws", "seed"] {
@@ -191,6 +196,17 @@ mod tests {
         assert_eq!(globals("model.local.ratio=0.2"), globals("model.local.ratio=0.4"));
         let bands = |ratio: &str| names("table5", &[ratio])[2].clone();
         assert_eq!(bands("model.local.ratio=0.2"), bands("model.local.ratio=0.4"));
+    }
+
+    #[test]
+    fn the_join_is_a_difference_where_there_are_two_branches() {
+        let with = |row: usize, join: &str| names("table5", &[join])[row].clone();
+        let stack = "model.last_join=stack";
+        let sum = "model.last_join=sum";
+        assert_eq!((with(0, stack), with(1, stack)), (with(0, sum), with(1, sum)));
+        assert_ne!(with(6, stack), with(6, sum));
+        let settings = Settings::preset("paper-small").unwrap();
+        assert!(!weights_key(&settings).unwrap().contains("last_join"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     optimizer, safetensors_file,
 };
 use crate::checkpoint::Checkpoint;
-use crate::settings::{Branches, LocalPartition, ModelSettings};
+use crate::settings::{Branches, LocalPartition, ModelSettings, Neck};
 
 /// The result of an import.
 #[derive(Debug)]
@@ -126,17 +126,19 @@ fn without_training(network: ImportedNetwork, iteration: u64) -> Imported {
 
 /// The most important settings that the tensors do not show.
 fn assumed(model: &ModelSettings) -> Vec<String> {
-    let keys: &[&str] = match model.local.partition {
-        _ if model.branches == Branches::Global => &["height", "width"],
-        LocalPartition::Bands => &["height", "width", "local.partition", "local.bands"],
-        _ => {
-            &["height", "width", "local.partition", "local.ratio", "local.reading", "local.at_test"]
-        }
+    let local: &[&str] = match model.local.partition {
+        _ if model.branches == Branches::Global => &[],
+        LocalPartition::Bands => &["local.partition", "local.bands"],
+        _ => &["local.partition", "local.ratio", "local.reading", "local.at_test", "last_join"],
+    };
+    let neck: &[&str] = match model.neck {
+        Neck::Bnneck | Neck::BnneckPlain => &["neck"],
+        _ => &[],
     };
     let Ok(table) = toml::Value::try_from(model) else { return Vec::new() };
     let assignment = |key: &&str| {
         let value = key.split('.').try_fold(&table, |table, part| table.get(part))?;
         Some(format!("model.{key} = {value}"))
     };
-    keys.iter().filter_map(assignment).collect()
+    ["height", "width"].iter().chain(local).chain(neck).filter_map(assignment).collect()
 }

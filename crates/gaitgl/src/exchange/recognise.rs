@@ -7,7 +7,7 @@ use super::error::printable;
 use crate::net::plan::{self, LARGEST, Shapes, shapes};
 use crate::net::published_names;
 use crate::settings::presets;
-use crate::settings::{ModelSettings, Settings, SettingsError};
+use crate::settings::{ModelSettings, Neck, Settings, SettingsError};
 use crate::weights::TensorProblem;
 
 /// A network that a file may hold.
@@ -42,8 +42,13 @@ pub fn recognise(
             None => return Ok(None),
         },
     };
-    let (settings, classes) = fitted(found, preset, options.height)?;
-    let settings = settings.assign(&options.set)?;
+    let mut base = Settings::preset(preset)?;
+    let assigned = base.clone().assign(&options.set)?.model;
+    // They decide how many rows of a silhouette make one strip, beside sizes that the tensors show.
+    base.model.branches = assigned.branches;
+    base.model.last_join = assigned.last_join;
+    let (fitted, classes) = fitted(found, base, options.height);
+    let settings = fitted.assign(&options.set)?;
     if !options.set.is_empty() {
         settings.check()?;
     }
@@ -58,7 +63,7 @@ pub fn recognise(
 fn most_similar(found: &Shapes) -> Result<Option<&'static str>, SettingsError> {
     let mut best = None;
     for preset in presets::NAMES {
-        let (settings, classes) = fitted(found, preset, None)?;
+        let (settings, classes) = fitted(found, Settings::preset(preset)?, None);
         let candidate = compare(found, settings, classes);
         let rank = (candidate.problems.is_empty(), candidate.matching);
         if candidate.matching > 0 && best.is_none_or(|(highest, _)| rank > highest) {
@@ -96,7 +101,8 @@ pub fn names(preset: Option<&str>, model: &ModelSettings, classes: usize) -> Vec
 }
 
 fn compare(found: &Shapes, settings: Settings, classes: usize) -> Candidate {
-    let names = names(Some(&settings.preset), &settings.model, classes);
+    let published = (!has_our_names(found)).then_some(settings.preset.as_str());
+    let names = names(published, &settings.model, classes);
     let wanted = shapes(&settings.model, classes);
     let mut candidate = Candidate {
         settings,
@@ -144,24 +150,27 @@ fn compare(found: &Shapes, settings: Settings, classes: usize) -> Candidate {
 /// The counter of PyTorch's batch norms, which this network does not have.
 pub const BATCHES: &str = "num_batches_tracked";
 
-/// The settings of a preset with the channels, strips and classes that the shapes show. Sizes above
-/// [`LARGEST`] stay those of the preset, so that they are reported as wrong. No tensor shows the
-/// rows of a silhouette: without `height` the final map has one row for each strip.
-fn fitted(
-    found: &Shapes,
-    preset: &str,
-    height: Option<usize>,
-) -> Result<(Settings, usize), SettingsError> {
-    let mut settings = Settings::preset(preset)?;
-    let names = names(Some(preset), &settings.model, 1);
+/// Whether a file names its tensors as we do: every network has this one.
+fn has_our_names(found: &Shapes) -> bool {
+    found.contains_key("head.fc.weight")
+}
+
+/// The settings with the channels, strips, classes and, by our names, the neck that the shapes show.
+/// Sizes above [`LARGEST`] stay those of the settings, so that they are reported as wrong. No tensor
+/// shows the rows of a silhouette: without `height` the final map has one row for each strip.
+fn fitted(found: &Shapes, mut settings: Settings, height: Option<usize>) -> (Settings, usize) {
+    let ours = has_our_names(found);
+    let names = names(Some(&settings.preset), &settings.model, 1);
     let size = |name: &str, axis: usize| {
-        let (theirs, _) = names.iter().find(|(_, ours)| ours == name)?;
-        let size = found.get(theirs)?.get(axis).copied();
+        let theirs = names.iter().find(|(_, ours)| ours == name).map(|(theirs, _)| theirs.as_str());
+        let shape = found.get(if ours { name } else { theirs? })?;
+        let size = shape.get(axis).copied();
         size.filter(|size| (1..=LARGEST).contains(size))
     };
     let model = &mut settings.model;
     for (stage, channels) in model.channels.iter_mut().enumerate() {
-        let layer = ["weight", "global"].map(|kind| format!("stages.{stage}.layers.0.{kind}"));
+        let layer =
+            ["weight", "global", "local"].map(|kind| format!("stages.{stage}.layers.0.{kind}"));
         let found = layer.iter().find_map(|name| size(name, 0));
         *channels = found.unwrap_or(*channels);
     }
@@ -172,8 +181,24 @@ fn fitted(
         // As in all published networks.
         model.width = (model.height.saturating_mul(11) / 16).max(1);
     }
+    if ours {
+        model.neck = neck(found, model.neck, plan::strips(model));
+    }
     let classes = size("head.classifier.weight", 2).unwrap_or(1);
-    Ok((settings, classes))
+    (settings, classes)
+}
+
+/// The neck that has the file's tensors, by our names: the given one if it has them. The file does not
+/// show whether a classifier is normalised.
+fn neck(found: &Shapes, given: Neck, [channels, strips]: [usize; 2]) -> Neck {
+    let norm = found.iter().find(|(name, _)| name.starts_with("head.norm."));
+    let features = norm.and_then(|(_, shape)| shape.first().copied());
+    let classifies = found.contains_key("head.classifier.weight");
+    let fits = |neck: &Neck| {
+        neck.classifies() == classifies && neck.normed_features(channels, strips) == features
+    };
+    let necks = [given, Neck::BatchNorm, Neck::Bnneck, Neck::Linear, Neck::None];
+    necks.into_iter().find(fits).unwrap_or(given)
 }
 
 #[cfg(test)]
@@ -217,6 +242,53 @@ mod tests {
             assert_eq!((model.channels.as_slice(), model.height, model.width), (channels, 32, 22));
             assert_eq!(candidate.classes, if preset == "hid-2020" { 1 } else { 6 });
         }
+    }
+
+    /// The tensors of a network under our names, with another neck than its preset's.
+    fn with_neck(preset: &str, neck: Neck) -> Shapes {
+        let mut model = presets::model(preset).unwrap();
+        model.neck = neck;
+        shapes(&model, 6)
+    }
+
+    #[test]
+    fn the_tensors_show_the_neck() {
+        for preset in ["paper-small", "paper-large", "parts-small", "parts-large"] {
+            for (neck, shown) in [
+                (Neck::BatchNorm, Neck::BatchNorm),
+                (Neck::Bnneck, Neck::Bnneck),
+                (Neck::BnneckPlain, Neck::Bnneck),
+                (Neck::Linear, Neck::Linear),
+                (Neck::None, Neck::None),
+            ] {
+                let found = with_neck(preset, neck);
+                let read = |set: &[String]| {
+                    let options = ImportOptions { set: set.to_vec(), ..ImportOptions::default() };
+                    recognise(&found, &options).unwrap().unwrap()
+                };
+                let candidate = read(&[]);
+                assert_eq!(candidate.problems, [], "{preset} {neck:?}");
+                assert_eq!(candidate.settings.preset, preset, "{neck:?}");
+                assert_eq!(candidate.settings.model.neck, shown, "{preset}");
+                assert_eq!(candidate.classes, if neck == Neck::None { 1 } else { 6 });
+                let name = toml::Value::try_from(neck).unwrap();
+                let set = read(&[format!("model.neck={name}")]);
+                assert_eq!((set.settings.model.neck, set.problems), (neck, Vec::new()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_norm_in_part_is_reported_and_is_no_other_neck() {
+        let mut found = with_neck("paper-small", Neck::BatchNorm);
+        found.remove("head.norm.shift");
+        let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
+        let problems: Vec<String> =
+            candidate.problems.iter().map(TensorProblem::to_string).collect();
+        assert_eq!(problems, ["head.norm.shift (128) is missing"]);
+        found.remove("head.classifier.weight");
+        let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
+        assert_eq!(candidate.problems.len(), 2);
     }
 
     #[test]

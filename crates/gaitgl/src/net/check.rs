@@ -164,11 +164,12 @@ impl ModelSettings {
             LocalPartition::PartV | LocalPartition::StripV => (width, MaskUnit::Columns),
             LocalPartition::Pixel => (height * width, MaskUnit::Pixels),
         };
-        if mask_size(local.ratio, length) == 0 {
-            let requirement = Requirement::TakesSome { layer, length, unit };
-            return Err(SettingsError::invalid("model.local.ratio", local.ratio, requirement));
-        }
-        Ok(())
+        let requirement = match mask_size(local, length) {
+            0 => Requirement::TakesSome { layer, length, unit },
+            taken if taken >= length => Requirement::LeavesSome { layer, length, unit },
+            _ => return Ok(()),
+        };
+        Err(SettingsError::invalid("model.local.ratio", local.ratio, requirement))
     }
 
     fn invalid_channels(&self, requirement: Requirement) -> SettingsError {
@@ -232,7 +233,22 @@ mod tests {
     #[test]
     fn local_branches_that_cut_nothing_are_refused() {
         refused(|s| s.local.ratio = 1.0, "model.local.ratio", "less than 1");
-        refused(|s| s.local.ratio = 0.04, "model.local.ratio", "22 columns of stages.2.layers.0");
+        refused(
+            |s| s.local.ratio = 0.04,
+            "model.local.ratio",
+            "none of the 22 columns of stages.2.layers.0",
+        );
+        // An interval has both of its ends, so 21.1 of 22 columns are all of them.
+        for (partition, ratio, layer) in [
+            (LocalPartition::PartV, 0.96, "all of the 22 columns of stages.2.layers.0"),
+            (LocalPartition::PartH, 0.99, "all of the 64 rows of stages.0.layers.0"),
+        ] {
+            refused(
+                |s| (s.local.partition, s.local.ratio) = (partition, ratio),
+                "model.local.ratio",
+                layer,
+            );
+        }
         refused(
             |s| {
                 s.local.partition = LocalPartition::Bands;
@@ -249,6 +265,20 @@ mod tests {
             "model.local.draws",
             "expected 1 to 1024",
         );
+    }
+
+    #[test]
+    fn the_smallest_and_the_largest_interval_of_the_paper_are_allowed() {
+        for name in ["paper-small", "paper-large"] {
+            for partition in [LocalPartition::PartH, LocalPartition::PartV] {
+                for ratio in [0.001, 0.1, 0.9] {
+                    let mut settings = presets::model(name).unwrap();
+                    settings.local.partition = partition;
+                    settings.local.ratio = ratio;
+                    settings.check().unwrap();
+                }
+            }
+        }
     }
 
     #[test]

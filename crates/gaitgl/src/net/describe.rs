@@ -2,7 +2,7 @@
 
 use super::plan::{self, LayerKind};
 use crate::region_conv3d::Join;
-use crate::settings::{Branches, ModelSettings, SpatialPooling};
+use crate::settings::{Branches, ModelSettings, Neck, SpatialPooling};
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +42,19 @@ pub fn describe(settings: &ModelSettings, classes: usize, frames: usize) -> Vec<
     let fc = strips * channels * channels;
     push("head.fc", "separate FC", vec![channels, strips], fc, fc);
     if let Some(features) = settings.neck.normed_features(channels, strips) {
-        push("head.norm", "batch norm", vec![channels, strips], 2 * features, channels * strips);
+        let kind = match settings.neck {
+            Neck::BatchNorm => "batch norm over channels",
+            _ => "batch norm over channels x strips",
+        };
+        push("head.norm", kind, vec![channels, strips], 2 * features, channels * strips);
     }
     if settings.neck.classifies() {
+        let kind = match settings.neck {
+            Neck::Bnneck => "separate FC, normalised",
+            _ => "separate FC",
+        };
         let classifier = strips * channels * classes;
-        push("head.classifier", "separate FC", vec![classes, strips], classifier, classifier);
+        push("head.classifier", kind, vec![classes, strips], classifier, classifier);
     }
     table
 }
@@ -58,14 +66,15 @@ fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
         frames = plan.frames_out(frames);
         let (kind, branches) = match plan.kind {
             LayerKind::Conv => ("convolution 3x3x3".to_string(), 1),
-            LayerKind::GlobalLocal(Join::Sum) => ("GLCL, summed".to_string(), branches),
-            LayerKind::GlobalLocal(Join::Stack) => ("GLCL, stacked".to_string(), branches),
+            LayerKind::GlobalLocal(join) => {
+                (global_local(settings.branches, join).into(), branches)
+            }
             LayerKind::Lta([t, h, w], stride) => (format!("LTA {t}x{h}x{w}, stride {stride}"), 1),
             LayerKind::SpatialPool => ("max 1x2x2".to_string(), 0),
         };
         let taps: usize = plan.kernel().map_or(0, |kernel| kernel.iter().product());
         let parameters = branches * plan.channels_in * plan.channels_out * taps;
-        let [height, width] = plan.map_out(settings);
+        let [height, width] = plan.map_out();
         LayerDescription {
             kind,
             output: vec![plan.channels_out, frames, height, width],
@@ -77,12 +86,21 @@ fn body(settings: &ModelSettings, frames: usize) -> Vec<LayerDescription> {
     plan::layers(settings).into_iter().map(line).collect()
 }
 
+fn global_local(branches: Branches, join: Join) -> &'static str {
+    match (branches, join) {
+        (Branches::Global, _) => "GLCL, global branch",
+        (Branches::Local, _) => "GLCL, local branch",
+        (Branches::Both, Join::Sum) => "GLCL, summed",
+        (Branches::Both, Join::Stack) => "GLCL, stacked",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device::testing::test_device;
     use crate::net::GaitGl;
-    use crate::settings::presets;
+    use crate::settings::{LastJoin, presets};
     use burn::module::Module;
 
     #[test]
@@ -107,6 +125,39 @@ mod tests {
             let table = describe(&settings, 7, 30);
             let counted: usize = table.iter().map(|line| line.parameters).sum();
             assert_eq!(counted, net.num_params() - statistics, "{name}");
+        }
+    }
+
+    #[test]
+    fn layers_are_named_by_their_branches_and_the_neck() {
+        let kinds = |change: fn(&mut ModelSettings)| {
+            let mut settings = presets::model("paper-small").unwrap();
+            change(&mut settings);
+            let table = describe(&settings, 74, 30);
+            ["stages.2.layers.1", "head.norm", "head.classifier"].map(|name| {
+                let line = table.iter().find(|line| line.name == name);
+                line.map_or(String::new(), |line| format!("{} {:?}", line.kind, line.output))
+            })
+        };
+        let fc = "separate FC [74, 64]";
+        let over_channels = "batch norm over channels [128, 64]";
+        let over_both = "batch norm over channels x strips [128, 64]";
+        let stacked = "GLCL, stacked [128, 10, 64, 22]";
+        assert_eq!(kinds(|_| {}), [stacked, over_channels, fc]);
+        let normalised = "separate FC, normalised [74, 64]";
+        assert_eq!(kinds(|s| s.neck = Neck::Bnneck), [stacked, over_both, normalised]);
+        assert_eq!(kinds(|s| s.neck = Neck::BnneckPlain), [stacked, over_both, fc]);
+        assert_eq!(kinds(|s| s.neck = Neck::Linear), [stacked, "", fc]);
+        assert_eq!(kinds(|s| s.neck = Neck::None), [stacked, "", ""]);
+        for (change, kind) in [
+            ((|s| s.last_join = LastJoin::Sum) as fn(&mut ModelSettings), "GLCL, summed"),
+            (|s| s.branches = Branches::Global, "GLCL, global branch"),
+            (|s| s.branches = Branches::Local, "GLCL, local branch"),
+        ] {
+            let [last, norm, classifier] = kinds(change);
+            assert_eq!(last, format!("{kind} [128, 10, 32, 22]"));
+            assert_eq!(norm, "batch norm over channels [128, 32]");
+            assert_eq!(classifier, "separate FC [74, 32]");
         }
     }
 

@@ -75,7 +75,7 @@ impl Head {
             }
         };
         let logits = self.logits(normed.clone())?;
-        let embedding = if self.neck == Neck::BatchNorm { normed } else { features };
+        let embedding = if self.neck.embeds_after_norm() { normed } else { features };
         Ok(Output { embedding, logits })
     }
 
@@ -85,7 +85,7 @@ impl Head {
     /// Another shape.
     pub fn embed(&self, strips: Tensor<3>) -> Result<Tensor<3>, ModelError> {
         let features = self.fc.forward(strips)?;
-        if self.neck == Neck::BatchNorm { self.normed(features) } else { Ok(features) }
+        if self.neck.embeds_after_norm() { self.normed(features) } else { Ok(features) }
     }
 
     /// Logits `[n, classes, p]` of strips `[n, c, p]` with the running statistics, if there is a

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::region_conv3d::Join;
-use crate::settings::{Branches, ModelSettings, Pool, ShortSequences, SpatialPooling, Stem};
+use crate::settings::{
+    Branches, LastJoin, ModelSettings, Pool, ShortSequences, SpatialPooling, Stem,
+};
 
 /// The largest number of channels or classes that is allowed.
 pub const LARGEST: usize = 1 << 16;
@@ -36,7 +38,7 @@ pub struct LayerPlan {
 pub enum LayerKind {
     /// A convolution and a leaky ReLU.
     Conv,
-    /// A global-local layer.
+    /// A global-local layer. A single branch is a sum of one.
     GlobalLocal(Join),
     /// Local temporal aggregation: kernel and temporal stride.
     Lta([usize; 3], usize),
@@ -73,12 +75,10 @@ impl LayerPlan {
     }
 
     /// Rows and columns that leave.
-    pub fn map_out(&self, settings: &ModelSettings) -> [usize; 2] {
+    pub fn map_out(&self) -> [usize; 2] {
         match self.kind {
             LayerKind::SpatialPool => [self.height / 2, self.width / 2],
-            LayerKind::GlobalLocal(Join::Stack) if settings.branches == Branches::Both => {
-                [2 * self.height, self.width]
-            }
+            LayerKind::GlobalLocal(Join::Stack) => [2 * self.height, self.width],
             _ => [self.height, self.width],
         }
     }
@@ -97,13 +97,15 @@ pub fn layers(settings: &ModelSettings) -> Vec<LayerPlan> {
             let [height, width] = map;
             let channels_in = std::mem::replace(&mut channels, channels_out);
             let plan = LayerPlan { name, stage, kind, channels_in, channels_out, height, width };
-            map = plan.map_out(settings);
+            map = plan.map_out();
             plans.push(plan);
         };
         for layer in 0..count {
             let kind = match settings.stem {
                 Stem::Conv if stage == 0 => LayerKind::Conv,
-                _ if stage == last && layer + 1 == count => LayerKind::GlobalLocal(Join::Stack),
+                _ if stage == last && layer + 1 == count => {
+                    LayerKind::GlobalLocal(last_join(settings))
+                }
                 _ => LayerKind::GlobalLocal(Join::Sum),
             };
             push(format!("stages.{stage}.layers.{layer}"), kind, channels_out);
@@ -122,6 +124,14 @@ pub fn layers(settings: &ModelSettings) -> Vec<LayerPlan> {
     plans
 }
 
+/// How the last layer joins its branches: a single branch has nothing to stack.
+fn last_join(settings: &ModelSettings) -> Join {
+    match (settings.branches, settings.last_join) {
+        (Branches::Both, LastJoin::Stack) => Join::Stack,
+        _ => Join::Sum,
+    }
+}
+
 /// The global-local layers in forward order, each of which takes one mask.
 pub fn global_local_layers(settings: &ModelSettings) -> Vec<LayerPlan> {
     let global_local = |plan: &LayerPlan| matches!(plan.kind, LayerKind::GlobalLocal(_));
@@ -132,7 +142,7 @@ pub fn global_local_layers(settings: &ModelSettings) -> Vec<LayerPlan> {
 pub fn final_map(settings: &ModelSettings) -> [usize; 3] {
     match layers(settings).last() {
         Some(plan) => {
-            let [height, width] = plan.map_out(settings);
+            let [height, width] = plan.map_out();
             [plan.channels_out, height, width]
         }
         None => [0, 0, 0],
@@ -226,8 +236,12 @@ mod tests {
             let mut settings = presets::model(name).unwrap();
             assert_eq!(final_map(&settings), [channels, strips, columns], "{name}");
             assert_eq!(frames_out(&settings, 30), 10, "{name}");
-            settings.branches = Branches::Local;
-            assert_eq!(final_map(&settings)[1], strips / 2, "{name}");
+            for (branches, last_join) in
+                [(Branches::Both, LastJoin::Sum), (Branches::Local, LastJoin::Stack)]
+            {
+                (settings.branches, settings.last_join) = (branches, last_join);
+                assert_eq!(final_map(&settings)[1], strips / 2, "{name}");
+            }
         }
         let gait3d =
             ModelSettings { height: 128, width: 88, ..presets::model("paper-large").unwrap() };

@@ -13,7 +13,7 @@ use super::error::ModelError;
 use super::plan::{LayerKind, LayerPlan};
 use super::tensors::values;
 use crate::mask::Regions;
-use crate::region_conv3d::{Join, SLOPE, elementwise};
+use crate::region_conv3d::{SLOPE, elementwise};
 use crate::settings::Reading;
 
 /// The layers of [`GaitGl::steps`] with transformed weights.
@@ -54,7 +54,7 @@ impl PreparedBody {
         }
         let prepared = steps.into_iter().map(|BodyStep { plan, layer }| {
             let operation = operation(&plan, &layer)?;
-            let map_out = plan.map_out(&net.settings);
+            let map_out = plan.map_out();
             Some(PreparedStep { plan, map_out, operation })
         });
         Ok(prepared.collect::<Option<_>>().map(|steps| Self { steps }))
@@ -108,10 +108,7 @@ fn two(
     regions: Option<&Regions>,
 ) -> Option<PreparedLayer> {
     let [global, local] = weights.map(|weight| values(weight.val()));
-    let join = match plan.kind {
-        LayerKind::GlobalLocal(join) => join,
-        _ => Join::Sum,
-    };
+    let LayerKind::GlobalLocal(join) = plan.kind else { return None };
     let layer = GlobalLocal { problem: problem(plan, regions)?, join, slope: SLOPE };
     Some(layer.prepare(&global, &local))
 }

@@ -286,6 +286,16 @@ mod tests {
     }
 
     #[test]
+    fn settings_from_before_the_last_join_could_be_set_stack() {
+        let text = set(&["model.last_join=sum"]).unwrap().to_toml().unwrap();
+        let older = text.replace("last_join = \"sum\"\n", "");
+        assert_ne!(older, text);
+        let whole = Settings::from_toml(&older, "test").unwrap();
+        let partial = Settings::from_partial(&older, "test").unwrap();
+        assert_eq!((whole.model.last_join, &partial), (LastJoin::Stack, &whole));
+    }
+
+    #[test]
     fn a_file_names_its_preset_and_assignments_win_over_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.toml");

@@ -16,9 +16,11 @@ pub struct ModelSettings {
     pub stem: Stem,
     /// Output channels of each stage.
     pub channels: Vec<usize>,
-    /// Layers of each stage. The last layer of the network stacks its branches (Eqn. 3), all
-    /// others add them (Eqn. 2).
+    /// Layers of each stage. All layers but the last of the network add their branches (Eqn. 2).
     pub layers: Vec<usize>,
+    /// How the last layer of the network joins its branches.
+    #[serde(default)]
+    pub last_join: LastJoin,
     /// Pooling that ends each stage.
     pub pools: Vec<Pool>,
     /// Kernel of local temporal aggregation (Eqn. 1): frames, rows, columns.
@@ -76,6 +78,17 @@ pub enum Branches {
     Local,
 }
 
+/// How the last global-local layer joins its two branches. A single branch needs no join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastJoin {
+    /// One above the other (Eqn. 3): the final map has twice the rows.
+    #[default]
+    Stack,
+    /// Their sum (Eqn. 2), as in all other layers.
+    Sum,
+}
+
 /// The local branch: how the map is cut, how masks apply, and what happens at test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,7 +97,8 @@ pub struct LocalSettings {
     pub partition: LocalPartition,
     /// Bands of rows that `partition = "bands"` cuts.
     pub bands: usize,
-    /// Share of rows, columns or pixels that a random mask takes; more than 0, less than 1.
+    /// Share of rows, columns or pixels that a random mask takes; more than 0, less than 1. An interval
+    /// takes one row or column more.
     pub ratio: f64,
     /// How Eqn. 6 is interpreted.
     pub reading: Reading,
@@ -102,9 +116,9 @@ pub struct LocalSettings {
 pub enum LocalPartition {
     /// Fixed bands of rows (Eqn. 5): `height / bands` rows each, a remainder makes one more.
     Bands,
-    /// One random interval of rows.
+    /// One random interval of rows, both of its ends included.
     PartH,
-    /// One random interval of columns.
+    /// One random interval of columns, both of its ends included.
     PartV,
     /// Random rows.
     StripH,
@@ -176,6 +190,11 @@ impl Neck {
     /// Whether there are classifiers.
     pub fn classifies(self) -> bool {
         self != Self::None
+    }
+
+    /// Whether the embedding is the output of the batch norm; else it is that of the separate FC.
+    pub fn embeds_after_norm(self) -> bool {
+        self == Self::BatchNorm
     }
 
     /// How many features the batch norm of strips with these sizes has; `None` without one.

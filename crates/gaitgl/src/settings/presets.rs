@@ -5,7 +5,7 @@ use gait_support::nearest;
 
 use super::error::SettingsError;
 use super::model::{
-    AtTest, Branches, LocalPartition, LocalSettings, ModelSettings, Neck, Pool, Reading,
+    AtTest, Branches, LastJoin, LocalPartition, LocalSettings, ModelSettings, Neck, Pool, Reading,
     ShortSequences, SpatialPooling, Stem,
 };
 
@@ -60,6 +60,7 @@ fn paper(channels: &[usize], layers: &[usize], pools: &[Pool]) -> ModelSettings 
         stem: Stem::Glcl,
         channels: channels.to_vec(),
         layers: layers.to_vec(),
+        last_join: LastJoin::Stack,
         pools: pools.to_vec(),
         lta_kernel: [3, 3, 3],
         lta_stride: 3,

@@ -92,6 +92,15 @@ pub enum Requirement {
         /// What a mask takes of it.
         unit: MaskUnit,
     },
+    /// A share small enough that a mask leaves something of every layer.
+    LeavesSome {
+        /// The layer of which it takes everything.
+        layer: String,
+        /// How many rows, columns or pixels enter it.
+        length: usize,
+        /// What a mask takes of it.
+        unit: MaskUnit,
+    },
     /// A precision in which the device computes.
     SupportedBy {
         /// The device.
@@ -168,6 +177,9 @@ impl fmt::Display for Requirement {
             }
             Self::TakesSome { layer, length, unit } => {
                 write!(f, "it takes none of the {length} {unit} of {layer}; expected more")
+            }
+            Self::LeavesSome { layer, length, unit } => {
+                write!(f, "it takes all of the {length} {unit} of {layer}; expected less")
             }
             Self::SupportedBy { device } => write!(f, "{device} does not compute in it"),
         }

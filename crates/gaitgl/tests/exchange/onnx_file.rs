@@ -7,7 +7,7 @@ use gait_support::full_message;
 use gaitgl::exchange::export;
 use gaitgl::net::GaitGl;
 use gaitgl::settings::presets;
-use gaitgl::settings::{AtTest, Settings};
+use gaitgl::settings::{AtTest, Branches, LastJoin, Neck, Settings};
 
 use crate::Checkpoint;
 use crate::testing::test_device;
@@ -126,6 +126,28 @@ fn bands_are_split_and_expected_taps_are_folded() {
     let seeded = checkpoint("paper-small", |s| s.model.local.at_test = AtTest::Seeded);
     let seeded = operators(&exported(&seeded).unwrap());
     assert_eq!((seeded["Mul"], seeded["Conv"]), (4 * 4 + 1, 1 + 4 * 3));
+}
+
+#[test]
+fn the_norm_is_exported_where_the_embedding_is_after_it() {
+    for neck in [Neck::BatchNorm, Neck::Bnneck, Neck::BnneckPlain, Neck::Linear, Neck::None] {
+        let counts =
+            operators(&exported(&checkpoint("paper-small", |s| s.model.neck = neck)).unwrap());
+        let norms = counts.get("BatchNormalization").copied().unwrap_or(0);
+        assert_eq!(norms, usize::from(neck == Neck::BatchNorm), "{neck:?}");
+        assert_eq!(counts["MatMul"], 1, "{neck:?}");
+    }
+}
+
+#[test]
+fn the_last_layer_joins_its_branches_as_set() {
+    let joins = |change: fn(&mut Settings)| {
+        let counts = operators(&exported(&checkpoint("paper-small", change)).unwrap());
+        ["Add", "Concat"].map(|operator| counts.get(operator).copied().unwrap_or(0))
+    };
+    assert_eq!(joins(|_| {}), [3, 1]);
+    assert_eq!(joins(|s| s.model.last_join = LastJoin::Sum), [4, 0]);
+    assert_eq!(joins(|s| s.model.branches = Branches::Local), [0, 0]);
 }
 
 #[test]

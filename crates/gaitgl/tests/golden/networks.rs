@@ -4,7 +4,7 @@ use gaitgl::loss::{cross_entropy, triplet_batch_all};
 use gaitgl::mask::Regions;
 use gaitgl::net::GaitGl;
 use gaitgl::settings::presets;
-use gaitgl::settings::{ModelSettings, Precision};
+use gaitgl::settings::{LastJoin, LocalPartition, ModelSettings, Neck, Precision};
 use gaitgl::weights::{Weight, Weights};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture, frames};
@@ -25,8 +25,10 @@ fn check(preset: &str, scale: f64, smoothing: f64) {
 fn check_file(file: &str, preset: &str, settings: &ModelSettings, scale: f64, smoothing: f64) {
     let golden = Fixture::open(file);
     let device = test_device().autodiff();
-    let net = GaitGl::new(settings, 5, 1, &device).unwrap();
-    let mut net = net.with_tensors(&weights(&golden, preset, "net")).unwrap();
+    let weights = weights(&golden, preset, "net");
+    let classes = weights.get("head.classifier.weight").map_or(1, |weight| weight.shape[2]);
+    let net = GaitGl::new(settings, classes, 1, &device).unwrap();
+    let mut net = net.with_tensors(&weights).unwrap();
     let clips = golden.tensor::<5>("clips", &device) / 255.0;
 
     let masks = net.draw_masks(1, 0);
@@ -60,11 +62,15 @@ fn check_file(file: &str, preset: &str, settings: &ModelSettings, scale: f64, sm
     }
 
     let evaluator = net.evaluator();
-    let one = clips.without_autodiff().narrow(0, 0, 1);
+    let one = clips.clone().without_autodiff().narrow(0, 0, 1);
     for count in [1, 2, 3, 4, 7, 17] {
         let order: Vec<i64> = (0..count).map(|frame| frame % 7).collect();
         let embedding = evaluator.embed(frames(&one, &order)).unwrap();
         golden.check(&format!("test.{count}"), &embedding, FORWARD);
+    }
+    if golden.names().iter().any(|name| name == "test.logits") {
+        let logits = evaluator.classify(clips.without_autodiff()).unwrap();
+        golden.check("test.logits", &logits.unwrap(), FORWARD);
     }
 }
 
@@ -119,4 +125,42 @@ fn paper_small() {
 #[test]
 fn paper_large() {
     check("paper-large", 1.0, 0.0);
+}
+
+/// A variant of `paper-small` with the file of its name.
+fn check_variant(variant: &str, scale: f64, change: impl FnOnce(&mut ModelSettings)) {
+    let mut settings = settings("paper-small");
+    change(&mut settings);
+    check_file(&format!("paper-small-{variant}"), "paper-small", &settings, scale, 0.0);
+}
+
+#[test]
+fn normalised_classifiers_after_the_embedding() {
+    check_variant("bnneck", 16.0, |s| s.neck = Neck::Bnneck);
+}
+
+#[test]
+fn plain_classifiers_after_the_embedding() {
+    check_variant("bnneck-plain", 1.0, |s| s.neck = Neck::BnneckPlain);
+}
+
+#[test]
+fn classifiers_of_the_embedding_itself() {
+    check_variant("linear", 1.0, |s| s.neck = Neck::Linear);
+}
+
+#[test]
+fn no_classifiers() {
+    check_variant("none", 1.0, |s| s.neck = Neck::None);
+}
+
+#[test]
+fn a_last_layer_that_sums() {
+    check_variant("sum", 1.0, |s| s.last_join = LastJoin::Sum);
+}
+
+#[test]
+fn intervals_of_rows_and_of_columns() {
+    check_variant("part-h", 1.0, |s| s.local.partition = LocalPartition::PartH);
+    check_variant("part-v", 1.0, |s| s.local.partition = LocalPartition::PartV);
 }

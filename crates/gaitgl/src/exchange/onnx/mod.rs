@@ -11,9 +11,7 @@ use crate::net::batch_norm::EPSILON;
 use crate::net::plan::{self, LayerKind, LayerPlan};
 use crate::net::strip_pooling::FLOOR;
 use crate::region_conv3d::{Join, SLOPE};
-use crate::settings::{
-    AtTest, Branches, LocalPartition, ModelSettings, Neck, Reading, SpatialPooling,
-};
+use crate::settings::{AtTest, Branches, LocalPartition, ModelSettings, Reading, SpatialPooling};
 use crate::weights::{Weight, Weights};
 use graph::{Attribute, AxisSize, Graph, TensorName};
 
@@ -312,7 +310,7 @@ impl Exporter<'_> {
         let x = self.graph.node("Transpose", &[strips], &order(&[2, 0, 1]));
         let x = self.graph.node("MatMul", &[&x, &weight], &[]);
         let x = self.graph.node("Transpose", &[&x], &order(&[1, 2, 0]));
-        if self.settings.neck != Neck::BatchNorm {
+        if !self.settings.neck.embeds_after_norm() {
             return Ok(x);
         }
         let mut inputs = vec![x];
