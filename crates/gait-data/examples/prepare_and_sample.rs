@@ -28,7 +28,7 @@ pub fn prepare_and_sample(raw: &Path, out: &Path) -> Result<Batch, Box<dyn Error
     let set = PreparedSet::open(out)?;
     println!("the set has {} sequences; its fingerprint is {}", set.len(), set.fingerprint());
     // Two identities times two sequences times ten frames.
-    let settings = BatchSettings { subjects: 2, sequences: 2, frames: 10 };
+    let settings = BatchSettings { subjects: 2, sequences: 2, frames: 10, with_replacement: false };
     let seed = 0;
     let sampler = ClipSampler::new(Arc::new(set), settings, seed)?;
     Ok(sampler.batch(1)?)

@@ -48,7 +48,7 @@
 //! assert_eq!(set.clip(0)?.to_unit().len(), 4 * 64 * 64);
 //!
 //! // Two of the three train. A batch: two identities, a sequence of each, eight frames.
-//! let settings = BatchSettings { subjects: 2, sequences: 1, frames: 8 };
+//! let settings = BatchSettings { subjects: 2, sequences: 1, frames: 8, with_replacement: false };
 //! let sampler = ClipSampler::new(Arc::new(set), settings, 0)?;
 //! assert_eq!(sampler.batch(1)?.pixels.len(), 2 * 8 * 64 * 44);
 //! # Ok(())

@@ -20,6 +20,10 @@ pub struct BatchSettings {
     pub sequences: usize,
     /// Frames of each clip.
     pub frames: usize,
+    /// Whether an identity or a sequence may be drawn several times for one batch (the authors' own
+    /// code for HID 2020).
+    #[serde(default)]
+    pub with_replacement: bool,
 }
 
 /// Why batches cannot be drawn from a set.
@@ -81,9 +85,10 @@ pub struct Batch {
     pub pixels: Vec<u8>,
 }
 
-/// Draws batches from the training side of a prepared set: P identities without replacement, K
-/// sequences of each (with replacement only if there are fewer), and of each sequence a random
-/// window of consecutive frames. A sequence shorter than the window is repeated first.
+/// Draws batches from the training side of a prepared set: P identities, K sequences of each, and of
+/// each sequence a random window of consecutive frames. A sequence shorter than the window is
+/// repeated first. Unless the settings ask for replacement, no identity is drawn twice for a batch,
+/// and a sequence only if the identity has fewer than K.
 ///
 /// A batch depends only on the set, the settings, the seed and its number, so a stopped training
 /// continues by asking for the next number.
@@ -131,7 +136,7 @@ impl ClipSampler {
     /// # Errors
     /// If a sequence of the set is damaged.
     pub fn batch(&self, iteration: u64) -> Result<Batch, DataError> {
-        let BatchSettings { subjects, sequences, frames } = self.settings;
+        let BatchSettings { subjects, sequences, frames, with_replacement } = self.settings;
         let size = self.height * self.width;
         let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
         generator.set_stream(iteration);
@@ -142,10 +147,11 @@ impl ClipSampler {
             width: self.width,
             pixels: Vec::with_capacity(subjects * sequences * frames * size),
         };
-        for class in index::sample(&mut generator, self.classes.len(), subjects) {
-            for sequence in draw(&mut generator, &self.members[class], sequences) {
+        for class in draw(&mut generator, self.classes.len(), subjects, with_replacement) {
+            let members = &self.members[class];
+            for member in draw(&mut generator, members.len(), sequences, with_replacement) {
                 batch.subjects.push(class);
-                self.append_window(sequence, &mut generator, &mut batch.pixels)?;
+                self.append_window(members[member], &mut generator, &mut batch.pixels)?;
             }
         }
         Ok(batch)
@@ -171,12 +177,18 @@ impl ClipSampler {
     }
 }
 
-/// Draws `count` of `members`, each at most once if there are enough.
-fn draw(generator: &mut ChaCha8Rng, members: &[usize], count: usize) -> Vec<usize> {
-    if members.len() >= count {
-        index::sample(generator, members.len(), count).iter().map(|i| members[i]).collect()
+/// Draws `count` of the numbers below `length`, each at most once if there are enough, unless they are
+/// replaced.
+fn draw(
+    generator: &mut ChaCha8Rng,
+    length: usize,
+    count: usize,
+    with_replacement: bool,
+) -> Vec<usize> {
+    if length >= count && !with_replacement {
+        index::sample(generator, length, count).into_vec()
     } else {
-        (0..count).map(|_| members[generator.random_range(0..members.len())]).collect()
+        (0..count).map(|_| generator.random_range(0..length)).collect()
     }
 }
 
@@ -197,7 +209,7 @@ fn check_counts(settings: BatchSettings, available: usize) -> Result<(), Sampler
 
 /// Refuses batches of silhouettes of `size` pixels that are far beyond any real one.
 fn check_bytes(settings: BatchSettings, size: usize) -> Result<(), SamplerError> {
-    let BatchSettings { subjects, sequences, frames } = settings;
+    let BatchSettings { subjects, sequences, frames, .. } = settings;
     let sizes = [subjects, sequences, frames, size];
     let bytes = sizes.iter().try_fold(1_usize, |product, n| product.checked_mul(*n));
     match bytes {
@@ -262,7 +274,8 @@ mod tests {
         fs::write(out.join(ABOUT_FILE), about.to_string()).unwrap();
 
         let set = Arc::new(PreparedSet::open(&out).unwrap());
-        let settings = BatchSettings { subjects: 1, sequences: 1, frames: 1 };
+        let settings =
+            BatchSettings { subjects: 1, sequences: 1, frames: 1, with_replacement: false };
         let error = ClipSampler::new(set, settings, 0).unwrap_err().to_string();
         assert!(error.contains("64x44 and of 128x88 are mixed (001/nm-02/090)"), "{error}");
     }

@@ -41,7 +41,7 @@ fn make_batches() {
     assert_eq!(report.sequences, 20);
     assert_eq!(place.prepare().about.counts.sequences, 20);
     let set = Arc::new(place.set());
-    let settings = BatchSettings { subjects: 1, sequences: 2, frames: 4 };
+    let settings = BatchSettings { subjects: 1, sequences: 2, frames: 4, with_replacement: false };
     let sampler = Arc::new(ClipSampler::new(Arc::clone(&set), settings, 3).unwrap());
     let mut prefetcher = Prefetcher::new(&sampler, 5, 8, 2, 2);
     for iteration in 5..8 {

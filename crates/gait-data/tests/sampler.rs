@@ -42,7 +42,7 @@ fn uneven_set() -> (Place, Arc<PreparedSet>) {
 
 fn sampler(set: &Arc<PreparedSet>, sizes: [usize; 3], seed: u64) -> ClipSampler {
     let [subjects, sequences, frames] = sizes;
-    let settings = BatchSettings { subjects, sequences, frames };
+    let settings = BatchSettings { subjects, sequences, frames, with_replacement: false };
     ClipSampler::new(Arc::clone(set), settings, seed).unwrap()
 }
 
@@ -90,6 +90,29 @@ proptest! {
         let origins = origins(set, &sampler, &batch);
         prop_assert!(origins.iter().all(|found| !found.is_empty()));
     }
+}
+
+#[test]
+fn with_replacement_identities_and_sequences_repeat() {
+    let (_place, set) = uneven_set();
+    let settings = BatchSettings { subjects: 6, sequences: 4, frames: 12, with_replacement: true };
+    let sampler = ClipSampler::new(Arc::clone(&set), settings, 5).unwrap();
+    let mut identities = 0;
+    let mut sequences = 0;
+    for iteration in 0..20 {
+        let batch = sampler.batch(iteration).unwrap();
+        assert_eq!(batch.subjects.len(), 24);
+        let groups: Vec<usize> = batch.subjects.chunks(4).map(|group| group[0]).collect();
+        let distinct: BTreeSet<&usize> = groups.iter().collect();
+        identities += usize::from(distinct.len() < 6);
+        let origins = origins(&set, &sampler, &batch);
+        for (class, found) in groups.iter().zip(origins.chunks(4)) {
+            let distinct: BTreeSet<usize> = found.iter().map(|origins| origins[0]).collect();
+            // Class 3 is the first subject with four sequences.
+            sequences += usize::from(*class >= 3 && distinct.len() < 4);
+        }
+    }
+    assert!(identities > 10 && sequences > 10, "{identities} {sequences}");
 }
 
 #[test]
@@ -143,7 +166,7 @@ fn impossible_batches_are_refused_with_their_reason() {
         ([2, 2, usize::MAX], "2 x 2 clips of"),
     ] {
         let [subjects, sequences, frames] = sizes;
-        let settings = BatchSettings { subjects, sequences, frames };
+        let settings = BatchSettings { subjects, sequences, frames, with_replacement: false };
         let error = ClipSampler::new(Arc::clone(&set), settings, 0).unwrap_err().to_string();
         assert!(error.starts_with(part), "{error}");
     }

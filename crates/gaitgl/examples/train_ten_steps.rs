@@ -50,7 +50,8 @@ pub fn train(folder: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let mut settings = Settings::preset("paper-small")?;
     settings.model.channels = vec![4, 8, 16];
     settings.train.iterations = 10;
-    settings.train.batch = BatchSettings { subjects: 3, sequences: 2, frames: 8 };
+    settings.train.batch =
+        BatchSettings { subjects: 3, sequences: 2, frames: 8, with_replacement: false };
     let run = RunFolder::new(folder.join("run"));
     let mut started = begin(run, &set, settings, &gaitgl::cpu())?;
     let mut losses = Losses(Vec::new());

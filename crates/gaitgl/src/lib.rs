@@ -44,7 +44,7 @@
 //!
 //! let mut settings = Settings::preset("paper-small")?;
 //! settings.model.channels = vec![2, 3, 4];
-//! settings.train.batch = gait_data::BatchSettings { subjects: 2, sequences: 2, frames: 6 };
+//! settings.train.batch = gait_data::BatchSettings { subjects: 2, sequences: 2, frames: 6, with_replacement: false };
 //! settings.train.iterations = 2;
 //! let run = RunFolder::new(folder.path().join("run"));
 //! let mut started = begin(run, &set, settings, &gaitgl::cpu())?;

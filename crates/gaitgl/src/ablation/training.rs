@@ -54,7 +54,8 @@ pub(super) fn test_name(settings: &Settings, protocol: &Protocol, distance: Dist
 }
 
 /// The settings that the weights depend on, as TOML: without those that matter only for tests, the
-/// log or the disk, those of a local branch that does not run, and a join that is the usual one.
+/// log or the disk, and those of a local branch that does not run. The usual join and draw are left
+/// out too, so that the names given before these could be set stay as they are.
 fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     let mut whole = settings.to_table()?;
     whole.remove("preset");
@@ -66,7 +67,10 @@ fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     if settings.model.branches == Branches::Global {
         inner(&mut whole, "model").map(|model| model.remove("local"));
     }
-    // Left out, the key changes no name that a version without it has given.
+    if !settings.train.batch.with_replacement {
+        let train = inner(&mut whole, "train");
+        train.and_then(|train| inner(train, "batch")).map(|batch| batch.remove("with_replacement"));
+    }
     if settings.model.branches != Branches::Both || settings.model.last_join == LastJoin::Stack {
         inner(&mut whole, "model").map(|model| model.remove("last_join"));
     }

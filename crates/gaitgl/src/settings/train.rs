@@ -121,7 +121,12 @@ impl Default for TrainSettings {
             test_subjects: some_subjects(),
             protocol: String::new(),
             log_every: 100,
-            batch: BatchSettings { subjects: 8, sequences: 16, frames: 30 },
+            batch: BatchSettings {
+                subjects: 8,
+                sequences: 16,
+                frames: 30,
+                with_replacement: false,
+            },
             loss: LossSettings { margin: 0.2, logit_scale: 1.0, label_smoothing: 0.0 },
         }
     }
