@@ -5,10 +5,13 @@ use std::fmt;
 /// The widest line; further columns continue in another block.
 const LINE: usize = 120;
 
+/// Two names and the figures beside them.
+pub(crate) type Row = ([String; 2], Vec<String>);
+
 /// Names to the left, right-aligned figures under their headings.
 pub(crate) struct Grid {
     pub headings: Vec<String>,
-    pub rows: Vec<([String; 2], Vec<String>)>,
+    pub rows: Vec<Row>,
 }
 
 impl fmt::Display for Grid {

@@ -92,6 +92,7 @@ impl Outcomes {
                 && ratio.weight.is_finite()
                 && ratio.counts.len() == subjects
                 && ratio.sums.len() == subjects
+                && ratio.counts.iter().any(|&count| count > 0)
                 && ratio.sums.iter().zip(&ratio.counts).all(possible)
         };
         group.ratios.len() == self.metrics.len() && group.ratios.iter().flatten().all(whole)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::evaluate::{angle, same_view};
-use crate::grid::{Grid, percent, width};
+use crate::grid::{Grid, Row, percent, width};
 use crate::{Average, Evaluation, GroupResult, IdenticalViews, PublishedFigures, PublishedRow};
 
 /// The longest name of a view that is not shortened.
@@ -58,7 +58,7 @@ impl Evaluation {
         group: &GroupResult,
         ours: Vec<String>,
         theirs: impl Fn(&PublishedFigures) -> Vec<String>,
-    ) -> Vec<([String; 2], Vec<String>)> {
+    ) -> Vec<Row> {
         let figures =
             self.published.iter().filter_map(|row| Some((row, row.groups.get(&group.name)?)));
         self.rows_named(&group.name, ours, figures.map(|(row, figures)| (row, theirs(figures))))
@@ -69,7 +69,7 @@ impl Evaluation {
         &self,
         blank: usize,
         cells: impl Fn(&[Option<f64>]) -> Vec<String>,
-    ) -> Vec<([String; 2], Vec<String>)> {
+    ) -> Vec<Row> {
         let row = |values: &[Option<f64>]| {
             let mut row = vec![String::new(); blank];
             row.extend(cells(values));
@@ -85,7 +85,7 @@ impl Evaluation {
         name: &str,
         ours: Vec<String>,
         theirs: impl Iterator<Item = (&'a PublishedRow, Vec<String>)>,
-    ) -> Vec<([String; 2], Vec<String>)> {
+    ) -> Vec<Row> {
         let label = if self.published.is_empty() { "" } else { "ours" };
         let mut rows = vec![([name.to_owned(), label.to_owned()], ours)];
         rows.extend(theirs.map(|(row, cells)| ([String::new(), row.label.clone()], cells)));
