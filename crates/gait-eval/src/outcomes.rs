@@ -141,9 +141,9 @@ impl GroupOutcomes {
         let mut weighted = 0.0;
         let mut weights = 0.0;
         for ratio in &self.ratios[metric] {
-            let count = dot(draws, ratio.counts.iter().map(|&count| f64::from(count)));
+            let count = dot(draws, &ratio.counts);
             if count > 0.0 {
-                weighted += ratio.weight * dot(draws, ratio.sums.iter().copied()) / count;
+                weighted += ratio.weight * dot(draws, &ratio.sums) / count;
                 weights += ratio.weight;
             }
         }
@@ -161,13 +161,18 @@ impl GroupOutcomes {
     }
 }
 
-/// Four running sums let the processor work on several products at once.
-fn dot(draws: &[f64], values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let mut lanes = [0.0; 4];
-    for (at, (draw, value)) in draws.iter().zip(values).enumerate() {
-        lanes[at % 4] += draw * value;
+/// Several running sums let the processor work on several products at once.
+fn dot<T: Copy + Into<f64>>(draws: &[f64], values: &[T]) -> f64 {
+    let (some_draws, last_draws) = draws.as_chunks::<8>();
+    let (some_values, last_values) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for (draws, values) in some_draws.iter().zip(some_values) {
+        for lane in 0..8 {
+            lanes[lane] += draws[lane] * values[lane].into();
+        }
     }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+    let last = last_draws.iter().zip(last_values).map(|(draw, value)| draw * (*value).into());
+    lanes.iter().sum::<f64>() + last.sum::<f64>()
 }
 
 /// Whole numbers without a decimal point: most outcomes are 0 or 1.

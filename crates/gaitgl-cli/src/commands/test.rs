@@ -86,12 +86,7 @@ impl Test {
         let started = Instant::now();
         let Tested { embeddings, protocol, settings } = self.embeddings(set.as_ref())?;
         if let Some(path) = &self.submission {
-            let submission = progress::watched("Ranking", "probes", |progress, stop| {
-                let watch = Watch { progress, stop };
-                gait_eval::submission(&embeddings, &protocol, self.distance, &watch)
-            })?;
-            files::write(path, submission.to_string().as_bytes())?;
-            print_line(format!("{}: written", path.display()));
+            self.submit(path, &embeddings, &protocol)?;
         }
         if !self.wants_table(&protocol) {
             return Ok(ExitStatus::Done);
@@ -100,8 +95,8 @@ impl Test {
         let seconds = started.elapsed().as_secs_f64();
         let choice = self.published.as_ref().unwrap_or(&PublishedChoice::Own);
         let notes = show_published(&mut evaluation, &protocol, choice, settings.as_ref());
-        print_line(&evaluation);
-        notes.iter().for_each(|note| print_line(format!("note: {note}")));
+        let notes: Vec<String> = notes.iter().map(|note| format!("note: {note}\n")).collect();
+        print_line(format!("{evaluation}{}", notes.concat()));
         print_line(format!("{} sequences in {seconds:.1} s", evaluation.sequences));
         let mut json = evaluation.to_json(seconds);
         if let Some(confidence) = self.confidence {
@@ -166,6 +161,21 @@ impl Test {
         let figures =
             self.json.is_some() || self.verify || self.roc.is_some() || self.confidence.is_some();
         self.submission.is_none() || figures || protocol.group_names().len() > 0
+    }
+
+    fn submit(
+        &self,
+        path: &Path,
+        embeddings: &Embeddings,
+        protocol: &Protocol,
+    ) -> anyhow::Result<()> {
+        let submission = progress::watched("Ranking", "probes", |progress, stop| {
+            let watch = Watch { progress, stop };
+            gait_eval::submission(embeddings, protocol, self.distance, &watch)
+        })?;
+        files::write(path, submission.to_string().as_bytes())?;
+        print_line(format!("{}: written", path.display()));
+        Ok(())
     }
 
     fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {
