@@ -1,21 +1,27 @@
 //! Runs a protocol: compares probes with galleries and averages what the metrics give.
 
+mod cells;
 mod gaps;
+mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::copies::Copies;
-use crate::evaluation::{mean, rounded, sum};
+use crate::evaluation::mean;
 use crate::metric::ProbeOutcome;
 use crate::note::Note;
+use crate::outcomes::{GroupOutcomes, Outcomes};
 use crate::pairs::Pairs;
-use crate::protocol::{ProbeGroup, UnmatchedProbes};
+use crate::protocol::ProbeGroup;
 use crate::rows::relative_rows;
 use crate::selection::{self, Chosen};
 use crate::{
-    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, Metric, PairResult,
-    Protocol, ViewResult, Watch,
+    Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, PairResult, Protocol, Watch,
 };
+
+use cells::{Cells, Tally, ratios};
+use views::view_means;
+pub(crate) use views::{angle, same_view};
 
 /// Tests embeddings with a protocol.
 ///
@@ -38,16 +44,21 @@ pub fn evaluate(
     let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
     let copies = Copies::find(e);
-    let data = Data { e, protocol, distance, pairs, copies };
+    let probes = chosen.iter().flat_map(|c| &c.probes);
+    let subjects: BTreeSet<usize> = probes.map(|&probe| pairs.subject(probe)).collect();
+    let subjects = subjects.into_iter().collect();
+    let data = Data { e, protocol, distance, pairs, copies, subjects };
     let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
     let mut done = 0;
     let mut groups = Vec::new();
+    let mut outcomes = Vec::new();
     for (group, chosen) in protocol.groups.iter().zip(&chosen) {
         let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
         let watch = Watch { progress: &progress, stop: watch.stop };
         let cells = data.compare(chosen, &watch)?;
         done += chosen.probes.len() as u64;
         groups.push(data.result(group, chosen, &cells, &mut notes));
+        outcomes.push(data.outcomes(group, &cells));
     }
     let counted = || protocol.groups.iter().zip(&groups).filter(|(group, _)| group.in_mean);
     let mean_of = |at: usize| mean(counted().map(|(_, result)| result.values[at]));
@@ -61,54 +72,11 @@ pub fn evaluate(
         groups,
         sequences: e.len(),
         notes,
-        published: protocol.published.clone(),
+        outcomes: data.all_outcomes(outcomes),
+        published: Vec::new(),
         view_unit: protocol.view_unit.clone(),
     })
 }
-
-/// The probes of one view against one part of the gallery.
-#[derive(Debug, Clone, Default)]
-struct Cell {
-    matched: usize,
-    unmatched: usize,
-    /// Sum over the matched probes, per metric.
-    sums: Vec<f64>,
-}
-
-impl Cell {
-    fn add(&mut self, outcome: Option<&ProbeOutcome>, metrics: &[Metric]) {
-        self.sums.resize(metrics.len(), 0.0);
-        let Some(outcome) = outcome else {
-            self.unmatched += 1;
-            return;
-        };
-        self.matched += 1;
-        for (sum, metric) in self.sums.iter_mut().zip(metrics) {
-            *sum += outcome.score(*metric);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.sums.resize(other.sums.len(), 0.0);
-        self.matched += other.matched;
-        self.unmatched += other.unmatched;
-        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| *a += b);
-    }
-
-    /// The means in percent, per metric.
-    fn values(&self, protocol: &Protocol) -> Vec<Option<f64>> {
-        let value = |(metric, sum): (&Metric, &f64)| {
-            let wrong = protocol.unmatched_probes == UnmatchedProbes::Wrong;
-            let counts = matches!(metric, Metric::Rank(_)) && wrong;
-            let n = self.matched + if counts { self.unmatched } else { 0 };
-            (n > 0).then(|| rounded(100.0 * sum / n as f64, protocol.decimals))
-        };
-        protocol.metrics.iter().zip(&self.sums).map(value).collect()
-    }
-}
-
-/// Cells by (probe view, gallery view); one gallery view stands for all unless pairs are averaged.
-type Cells = BTreeMap<(usize, usize), Cell>;
 
 struct Data<'a> {
     e: &'a Embeddings,
@@ -116,6 +84,8 @@ struct Data<'a> {
     distance: Distance,
     pairs: Pairs<'a>,
     copies: Copies,
+    /// The subjects of all probes, as numbers in ascending order.
+    subjects: Vec<usize>,
 }
 
 impl Data<'_> {
@@ -138,10 +108,12 @@ impl Data<'_> {
             None => relative_rows(self.e, self.distance, probes, gallery, watch, rank)?,
         };
         let mut cells = Cells::new();
-        for (&probe, outcomes) in probes.iter().zip(&outcomes) {
+        for (&probe, outcomes) in probes.iter().zip(outcomes) {
+            let subject = self.pairs.subject(probe);
+            let place = self.subjects.partition_point(|earlier| *earlier < subject);
             for (gallery_view, outcome) in outcomes {
-                let cell = cells.entry((self.pairs.view(probe), *gallery_view)).or_default();
-                cell.add(outcome.as_ref(), &self.protocol.metrics);
+                let cell = cells.entry((self.pairs.view(probe), gallery_view)).or_default();
+                cell.push((place, outcome));
             }
         }
         Ok(cells)
@@ -174,19 +146,19 @@ impl Data<'_> {
         notes: &mut Vec<Note>,
     ) -> GroupResult {
         let metrics = &self.protocol.metrics;
-        let values = |cell: &Cell| cell.values(self.protocol);
         let name = |view: usize| self.pairs.view_name(view).to_owned();
-        let pairs: Vec<PairResult> = cells
-            .iter()
-            .map(|((probe_view, gallery_view), cell)| PairResult {
+        let mut whole = Tally::default();
+        let mut pairs = Vec::new();
+        for ((probe_view, gallery_view), cell) in cells {
+            let tally = Tally::of(cell, metrics);
+            whole.merge(&tally);
+            pairs.push(PairResult {
                 probe_view: name(*probe_view),
                 gallery_view: name(*gallery_view),
-                probes: cell.matched + cell.unmatched,
-                values: values(cell),
-            })
-            .collect();
-        let mut whole = Cell::default();
-        cells.values().for_each(|cell| whole.merge(cell));
+                probes: cell.len(),
+                values: tally.values(self.protocol),
+            });
+        }
         self.note_gaps(group, chosen, cells, &whole, notes);
         let duplicates = self.duplicates(chosen);
         if duplicates > 0 {
@@ -201,23 +173,42 @@ impl Data<'_> {
             values: vec![None; metrics.len()],
             views: Vec::new(),
             pairs: Vec::new(),
-            published: group.published.clone(),
-            published_views: Vec::new(),
         };
         if self.protocol.average == Average::Probes {
             if !cells.is_empty() {
-                made.values = values(&whole);
+                made.values = whole.values(self.protocol);
             }
             return made;
         }
         made.views = view_means(&pairs, metrics.len());
         made.values =
             (0..metrics.len()).map(|m| mean(made.views.iter().map(|v| v.values[m]))).collect();
-        made.published_views = published_views(group, &made.views);
         if self.protocol.average == Average::ViewPairs {
             made.pairs = pairs;
         }
         made
+    }
+
+    /// The outcomes of the subjects of a group.
+    fn outcomes(&self, group: &ProbeGroup, cells: &Cells) -> GroupOutcomes {
+        let subjects = self.subjects.len();
+        let ratios = |&metric| ratios(cells, metric, subjects, self.protocol);
+        GroupOutcomes {
+            name: group.name.clone(),
+            in_mean: group.in_mean,
+            ratios: self.protocol.metrics.iter().map(ratios).collect(),
+        }
+    }
+
+    fn all_outcomes(&self, groups: Vec<GroupOutcomes>) -> Outcomes {
+        let name = |&subject: &usize| self.pairs.subject_name(subject).to_owned();
+        Outcomes {
+            protocol: self.protocol.name.clone(),
+            rules: self.protocol.fingerprint(),
+            metrics: self.protocol.metrics.clone(),
+            subjects: self.subjects.iter().map(name).collect(),
+            groups,
+        }
     }
 
     /// Probes that are compared with an exact copy of their own embedding.
@@ -229,57 +220,6 @@ impl Data<'_> {
             |&&probe: &&usize| self.copies.same_as(probe).iter().any(|&i| compared(probe, i));
         chosen.probes.iter().filter(has_copy).count()
     }
-}
-
-/// The mean over gallery views of each probe view, in the order in which views are shown.
-fn view_means(pairs: &[PairResult], metrics: usize) -> Vec<ViewResult> {
-    let mut by_view: BTreeMap<&str, Vec<&PairResult>> = BTreeMap::new();
-    for pair in pairs {
-        by_view.entry(&pair.probe_view).or_default().push(pair);
-    }
-    let mut views: Vec<ViewResult> = by_view
-        .into_iter()
-        .map(|(view, pairs)| ViewResult {
-            view: view.to_owned(),
-            values: (0..metrics).map(|m| row_mean(view, &pairs, m)).collect(),
-        })
-        .collect();
-    // Angles in the order of their size, other views of their names.
-    let angle = |view: &ViewResult| angle(&view.view);
-    if views.iter().all(|v| angle(v).is_some()) {
-        views.sort_by(|a, b| angle(a).unwrap_or(0.0).total_cmp(&angle(b).unwrap_or(0.0)));
-    }
-    views
-}
-
-/// The mean of one probe view over the gallery views that it was compared with.
-///
-/// In the row that is summed, an excluded identical view is a zero, as in published code: this
-/// changes the places of the others in [`sum`], and with them its rounding.
-fn row_mean(view: &str, pairs: &[&PairResult], metric: usize) -> Option<f64> {
-    let values = pairs.iter().filter_map(|p| Some((p.gallery_view.as_str(), p.values[metric]?)));
-    let mut row: Vec<(&str, f64)> = values.collect();
-    let n = row.len();
-    if let Err(place) = row.binary_search_by(|(gallery_view, _)| gallery_view.cmp(&view)) {
-        row.insert(place, (view, 0.0));
-    }
-    let row: Vec<f64> = row.into_iter().map(|(_, value)| value).collect();
-    (n > 0).then(|| sum(&row) / n as f64)
-}
-
-/// A view's name as a number, if it is a plain decimal one.
-pub(crate) fn angle(view: &str) -> Option<f64> {
-    let plain = view.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
-    view.parse().ok().filter(|_| plain)
-}
-
-fn published_views(group: &ProbeGroup, views: &[ViewResult]) -> Vec<f64> {
-    let same = |a: &str, b: &str| a == b || angle(a).is_some_and(|x| angle(b) == Some(x));
-    let find = |view: &ViewResult| {
-        group.published_views.iter().find(|(name, _)| same(name, &view.view)).map(|(_, p)| *p)
-    };
-    let found: Option<Vec<f64>> = views.iter().map(find).collect();
-    found.filter(|found| found.len() == group.published_views.len()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -400,13 +340,9 @@ mod tests {
     }
 
     #[test]
-    fn angles_are_shown_by_size_and_matched_by_value() {
+    fn angles_are_shown_by_size() {
         let result = test(&walkers(&["90", "8", "100"], &CASIA, 0.0), "casia-b").unwrap();
         let views: Vec<_> = result.groups[0].views.iter().map(|v| v.view.as_str()).collect();
         assert_eq!(views, ["8", "90", "100"]);
-        let angles = ["0", "18", "36", "54", "72", "90", "108", "126", "144", "162", "180"];
-        let full = test(&walkers(&angles, &CASIA, 0.0), "casia-b").unwrap();
-        assert_eq!(full.groups[0].published_views[1], 98.8);
-        assert!(result.groups[0].published_views.is_empty());
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{Average, Distance, IdenticalViews, Metric, Note, Published};
+use crate::evaluate::same_view;
+use crate::{
+    Average, Distance, IdenticalViews, Metric, Note, Outcomes, PublishedFigures, PublishedRow,
+};
 
 /// The result of one protocol on one set of embeddings. All figures are percentages; `None` where
 /// the data has nothing to compare.
@@ -26,8 +29,11 @@ pub struct Evaluation {
     pub sequences: usize,
     /// What a reader of the figures must know about the data.
     pub notes: Vec<Note>,
-    /// The source of the published figures.
-    pub published: Option<Published>,
+    /// The outcomes by subject.
+    pub outcomes: Outcomes,
+    /// Published rows to show beside the figures. [`evaluate`](crate::evaluate()) leaves them out:
+    /// which ones belong there depends on the network.
+    pub published: Vec<PublishedRow>,
     /// What is written after the number of a view: a degree sign, or nothing.
     pub view_unit: String,
 }
@@ -49,11 +55,6 @@ pub struct GroupResult {
     pub views: Vec<ViewResult>,
     /// Figures by pair of views; empty unless the average is over them.
     pub pairs: Vec<PairResult>,
-    /// Published figures, per metric.
-    pub published: Vec<Option<f64>>,
-    /// Published figures of the first metric in the order of `views`; empty unless there is one
-    /// for each of these views and no other.
-    pub published_views: Vec<f64>,
 }
 
 /// The figures of one probe view.
@@ -83,8 +84,9 @@ impl Evaluation {
     ///
     /// It has `protocol`, `distance`, one object per metric (`rank1`, `mAP`) with the groups and
     /// their `mean`, `views` (the first metric by group and probe view), `view_pairs` where these
-    /// are averaged, `counts` and `duplicates` by group, `sequences`, `seconds` as given, and
-    /// `notes`. Figures that the data does not give are null.
+    /// are averaged, `counts` and `duplicates` by group, `sequences`, `seconds` as given, `notes`,
+    /// `published` rows if any are shown, and the [`Outcomes`] as `outcomes`. Figures that the data
+    /// does not give are null.
     pub fn to_json(&self, seconds: f64) -> Value {
         let mut root = Map::new();
         root.insert("protocol".to_owned(), json!(self.protocol));
@@ -115,7 +117,46 @@ impl Evaluation {
         root.insert("seconds".to_owned(), json!(seconds));
         let notes: Vec<String> = self.notes.iter().map(ToString::to_string).collect();
         root.insert("notes".to_owned(), json!(notes));
+        if !self.published.is_empty() {
+            let rows: Vec<Value> = self.published.iter().map(|row| self.row_json(row)).collect();
+            root.insert("published".to_owned(), rows.into());
+        }
+        root.insert("outcomes".to_owned(), json!(self.outcomes));
         root.into()
+    }
+
+    /// A published row in the form of the result: one object per metric, and `views`.
+    fn row_json(&self, row: &PublishedRow) -> Value {
+        let mut root = Map::new();
+        root.insert("label".to_owned(), json!(row.label));
+        root.insert("source".to_owned(), json!(row.source));
+        root.insert("preset".to_owned(), json!(row.preset));
+        for (at, metric) in self.metrics.iter().enumerate() {
+            let of_group = |(name, figures): (&String, &PublishedFigures)| {
+                (name.clone(), json!(figures.values[at]))
+            };
+            let mut figures: Map<_, _> = row.groups.iter().map(of_group).collect();
+            figures.insert("mean".to_owned(), json!(row.mean[at]));
+            root.insert(metric.key(), figures.into());
+        }
+        let views = |(name, figures): (&String, &PublishedFigures)| {
+            let views = figures.views.iter().map(|(view, percent)| (view.clone(), json!(percent)));
+            (name.clone(), Value::Object(views.collect()))
+        };
+        root.insert("views".to_owned(), row.groups.iter().map(views).collect());
+        root.into()
+    }
+
+    /// Whether a published row has figures that stand beside those of this result: of its views, if
+    /// it has views, and else of one of its groups.
+    pub fn has_the_views_of(&self, row: &PublishedRow) -> bool {
+        self.groups.iter().any(|group| {
+            let Some(published) = row.groups.get(&group.name) else { return false };
+            let is_published = |view: &ViewResult| {
+                published.views.iter().any(|(name, _)| same_view(name, &view.view))
+            };
+            group.views.len() == published.views.len() && group.views.iter().all(is_published)
+        })
     }
 
     fn by_group(&self, value: impl Fn(&GroupResult) -> Value) -> Map<String, Value> {

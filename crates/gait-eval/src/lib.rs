@@ -8,6 +8,8 @@
 //!   is measured. The protocols of the public benchmarks are built in; others are TOML files;
 //! - [`evaluate()`]: rank-k, mAP and mINP of a protocol as an [`Evaluation`], which prints as the
 //!   table of a paper and converts to JSON;
+//! - [`Outcomes`]: what each subject contributes to the figures; [`Outcomes::intervals`] of them, and
+//!   [`compare()`] for two results of the same test;
 //! - [`verify()`]: equal error rates and true accept rates of the same pairs;
 //! - [`submission()`]: the CSV file of a competition;
 //! - [`distance_matrix`] and [`map_rows`]: the distances alone.
@@ -25,15 +27,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bootstrap;
+mod comparison;
 mod copies;
 mod distance;
 mod embeddings;
 mod error;
 mod evaluate;
 mod evaluation;
+mod grid;
 mod metric;
 mod misfit;
 mod note;
+mod outcomes;
 mod pairs;
 mod pairwise;
 mod pattern;
@@ -50,6 +56,8 @@ mod table;
 mod unknown;
 mod verification;
 
+pub use bootstrap::{Confidence, Interval, Intervals, RESAMPLES};
+pub use comparison::{Comparison, ComparisonError, Difference, compare};
 pub use distance::Distance;
 pub use embeddings::{Embeddings, EmbeddingsError, Name};
 pub use error::EvalError;
@@ -59,9 +67,13 @@ pub use gait_support::{Stopped, Watch};
 pub use metric::Metric;
 pub use misfit::{FoundNames, Misfit, Part};
 pub use note::Note;
+pub use outcomes::{GroupOutcomes, Outcomes, OutcomesError, Ratio};
 pub use pattern::{Selector, SelectorError};
-pub use protocol::{Average, IdenticalViews, Protocol, Published, UnmatchedProbes};
-pub use protocol_error::{GroupError, ProtocolError};
+pub use protocol::{
+    Average, IdenticalViews, Protocol, PublishedFigures, PublishedRow, PublishedTable,
+    UnmatchedProbes,
+};
+pub use protocol_error::{GroupError, ProtocolError, PublishedError};
 pub use rerank::{Rerank, RerankError};
 pub use rows::{distance_matrix, map_rows};
 pub use submission::{Submission, submission};

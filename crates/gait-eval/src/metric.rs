@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{NameKind, UnknownName};
 
 /// A figure of merit of identification. A gallery sequence is right if it shows the probe's subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Metric {
     /// Share of probes with a right gallery sequence among the nearest k.
     Rank(usize),
@@ -34,6 +34,12 @@ impl TryFrom<String> for Metric {
                 Err(UnknownName::new(NameKind::Metric, &name, known.map(str::to_owned).to_vec()))
             }
         }
+    }
+}
+
+impl From<Metric> for String {
+    fn from(metric: Metric) -> Self {
+        metric.to_string()
     }
 }
 

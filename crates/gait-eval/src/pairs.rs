@@ -9,6 +9,8 @@ use crate::{Embeddings, IdenticalViews, Protocol};
 /// Subjects and views as numbers, and the rule that excludes gallery sequences.
 pub(crate) struct Pairs<'a> {
     subjects: Vec<usize>,
+    /// Names of the subjects by number.
+    subject_names: Vec<&'a str>,
     views: Vec<usize>,
     /// Names of the views, as the protocol compares them, by number.
     view_names: Vec<&'a str>,
@@ -26,9 +28,9 @@ impl<'a> Pairs<'a> {
     ) -> Self {
         let views = e.views().iter().map(|view| protocol.view(view));
         let (view_names, views) = numbered(views);
-        let (_, subjects) = numbered(e.subjects().iter().map(String::as_str));
-        let mut pairs =
-            Self { subjects, views, view_names, identical_views: protocol.identical_views };
+        let (subject_names, subjects) = numbered(e.subjects().iter().map(String::as_str));
+        let identical_views = protocol.identical_views;
+        let mut pairs = Self { subjects, subject_names, views, view_names, identical_views };
         let tested = chosen.iter().filter(|c| !c.probes.is_empty());
         let seen: BTreeSet<usize> = tested
             .flat_map(|c| c.probes.iter().chain(&c.gallery))
@@ -40,6 +42,16 @@ impl<'a> Pairs<'a> {
             notes.push(Note::OneView { view, protocol: protocol.name.clone() });
         }
         pairs
+    }
+
+    /// The number of the subject of sequence `i`; numbers follow the order of the names.
+    pub fn subject(&self, i: usize) -> usize {
+        self.subjects[i]
+    }
+
+    /// The name of a subject by its number.
+    pub fn subject_name(&self, subject: usize) -> &'a str {
+        self.subject_names[subject]
     }
 
     /// The number of the view of sequence `i`; numbers follow the order of the names.

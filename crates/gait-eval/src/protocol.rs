@@ -1,5 +1,6 @@
 //! Test protocols: data files that are checked when they are loaded.
 
+mod published;
 mod raw;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use crate::pattern::Selector;
 use crate::submission_form::SubmissionForm;
 use crate::{EvalError, Metric, NameKind, Rerank, UnknownName};
 
+pub use published::{PublishedFigures, PublishedRow, PublishedTable};
 use raw::RawProtocol;
 
 /// How a data set is tested: which sequences are the gallery, which are probes, what is compared
@@ -39,13 +41,12 @@ pub struct Protocol {
     /// The groups of probes in the order in which they are printed; none if the protocol is only
     /// for submissions.
     pub(crate) groups: Vec<ProbeGroup>,
-    /// The source of the published figures of the groups.
-    pub(crate) published: Option<Published>,
+    published: Vec<PublishedTable>,
     pub(crate) rerank: Option<Rerank>,
     pub(crate) submission: Option<SubmissionForm>,
     /// Names `subject-condition-view` of the data set's own list of probes.
     pub(crate) listed: Option<BTreeSet<String>>,
-    /// Of the text, without its comments and its layout.
+    /// Of the text, without its comments, its layout and the published figures.
     rules: Fingerprint,
 }
 
@@ -60,10 +61,6 @@ pub(crate) struct ProbeGroup {
     pub gallery: Selector,
     /// Whether it counts in the mean over groups.
     pub in_mean: bool,
-    /// Published figures in percent, per metric.
-    pub published: Vec<Option<f64>>,
-    /// Published figures of the first metric in percent, with their probe views.
-    pub published_views: Vec<(String, f64)>,
 }
 
 /// What a metric is averaged over.
@@ -105,16 +102,6 @@ pub enum UnmatchedProbes {
     Skip,
 }
 
-/// Where published figures come from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Published {
-    /// The row's name in a table.
-    pub label: String,
-    /// The note under the table: whose figures, on which data.
-    pub source: String,
-}
-
 macro_rules! builtins {
     ($($name:literal),* $(,)?) => {
         const BUILTINS: &[(&str, &str)] =
@@ -147,8 +134,9 @@ impl Protocol {
         let protocol = RawProtocol::from_toml(text).and_then(RawProtocol::checked);
         let protocol =
             protocol.map_err(|reason| EvalError::Protocol { origin: origin.to_owned(), reason })?;
-        let rules = text.parse().map(|table: toml::Table| table.to_string()).unwrap_or_default();
-        Ok(Self { rules: Fingerprint::from_bytes(rules.as_bytes()), ..protocol })
+        let mut rules: toml::Table = text.parse().unwrap_or_default();
+        rules.remove("published");
+        Ok(Self { rules: Fingerprint::from_bytes(rules.to_string().as_bytes()), ..protocol })
     }
 
     /// A built-in protocol.
@@ -197,6 +185,11 @@ impl Protocol {
         self.groups.iter().map(|group| group.name.as_str())
     }
 
+    /// The published tables that it carries, in the order of its file.
+    pub fn published(&self) -> &[PublishedTable] {
+        &self.published
+    }
+
     /// The protocol with the data set's own list of probes: names `subject-condition-view` as in
     /// the `PROBE_SET` of OpenGait's partition files.
     #[must_use]
@@ -212,7 +205,7 @@ impl Protocol {
     }
 
     /// Identifies the rules and the list of probes, in sixteen hexadecimal digits that may be stored.
-    /// Comments and blank space in the text of the protocol do not change it.
+    /// Comments, blank space and published figures in the text of the protocol do not change it.
     pub fn fingerprint(&self) -> String {
         let mut all = self.rules;
         self.listed.iter().flatten().for_each(|name| all.feed(name.as_bytes()));
@@ -238,6 +231,16 @@ mod tests {
         identical_views = "keep"
         gallery = { conditions = ["a*"] }
         probe = [{ name = "ALL", conditions = ["b"] }]
+    "#;
+
+    const PUBLISHED: &str = r#"
+        [[published]]
+        source = "a paper"
+        [[published.row]]
+        label = "theirs"
+        preset = "small"
+        groups.ALL = { rank-1 = 50.5 }
+        mean = { mAP = 40.0 }
     "#;
 
     fn check(change: (&str, &str), problem: &str) {
@@ -269,6 +272,8 @@ mod tests {
         let good = of(GOOD);
         let commented = GOOD.replace("about", "# a comment\n\n  about");
         assert_eq!(of(&commented).fingerprint(), good.fingerprint());
+        let published = format!("{GOOD}\n{PUBLISHED}");
+        assert_eq!(of(&published).fingerprint(), good.fingerprint());
         let other = GOOD.replace("\"keep\"", "\"exclude\"");
         assert_ne!(of(&other).fingerprint(), good.fingerprint());
         let listed = good.clone().with_listed(["001-nm-01-090".to_owned()]);
@@ -306,8 +311,42 @@ mod tests {
             ("[\"b\"] }", "[\"b\"] }, { name = \"ALL\", conditions = [\"c\"] }"),
             "two groups of probes are named ALL",
         );
-        check(("[\"b\"] }", "[\"b\"], published = { rank-5 = 1.0 } }"), "not in metrics");
-        check(("[\"b\"] }", "[\"b\"], published = { mAP = 1.0 } }"), "no [published] table");
+    }
+
+    #[test]
+    fn published_rows_are_read_and_must_fit_the_protocol() {
+        let with = |from: &str, to: &str| {
+            assert!(PUBLISHED.contains(from));
+            let text = format!("{GOOD}{}", PUBLISHED.replace(from, to));
+            Protocol::from_toml("x.toml", &text).map_err(|error| gait_support::full_message(&error))
+        };
+        let [table] = with("50.5", "50.5").unwrap().published.try_into().unwrap();
+        let [row]: [PublishedRow; 1] = table.rows.try_into().unwrap();
+        assert_eq!((row.label.as_str(), row.preset.as_deref()), ("theirs", Some("small")));
+        assert_eq!(row.groups["ALL"].values, [Some(50.5), None]);
+        assert_eq!((row.mean, row.source.as_str()), (vec![None, Some(40.0)], "a paper"));
+
+        let refused = |from, to, problem: &str| {
+            let message = with(from, to).unwrap_err();
+            assert!(
+                message.starts_with("protocol x.toml: ") && message.contains(problem),
+                "{message}"
+            );
+        };
+        refused("groups.ALL", "groups.NM", "row theirs has figures of a group NM");
+        refused("rank-1", "rank-5", "rank-5, which is not in metrics");
+        refused("50.5", "101", "101, which is not a percentage");
+        refused("rank-1 = 50.5", "views = { 000 = 1.0 }", "no views");
+        refused("label", "name", "unknown field `name`");
+        assert!(with("\"a paper\"", "\"a paper\"\nother_task = \"x\"").is_ok());
+    }
+
+    #[test]
+    fn figures_of_the_old_form_are_refused_with_the_new_one() {
+        let old = "[[published]] with a [[published.row]]";
+        check(("[\"b\"] }", "[\"b\"], published = { rank-1 = 1.0 } }"), old);
+        check(("[\"b\"] }", "[\"b\"], published_views = { 000 = 1.0 } }"), old);
+        check(("\"ours\"", "\"ours\"\npublished = { label = \"x\", source = \"y\" }"), old);
     }
 
     #[test]

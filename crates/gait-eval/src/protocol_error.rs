@@ -57,6 +57,15 @@ pub enum ProtocolError {
     /// The submission lacks something.
     #[error("[submission]")]
     Submission(#[source] SubmissionFormError),
+    /// The published figures have the form of an earlier version.
+    #[error(
+        "published figures now stand in [[published]] with a [[published.row]] for each system, \
+         not in [published] and [[probe]]"
+    )]
+    OldFigures,
+    /// The published figures cannot be used.
+    #[error("[[published]]")]
+    Published(#[source] PublishedError),
     /// A group of probes cannot be used.
     #[error("probe group {name}")]
     Group {
@@ -81,13 +90,27 @@ pub enum GroupError {
     /// The group's own gallery is not a selection.
     #[error("its gallery")]
     Gallery(#[source] SelectorError),
-    /// There is a published figure of a metric that is not measured.
-    #[error("it has a published {0}, which is not in metrics")]
-    PublishedMetric(String),
-    /// A published figure is not a percentage.
-    #[error("it has a published figure of {0}, which is not a percentage")]
+}
+
+/// Why the published figures of a [`Protocol`](crate::Protocol) cannot be used.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum PublishedError {
+    /// There is no such group of probes.
+    #[error("the row {row} has figures of a group {group}, which is no group of probes")]
+    Group {
+        /// The row's label.
+        row: String,
+        /// The unknown group.
+        group: String,
+    },
+    /// There is a figure of a metric that is not measured.
+    #[error("there is a figure of {0}, which is not in metrics")]
+    Metric(String),
+    /// A figure is not a percentage.
+    #[error("there is a figure of {0}, which is not a percentage")]
     NotAPercentage(f64),
-    /// There are published figures, but no source for them.
-    #[error("it has published figures, but there is no [published] table with their source")]
-    NoSource,
+    /// There are figures by view, but the protocol averages over probes.
+    #[error("there are figures by view, but average = \"probes\" has no views")]
+    NoViews,
 }

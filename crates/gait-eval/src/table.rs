@@ -2,74 +2,12 @@
 
 use std::fmt;
 
-use crate::evaluate::angle;
-use crate::{Average, Evaluation, GroupResult, IdenticalViews};
+use crate::evaluate::{angle, same_view};
+use crate::grid::{Grid, Row, percent, width};
+use crate::{Average, Evaluation, GroupResult, IdenticalViews, PublishedFigures, PublishedRow};
 
-/// The widest line; further columns continue in another block.
-const LINE: usize = 120;
 /// The longest name of a view that is not shortened.
 const NAME: usize = 12;
-
-/// Names to the left, right-aligned figures under their headings.
-struct Table {
-    headings: Vec<String>,
-    rows: Vec<([String; 2], Vec<String>)>,
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name_width = |n: usize| self.rows.iter().map(|(names, _)| width(&names[n])).max();
-        let first = name_width(0).unwrap_or(0);
-        // With a space before it, if there is a second name at all.
-        let second = name_width(1).filter(|width| *width > 0).map_or(0, |width| width + 1);
-        let column = |c: usize| {
-            let cells = self.rows.iter().map(|(_, cells)| width(&cells[c]));
-            2 + cells.chain([width(&self.headings[c])]).max().unwrap_or(0)
-        };
-        let mut start = 0;
-        while start < self.headings.len() {
-            let mut end = start;
-            let mut used = first + second;
-            while end < self.headings.len() && (end == start || used + column(end) <= LINE) {
-                used += column(end);
-                end += 1;
-            }
-            write!(f, "{:w$}", "", w = first + second)?;
-            for c in start..end {
-                write!(f, "{:>w$}", self.headings[c], w = column(c))?;
-            }
-            writeln!(f)?;
-            for (names, cells) in &self.rows {
-                let shown = &cells[start..end];
-                if shown.iter().all(String::is_empty) {
-                    continue; // The row of means has a value in the last block only.
-                }
-                let mut line = format!("{:first$}", names[0]);
-                if second > 0 {
-                    line += &format!(" {:w$}", names[1], w = second - 1);
-                }
-                for (c, cell) in (start..).zip(shown) {
-                    line += &format!("{cell:>w$}", w = column(c));
-                }
-                writeln!(f, "{line}")?;
-            }
-            start = end;
-            if start < self.headings.len() {
-                writeln!(f)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
-}
-
-/// With as many decimals as papers print, or a dash.
-fn percent(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |v| format!("{v:.decimals$}"))
-}
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,10 +28,7 @@ impl fmt::Display for Evaluation {
             }
             write!(f, "{}", self.metric_table())?;
         }
-        let shown = self.groups.iter().any(|group| self.shows_published(group));
-        if let Some(published) = self.published.as_ref().filter(|_| shown) {
-            writeln!(f, "{}: {}", published.label, published.source)?;
-        }
+        self.sources().try_for_each(|line| writeln!(f, "{line}"))?;
         self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }
@@ -108,27 +43,56 @@ impl Evaluation {
         format!("{}: {what}{views}", self.protocol)
     }
 
-    fn shows_published(&self, group: &GroupResult) -> bool {
-        if self.published.is_none() {
-            return false;
-        }
-        match self.average {
-            Average::Probes => group.published.iter().any(Option::is_some),
-            _ => !group.published_views.is_empty(),
-        }
+    /// Where the published rows come from: `GaitSet, GaitPart: Table 1 of a paper`.
+    fn sources(&self) -> impl Iterator<Item = String> {
+        let alike = self.published.chunk_by(|a, b| a.source == b.source);
+        alike.map(|rows| {
+            let labels: Vec<&str> = rows.iter().map(|row| row.label.as_str()).collect();
+            format!("{}: {}", labels.join(", "), rows[0].source)
+        })
     }
 
-    /// Names of a group's rows: ours and, where there is one, the published one.
-    fn row_names(&self, group: &GroupResult) -> Vec<[String; 2]> {
-        let label = self.published.as_ref().map_or("", |p| &p.label);
-        if !self.shows_published(group) {
-            let any = self.groups.iter().any(|g| self.shows_published(g));
-            return vec![[group.name.clone(), if any { "ours" } else { "" }.to_owned()]];
-        }
-        vec![[group.name.clone(), "ours".to_owned()], [String::new(), label.to_owned()]]
+    /// The rows of a group: ours, and the published ones that have figures of it.
+    fn rows_of(
+        &self,
+        group: &GroupResult,
+        ours: Vec<String>,
+        theirs: impl Fn(&PublishedFigures) -> Vec<String>,
+    ) -> Vec<Row> {
+        let figures =
+            self.published.iter().filter_map(|row| Some((row, row.groups.get(&group.name)?)));
+        self.rows_named(&group.name, ours, figures.map(|(row, figures)| (row, theirs(figures))))
     }
 
-    fn view_table(&self) -> Table {
+    /// The rows of the mean over groups, in a table of so many columns of which it fills the last.
+    fn rows_of_mean(
+        &self,
+        blank: usize,
+        cells: impl Fn(&[Option<f64>]) -> Vec<String>,
+    ) -> Vec<Row> {
+        let row = |values: &[Option<f64>]| {
+            let mut row = vec![String::new(); blank];
+            row.extend(cells(values));
+            row
+        };
+        let printed = self.published.iter().filter(|row| row.mean.iter().any(Option::is_some));
+        let theirs = printed.map(|published| (published, row(&published.mean)));
+        self.rows_named("Mean", row(&self.mean), theirs)
+    }
+
+    fn rows_named<'a>(
+        &self,
+        name: &str,
+        ours: Vec<String>,
+        theirs: impl Iterator<Item = (&'a PublishedRow, Vec<String>)>,
+    ) -> Vec<Row> {
+        let label = if self.published.is_empty() { "" } else { "ours" };
+        let mut rows = vec![([name.to_owned(), label.to_owned()], ours)];
+        rows.extend(theirs.map(|(row, cells)| ([String::new(), row.label.clone()], cells)));
+        rows
+    }
+
+    fn view_table(&self) -> Grid {
         let mut views: Vec<&str> = Vec::new();
         for group in &self.groups {
             for view in group.views.iter().map(|v| v.view.as_str()) {
@@ -149,35 +113,39 @@ impl Evaluation {
         headings.push("Mean".to_owned());
         let mut rows = Vec::new();
         for group in &self.groups {
-            let find = |view: &&str| {
-                percent(group.views.iter().find(|v| v.view == **view).and_then(|v| v.values[0]), 1)
+            let find = |view: &&str| group.views.iter().find(|v| v.view == **view)?.values[0];
+            let ours = views.iter().map(find).chain([group.values[0]]);
+            let theirs = |figures: &PublishedFigures| {
+                let find = |view: &&str| {
+                    let found = figures.views.iter().find(|(name, _)| same_view(name, view));
+                    found.map(|(_, figure)| *figure)
+                };
+                cells(views.iter().map(find).chain([figures.values[0]]), 1)
             };
-            let ours = views.iter().map(find).chain([percent(group.values[0], 1)]).collect();
-            let theirs = group.published_views.iter().map(|p| percent(Some(*p), 1));
-            let theirs = theirs.chain([percent(group.published[0], 1)]).collect();
-            rows.extend(self.row_names(group).into_iter().zip([ours, theirs]));
+            rows.extend(self.rows_of(group, cells(ours, 1), theirs));
         }
         if self.groups.len() > 1 {
-            let mut cells = vec![String::new(); views.len()];
-            cells.push(percent(self.mean[0], 1));
-            rows.push((["Mean".to_owned(), String::new()], cells));
+            rows.extend(self.rows_of_mean(views.len(), |mean| cells([mean[0]], 1)));
         }
-        Table { headings, rows }
+        Grid { headings, rows }
     }
 
-    fn metric_table(&self) -> Table {
+    fn metric_table(&self) -> Grid {
+        let row = |values: &[Option<f64>]| cells(values.iter().copied(), 2);
         let mut rows = Vec::new();
         for group in &self.groups {
-            let ours = group.values.iter().map(|v| percent(*v, 2)).collect();
-            let theirs = group.published.iter().map(|v| percent(*v, 2)).collect();
-            rows.extend(self.row_names(group).into_iter().zip([ours, theirs]));
+            let theirs = |figures: &PublishedFigures| row(&figures.values);
+            rows.extend(self.rows_of(group, row(&group.values), theirs));
         }
         if self.groups.len() > 1 {
-            let cells = self.mean.iter().map(|v| percent(*v, 2)).collect();
-            rows.push((["Mean".to_owned(), String::new()], cells));
+            rows.extend(self.rows_of_mean(0, row));
         }
-        Table { headings: self.metrics.iter().map(ToString::to_string).collect(), rows }
+        Grid { headings: self.metrics.iter().map(ToString::to_string).collect(), rows }
     }
+}
+
+fn cells(values: impl IntoIterator<Item = Option<f64>>, decimals: usize) -> Vec<String> {
+    values.into_iter().map(|value| percent(value, decimals)).collect()
 }
 
 fn shortened(view: &str) -> String {
@@ -236,15 +204,33 @@ Mean                        88.9
     #[test]
     fn the_papers_rows_stand_beside_the_same_views_and_are_named() {
         let views = ["000", "018", "036", "054", "072", "090", "108", "126", "144", "162", "180"];
-        let printed = result("casia-b", &views, &ALL).to_string();
+        let mut result = result("casia-b", &views, &ALL);
+        let rows = Protocol::builtin("casia-b").unwrap().published()[0].rows.clone();
+        assert!(rows.iter().all(|row| result.has_the_views_of(row)));
+        result.published = rows.into_iter().filter(|row| row.preset.is_some()).collect();
+        let printed = result.to_string();
         let lines: Vec<&str> = printed.lines().collect();
-        assert!(lines[1].starts_with("               0°    18°    36°"), "{printed}");
-        assert!(lines[4].starts_with("BG   ours     0.0  100.0"), "{printed}");
-        assert!(lines[5].starts_with("     paper   93.9   97.3"), "{printed}");
-        assert!(lines[5].ends_with("91.6   95.4"), "{printed}");
-        assert!(lines[9].starts_with("paper: ") && lines[9].contains("not results of this run"));
+        assert!(lines[1].starts_with("                     0°    18°    36°"), "{printed}");
+        assert!(lines[5].starts_with("BG   ours           0.0  100.0"), "{printed}");
+        assert!(lines[6].starts_with("     GaitGL 2021   92.6   96.6"), "{printed}");
+        assert!(lines[7].starts_with("     GaitGL        93.9   97.3"), "{printed}");
+        assert!(lines[7].ends_with("91.6   95.4"), "{printed}");
+        assert!(lines[12].starts_with("     GaitGL  ") && lines[12].ends_with("93.6"), "{printed}");
+        assert!(lines[13].starts_with("GaitGL 2021, GaitGL: Table 1"), "{printed}");
+        assert!(lines[13].contains("not results of this run"), "{printed}");
         let width = lines[1].chars().count();
-        assert!(lines[1..9].iter().all(|line| line.chars().count() == width), "{printed}");
+        assert!(lines[1..13].iter().all(|line| line.chars().count() == width), "{printed}");
+        assert_eq!(result.to_json(0.0)["published"][1]["rank1"]["mean"], 93.6);
+    }
+
+    #[test]
+    fn published_rows_of_other_views_have_dashes() {
+        let mut result = result("casia-b", &["0", "91"], &ALL);
+        let rows = Protocol::builtin("casia-b").unwrap().published()[0].rows.clone();
+        assert!(rows.iter().all(|row| !result.has_the_views_of(row)));
+        result.published = rows[..1].to_vec();
+        let printed = result.to_string();
+        assert!(printed.contains("     GaitSet   90.8      -   95.0"), "{printed}");
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn check(file: &str) {
             }
             check_pairs(group, &expected["pairs"], &about);
         }
+        check_outcomes(&result);
         check_close(&result.mean, &numbers(&case["mean"]), &about);
         check_json(&result.to_json(1.5), &case);
     }
@@ -52,6 +53,25 @@ fn check_pairs(group: &gait_eval::GroupResult, expected: &Value, about: &str) {
         assert_eq!(pair.probe_view, expected[0].as_str().unwrap(), "{about}");
         assert_eq!(pair.gallery_view, expected[1].as_str().unwrap(), "{about}");
         check_close(&pair.values, &numbers(&expected[2..].into()), about);
+    }
+}
+
+/// The outcomes by subject lead to the same figures, but for the rounding to two decimals.
+fn check_outcomes(result: &gait_eval::Evaluation) {
+    let outcomes = gait_eval::Outcomes::from_json(&result.to_json(0.0)).unwrap();
+    for (group, by_subject) in result.groups.iter().zip(&outcomes.groups) {
+        for (figure, ratios) in group.values.iter().zip(&by_subject.ratios) {
+            let share = |ratio: &gait_eval::Ratio| {
+                let count: u32 = ratio.counts.iter().sum();
+                100.0 * ratio.weight * ratio.sums.iter().sum::<f64>() / f64::from(count)
+            };
+            let found = (!ratios.is_empty()).then(|| ratios.iter().map(share).sum::<f64>());
+            let close =
+                figure.zip(found).map_or(*figure == found, |(a, b)| (a - b).abs() < 0.00501);
+            assert!(close, "{}, {}: {figure:?}, {found:?}", result.protocol, group.name);
+            let weights: f64 = ratios.iter().map(|ratio| ratio.weight).sum();
+            assert!(ratios.is_empty() || (weights - 1.0).abs() < 1e-9, "{weights}");
+        }
     }
 }
 

@@ -33,9 +33,9 @@ pub fn reserve_stdout_for_json() {
     JSON_ON_STDOUT.store(true, Ordering::Relaxed);
 }
 
-/// Prints a result as JSON to standard output.
-pub fn print_json(value: &serde_json::Value) {
-    keep_failure(writeln!(io::stdout(), "{value:#}"));
+/// Prints the JSON of a result to standard output.
+pub fn print_json(text: &str) {
+    keep_failure(writeln!(io::stdout(), "{text}"));
 }
 
 fn keep_failure(printed: io::Result<()>) {

@@ -34,6 +34,14 @@ fn runs(out: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
+/// The results of the tests of a run.
+fn results_of(run: &PathBuf) -> Vec<String> {
+    let names = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
+    let names = names.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let names = names.map(|path| path.display().to_string());
+    names.filter(|name| name.contains("/test-")).collect()
+}
+
 #[test]
 fn a_table_is_made_once_and_reused_afterwards() {
     let folder = shared().path();
@@ -60,6 +68,17 @@ fn a_table_is_made_once_and_reused_afterwards() {
     let again = ok(folder, &line("tiny.toml", "ablation", "--seeds 1,2"));
     assert!(!again.contains("training\n") && !again.contains("testing"), "{again}");
     assert_eq!(fs::read_to_string(out.join("tiny.csv")).unwrap(), csv);
+
+    let sure = ok(folder, &line("tiny.toml", "ablation", "--seeds 1,2 --confidence 90"));
+    assert!(sure.contains("90% confidence intervals: bootstrap over subjects"), "{sure}");
+    let with_ends = fs::read_to_string(out.join("tiny.csv")).unwrap();
+    assert_eq!(with_ends.lines().count(), 1 + 3 * 6, "{with_ends}");
+    assert!(with_ends.contains("global,,global,low,"), "{with_ends}");
+    let results: Vec<String> = runs(&out).iter().flat_map(results_of).collect();
+    assert_eq!(results.len(), 6, "two networks with two seeds, one of them tested in two ways");
+    let compared = format!("compare-results {} --against {}", results[0], results[1]);
+    assert!(ok(folder, &compared).contains("difference"));
+
     ok(folder, &line("tiny.toml", "ablation", "--seeds 1 --set train.iterations=2"));
     assert_eq!(runs(&out).len(), 6, "another budget is another training");
 }

@@ -87,6 +87,7 @@ fn results_that_cannot_be_written_are_refused_before_the_work() {
         "test --run none --data none --json a-file/x.json",
         "test --run none --data none --roc a-file/x.csv",
         "test --run none --data none --submission a-file/x.csv",
+        "compare-results none --against none --json a-file/x.json",
         "embed --run none --data none --out a-file/x.npz",
         "bench --against none --json a-file/x.json",
         "synth --preview a-file/x.png",

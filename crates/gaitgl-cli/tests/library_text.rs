@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "quickstart",
     "synth",
     "prepare",
     "convert",
     "train",
     "test",
+    "compare-results",
     "ablate",
     "embed",
     "import",

@@ -1,10 +1,14 @@
-//! Which protocol tests which data: a named one, or the one that fits a prepared set.
+//! Which protocol tests which data (a named one, or the one that fits a prepared set), and which
+//! published figures stand beside the result.
 
+use std::fmt;
 use std::path::Path;
 
 use gait_data::{PreparedSet, SetDescription};
-use gait_eval::{EvalError, Name, Protocol};
+use gait_eval::{EvalError, Evaluation, Name, Protocol, PublishedRow};
 use gait_support::FileError;
+
+use crate::settings::Settings;
 
 /// A protocol that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +19,95 @@ pub enum ProtocolChoiceError {
     /// There is no such protocol, or its file cannot be understood.
     #[error(transparent)]
     Eval(#[from] EvalError),
+}
+
+/// Which published rows are shown beside a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishedChoice {
+    /// The row of the preset of the tested network, if the result has the same views.
+    Own,
+    /// All rows.
+    All,
+    /// No row.
+    None,
+    /// The row of this preset.
+    Preset(String),
+}
+
+/// What a reader of the published rows must know. Its `Display` is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishedNote {
+    /// The figures are of another task and are not shown.
+    OtherTask {
+        /// Where they were published.
+        source: String,
+        /// The task.
+        task: String,
+    },
+    /// The published network of the preset has other settings than the one that was tested.
+    OtherSettings {
+        /// The preset.
+        preset: String,
+        /// The settings that differ, by their dotted names.
+        keys: Vec<String>,
+    },
+}
+
+impl fmt::Display for PublishedNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherTask { source, task } => {
+                write!(f, "published figures are left out: {source}; they are of {task}")
+            }
+            Self::OtherSettings { preset, keys } => write!(
+                f,
+                "the published row is of the network of {preset}, from which this one differs in {}",
+                keys.join(", ")
+            ),
+        }
+    }
+}
+
+/// Puts the published rows of a protocol beside its result. `settings` are those of the tested
+/// network, if they are known.
+pub fn show_published(
+    result: &mut Evaluation,
+    protocol: &Protocol,
+    choice: &PublishedChoice,
+    settings: Option<&Settings>,
+) -> Vec<PublishedNote> {
+    let own = settings.map(|settings| settings.preset.as_str());
+    let chosen = |row: &&PublishedRow| match choice {
+        PublishedChoice::Own => row.preset.is_some() && row.preset.as_deref() == own,
+        PublishedChoice::All => true,
+        PublishedChoice::None => false,
+        PublishedChoice::Preset(name) => row.preset.as_ref() == Some(name),
+    };
+    let mut notes = Vec::new();
+    let mut shown = Vec::new();
+    for table in protocol.published() {
+        let rows = table.rows.iter().filter(chosen);
+        match &table.other_task {
+            Some(task) if rows.clone().next().is_some() => {
+                let source = table.source.clone();
+                notes.push(PublishedNote::OtherTask { source, task: task.clone() });
+            }
+            Some(_) => {}
+            None => shown.extend(rows.cloned()),
+        }
+    }
+    if *choice == PublishedChoice::Own {
+        shown.retain(|row| result.has_the_views_of(row));
+    }
+    let shows_own = shown.iter().any(|row| row.preset.is_some() && row.preset.as_deref() == own);
+    if let Some(settings) = settings.filter(|_| shows_own) {
+        let keys = settings.unlike_preset();
+        if !keys.is_empty() {
+            notes.push(PublishedNote::OtherSettings { preset: settings.preset.clone(), keys });
+        }
+    }
+    result.published = shown;
+    notes
 }
 
 /// The protocol for the test subjects of a set, as [`for_data`].
@@ -99,6 +192,7 @@ fn named(name: &str) -> Result<Protocol, ProtocolChoiceError> {
 mod tests {
     use super::*;
     use gait_data::Layout;
+    use gait_eval::{Distance, Embeddings, Watch};
 
     #[test]
     fn every_benchmark_has_its_protocol_and_other_data_what_fits_its_conditions() {
@@ -111,6 +205,71 @@ mod tests {
         let walkers = names(&["nm-01", "nm-05", "cl-01"]);
         assert_eq!(fitting("opengait", &walkers), "casia-b");
         assert_eq!(fitting("", &names(&["nm-01"])), "leave-one-out");
+    }
+
+    /// A result of the protocol on two people seen from its published views.
+    fn result(protocol: &Protocol) -> Evaluation {
+        let mut names = Vec::new();
+        for subject in ["001", "002"] {
+            for condition in ["nm-01", "nm-05", "01", "02"] {
+                for view in (0..=180).step_by(18) {
+                    names.push((subject.to_owned(), condition.to_owned(), format!("{view:03}")));
+                }
+            }
+        }
+        let values = (0..names.len()).map(|at| at as f32).collect();
+        let embeddings = Embeddings::new(1, 1, values, names).unwrap();
+        gait_eval::evaluate(&embeddings, protocol, Distance::Strips, &Watch::silent()).unwrap()
+    }
+
+    /// The labels of the rows that are shown for a network of `preset`, and the notes.
+    fn shown(
+        protocol: &str,
+        choice: &PublishedChoice,
+        settings: Option<&Settings>,
+    ) -> (Vec<String>, Vec<String>) {
+        let protocol = Protocol::builtin(protocol).unwrap();
+        let mut result = result(&protocol);
+        let notes = show_published(&mut result, &protocol, choice, settings);
+        let labels = result.published.into_iter().map(|row| row.label);
+        (labels.collect(), notes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_published_row_is_that_of_the_network() {
+        let settings = |preset: &str| Settings::preset(preset).unwrap();
+        for (preset, label) in [("paper-small", "GaitGL"), ("parts-small", "GaitGL 2021")] {
+            let found = shown("casia-b", &PublishedChoice::Own, Some(&settings(preset)));
+            assert_eq!(found, (vec![label.to_owned()], vec![]), "{preset}");
+        }
+        let none = (vec![], vec![]);
+        assert_eq!(shown("casia-b", &PublishedChoice::Own, Some(&settings("hid-2020"))), none);
+        assert_eq!(shown("casia-b", &PublishedChoice::Own, None), none);
+        let preset = PublishedChoice::Preset("parts-small".to_owned());
+        assert_eq!(shown("casia-b", &preset, None).0, ["GaitGL 2021"]);
+        assert_eq!(shown("casia-b", &PublishedChoice::All, None).0.len(), 7);
+        assert_eq!(shown("casia-b", &PublishedChoice::None, Some(&settings("paper-small"))), none);
+    }
+
+    #[test]
+    fn other_settings_than_the_published_ones_are_named() {
+        let mut settings = Settings::preset("paper-small").unwrap();
+        settings.model.channels = vec![2, 3, 4];
+        settings.train.iterations = 7;
+        let (labels, notes) = shown("casia-b", &PublishedChoice::Own, Some(&settings));
+        assert_eq!(labels, ["GaitGL"]);
+        assert!(notes[0].ends_with("differs in model.channels"), "{notes:?}");
+    }
+
+    #[test]
+    fn figures_of_another_task_are_only_mentioned() {
+        let settings = Settings::preset("paper-large").unwrap();
+        for choice in &[PublishedChoice::Own, PublishedChoice::All] {
+            let (labels, notes) = shown("grew", choice, Some(&settings));
+            assert!(labels.is_empty() && notes.len() == 1, "{labels:?}");
+            assert!(notes[0].contains("Table 3") && notes[0].contains("official probes"));
+        }
+        assert_eq!(shown("grew", &PublishedChoice::Own, None), (vec![], vec![]));
     }
 
     #[test]

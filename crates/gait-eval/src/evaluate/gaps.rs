@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Cell, Cells, Data};
+use super::{Cells, Data, Tally};
 use crate::note::Note;
 use crate::protocol::ProbeGroup;
 use crate::selection::Chosen;
@@ -15,7 +15,7 @@ impl Data<'_> {
         group: &ProbeGroup,
         chosen: &Chosen,
         cells: &Cells,
-        whole: &Cell,
+        whole: &Tally,
         notes: &mut Vec<Note>,
     ) {
         let name = || group.name.clone();

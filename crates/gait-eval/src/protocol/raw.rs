@@ -1,11 +1,12 @@
 //! The text of a protocol as it is written, and its checks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use gait_support::Fingerprint;
 use serde::Deserialize;
 
-use super::{Average, IdenticalViews, ProbeGroup, Protocol, Published, UnmatchedProbes};
+use super::published::{Measured, RawPublishedTable};
+use super::{Average, IdenticalViews, ProbeGroup, Protocol, UnmatchedProbes};
 use crate::pattern::{Pattern, RawSelector, Selector};
 use crate::protocol_error::{GroupError, ProtocolError};
 use crate::rerank::RawRerank;
@@ -35,7 +36,8 @@ pub(super) struct RawProtocol {
     gallery: RawSelector,
     #[serde(default, rename = "probe")]
     probes: Vec<RawGroup>,
-    published: Option<Published>,
+    #[serde(default)]
+    published: Vec<RawPublishedTable>,
     rerank: Option<RawRerank>,
     submission: Option<RawSubmission>,
 }
@@ -51,15 +53,14 @@ struct RawGroup {
     gallery: Option<RawSelector>,
     #[serde(default = "yes")]
     in_mean: bool,
-    #[serde(default)]
-    published: BTreeMap<String, f64>,
-    #[serde(default)]
-    published_views: BTreeMap<String, f64>,
 }
 
 impl RawProtocol {
     pub fn from_toml(text: &str) -> Result<Self, ProtocolError> {
         toml::from_str(text).map_err(|error| {
+            if has_old_figures(text) {
+                return ProtocolError::OldFigures;
+            }
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map(|before| before.matches('\n').count() + 1);
             ProtocolError::Syntax { line, message: error.message().replace('\n', " ") }
@@ -80,9 +81,12 @@ impl RawProtocol {
         let mut groups = Vec::new();
         for group in self.probes {
             let name = group.name.clone();
-            let checked = group.checked(&gallery, &self.metrics, self.published.is_some());
+            let checked = group.checked(&gallery);
             groups.push(checked.map_err(|reason| ProtocolError::Group { name, reason })?);
         }
+        let measured = Measured { groups: &groups, metrics: &self.metrics, average: self.average };
+        let published = self.published.into_iter().map(|table| table.checked(&measured));
+        let published = published.collect::<Result<_, _>>().map_err(ProtocolError::Published)?;
         Ok(Protocol {
             name: self.name,
             about: self.about,
@@ -95,7 +99,7 @@ impl RawProtocol {
             view_ends_at: self.view_ends_at,
             view_unit: self.view_unit,
             groups,
-            published: self.published,
+            published,
             rerank: rerank.map_err(ProtocolError::Rerank)?,
             submission: submission.map_err(ProtocolError::Submission)?,
             listed: None,
@@ -126,14 +130,8 @@ impl RawProtocol {
 }
 
 impl RawGroup {
-    /// The group in a protocol with this gallery and these metrics; `sourced` if the protocol gives
-    /// the source of its published figures.
-    fn checked(
-        self,
-        gallery: &Selector,
-        metrics: &[Metric],
-        sourced: bool,
-    ) -> Result<ProbeGroup, GroupError> {
+    /// The group in a protocol with this gallery.
+    fn checked(self, gallery: &Selector) -> Result<ProbeGroup, GroupError> {
         if self.name.is_empty() || self.name == "mean" {
             return Err(GroupError::Name);
         }
@@ -141,27 +139,25 @@ impl RawGroup {
         let probes = probes.map_err(GroupError::Probes)?;
         let own_gallery = self.gallery.map(RawSelector::checked).transpose();
         let own_gallery = own_gallery.map_err(GroupError::Gallery)?;
-        let known = |name: &String| metrics.iter().any(|metric| metric.to_string() == *name);
-        if let Some(name) = self.published.keys().find(|name| !known(name)) {
-            return Err(GroupError::PublishedMetric(name.clone()));
-        }
-        let mut figures = self.published.values().chain(self.published_views.values());
-        if !sourced && figures.clone().next().is_some() {
-            return Err(GroupError::NoSource);
-        }
-        if let Some(figure) = figures.find(|percent| !(0.0..=100.0).contains(*percent)) {
-            return Err(GroupError::NotAPercentage(*figure));
-        }
-        let published = |metric: &Metric| self.published.get(&metric.to_string()).copied();
         Ok(ProbeGroup {
             name: self.name,
             probes,
             gallery: own_gallery.unwrap_or_else(|| gallery.clone()),
             in_mean: self.in_mean,
-            published: metrics.iter().map(published).collect(),
-            published_views: self.published_views.into_iter().collect(),
         })
     }
+}
+
+/// Whether a text has published figures where they once stood: a single table, and figures in the
+/// groups of probes.
+fn has_old_figures(text: &str) -> bool {
+    let Ok(table) = text.parse::<toml::Table>() else { return false };
+    let in_group = |probe: &toml::Value| {
+        ["published", "published_views"].iter().any(|key| probe.get(key).is_some())
+    };
+    let probes = table.get("probe").and_then(toml::Value::as_array);
+    table.get("published").is_some_and(toml::Value::is_table)
+        || probes.is_some_and(|probes| probes.iter().any(in_group))
 }
 
 fn yes() -> bool {

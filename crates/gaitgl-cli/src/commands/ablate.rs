@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::PreparedSet;
-use gait_eval::{Distance, Protocol};
+use gait_eval::{Confidence, Distance, Protocol, Watch};
 use gait_support::{FileError, files};
 use gaitgl::ablation::{Job, ResultTable, Run, Score, Sweep, TrainingProgress, finished};
 use gaitgl::checkpoint::Checkpoint;
@@ -20,6 +20,7 @@ use gaitgl::settings::{Optimizer, Settings};
 use gaitgl::train::Ending;
 use indicatif::HumanDuration;
 
+use super::statistics::confidence;
 use super::{OnDevice, Recipe, print_line, seed_parser, test, train};
 use crate::files::{write, write_json};
 use crate::input::expect_folder;
@@ -54,6 +55,9 @@ pub struct Ablate {
     /// Protocol of the tests [default: the one that fits the data]
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
+    /// Also print confidence intervals of this percentage, by a bootstrap over subjects
+    #[arg(long, value_name = "PERCENT", value_parser = confidence)]
+    confidence: Option<Confidence>,
 }
 
 impl Ablate {
@@ -74,6 +78,11 @@ impl Ablate {
         let mut report = SweepReport { table, failures: Vec::new() };
         let stop = progress::watch_interrupts()?;
         workshop.work(&jobs, &mut report, stop);
+        if let Some(confidence) = self.confidence {
+            progress::watched("Resampling", "rows", |progress, stop| {
+                report.table.find_intervals(confidence, &Watch { progress, stop })
+            })?;
+        }
         print_line(format!("\n{}", report.table));
         print_line(budget(&base, &seeds, &workshop.set, began.elapsed()));
         report.write(&self.out)?;

@@ -2,6 +2,7 @@
 
 mod ablate;
 mod bench;
+mod compare_results;
 mod completions;
 mod convert;
 mod embed;
@@ -10,6 +11,7 @@ mod import;
 mod info;
 mod prepare;
 mod quickstart;
+mod statistics;
 mod synth;
 mod test;
 mod train;
@@ -37,6 +39,7 @@ pub enum Command {
     Convert(convert::Convert),
     Train(train::Train),
     Test(test::Test),
+    CompareResults(compare_results::CompareResults),
     Ablate(ablate::Ablate),
     Embed(embed::Embed),
     Import(import::Import),
@@ -56,6 +59,7 @@ impl Command {
             Self::Convert(command) => command.run(),
             Self::Train(command) => command.run(),
             Self::Test(command) => command.run(),
+            Self::CompareResults(command) => command.run(),
             Self::Ablate(command) => command.run(),
             Self::Embed(command) => command.run(),
             Self::Import(command) => command.run(),

@@ -7,13 +7,15 @@ use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
 use gait_data::{PartitionFile, PreparedSet};
-use gait_eval::{Distance, Embeddings, Evaluation, Protocol, Watch};
+use gait_eval::{Confidence, Distance, Embeddings, Evaluation, Protocol, Watch};
 use gait_support::files::check_writable;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::embed::Embedder;
-use gaitgl::protocols::{self, names_of};
+use gaitgl::protocols::{self, PublishedChoice, names_of, show_published};
+use gaitgl::settings::Settings;
 use serde_json::Value;
 
+use super::statistics::{confidence, published};
 use super::{OnDevice, Trained, print_line};
 use crate::files::{self, JsonTarget};
 use crate::input::expect_folder;
@@ -47,6 +49,13 @@ pub struct Test {
     /// (Euclidean distance of whole embeddings) or cosine (cosine distance per strip, averaged)
     #[arg(long, default_value_t = Distance::Strips)]
     distance: Distance,
+    /// Published figures beside the result: all, none, or those of a preset [default: those of the
+    /// network's own preset, if they are of the same views]
+    #[arg(long, value_name = "all|none|PRESET", value_parser = published)]
+    published: Option<PublishedChoice>,
+    /// Also print confidence intervals of this percentage, by a bootstrap over subjects
+    #[arg(long, value_name = "PERCENT", value_parser = confidence)]
+    confidence: Option<Confidence>,
     /// Write the result as JSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<JsonTarget>,
@@ -61,29 +70,38 @@ pub struct Test {
     submission: Option<PathBuf>,
 }
 
+/// What is tested.
+struct Tested {
+    embeddings: Embeddings,
+    protocol: Protocol,
+    /// Those of the network, unless the embeddings are from a file.
+    settings: Option<Settings>,
+}
+
 impl Test {
     pub fn run(self) -> anyhow::Result<ExitStatus> {
         self.check_targets()?;
         self.data.as_deref().map_or(Ok(()), expect_folder)?;
         let set = self.data.as_deref().map(PreparedSet::open).transpose()?;
         let started = Instant::now();
-        let (embeddings, protocol) = self.embeddings(set.as_ref())?;
+        let Tested { embeddings, protocol, settings } = self.embeddings(set.as_ref())?;
         if let Some(path) = &self.submission {
-            let submission = progress::watched("Ranking", "probes", |progress, stop| {
-                let watch = Watch { progress, stop };
-                gait_eval::submission(&embeddings, &protocol, self.distance, &watch)
-            })?;
-            files::write(path, submission.to_string().as_bytes())?;
-            print_line(format!("{}: written", path.display()));
+            self.submit(path, &embeddings, &protocol)?;
         }
         if !self.wants_table(&protocol) {
             return Ok(ExitStatus::Done);
         }
-        let evaluation = evaluate(&embeddings, &protocol, self.distance)?;
+        let mut evaluation = evaluate(&embeddings, &protocol, self.distance)?;
         let seconds = started.elapsed().as_secs_f64();
-        print_line(&evaluation);
+        let choice = self.published.as_ref().unwrap_or(&PublishedChoice::Own);
+        let notes = show_published(&mut evaluation, &protocol, choice, settings.as_ref());
+        let notes: Vec<String> = notes.iter().map(|note| format!("note: {note}\n")).collect();
+        print_line(format!("{evaluation}{}", notes.concat()));
         print_line(format!("{} sequences in {seconds:.1} s", evaluation.sequences));
         let mut json = evaluation.to_json(seconds);
+        if let Some(confidence) = self.confidence {
+            json["confidence"] = intervals(&evaluation, confidence)?;
+        }
         if self.verify || self.roc.is_some() {
             json["verification"] = self.verification(&embeddings, &protocol)?;
         }
@@ -105,7 +123,7 @@ impl Test {
     }
 
     /// The embeddings to test and the protocol for them.
-    fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<(Embeddings, Protocol)> {
+    fn embeddings(&self, set: Option<&PreparedSet>) -> anyhow::Result<Tested> {
         let name = self.protocol.as_deref();
         if let Some(path) = &self.embeddings {
             let probe = self.partition.as_deref().map(read_probe).transpose()?;
@@ -116,10 +134,11 @@ impl Test {
             };
             let about = set.map(PreparedSet::about);
             let protocol = protocols::for_data(name, embeddings.conditions(), about)?;
-            return Ok(match probe {
-                Some(probe) => (embeddings, protocol.with_listed(probe)),
-                None => (embeddings, protocol),
-            });
+            let protocol = match probe {
+                Some(probe) => protocol.with_listed(probe),
+                None => protocol,
+            };
+            return Ok(Tested { embeddings, protocol, settings: None });
         }
         let Some(set) = set else { bail!("give --data PREPARED or --embeddings FILE") };
         let protocol = protocols::for_set(name, set)?;
@@ -132,14 +151,31 @@ impl Test {
         }
         let (_, checkpoint) = self.trained.load()?;
         warn_of_known_subjects(&checkpoint, set);
-        Ok((embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?, protocol))
+        let embeddings = embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?;
+        Ok(Tested { embeddings, protocol, settings: Some(checkpoint.settings) })
     }
 
     /// Whether to print a table. With --submission alone there may be nothing to score, because the
     /// identities of the probes are not public.
     fn wants_table(&self, protocol: &Protocol) -> bool {
-        let figures = self.json.is_some() || self.verify || self.roc.is_some();
+        let figures =
+            self.json.is_some() || self.verify || self.roc.is_some() || self.confidence.is_some();
         self.submission.is_none() || figures || protocol.group_names().len() > 0
+    }
+
+    fn submit(
+        &self,
+        path: &Path,
+        embeddings: &Embeddings,
+        protocol: &Protocol,
+    ) -> anyhow::Result<()> {
+        let submission = progress::watched("Ranking", "probes", |progress, stop| {
+            let watch = Watch { progress, stop };
+            gait_eval::submission(embeddings, protocol, self.distance, &watch)
+        })?;
+        files::write(path, submission.to_string().as_bytes())?;
+        print_line(format!("{}: written", path.display()));
+        Ok(())
     }
 
     fn verification(&self, embeddings: &Embeddings, protocol: &Protocol) -> anyhow::Result<Value> {
@@ -152,6 +188,15 @@ impl Test {
         }
         Ok(verification.to_json())
     }
+}
+
+/// Prints the confidence intervals of a result and returns them as JSON.
+fn intervals(evaluation: &Evaluation, confidence: Confidence) -> anyhow::Result<Value> {
+    let intervals = progress::watched("Resampling", "resamples", |progress, stop| {
+        evaluation.outcomes.intervals(confidence, &Watch { progress, stop })
+    })?;
+    print_line(format!("\n{intervals}"));
+    Ok(intervals.to_json())
 }
 
 /// The embeddings of the test subjects of a set: the network may have been trained on the others.

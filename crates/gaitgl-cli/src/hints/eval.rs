@@ -1,7 +1,7 @@
 //! Hints for embeddings, protocols and tests.
 
 use gait_embeddings::{ColumnError, DecodeError};
-use gait_eval::{EmbeddingsError, EvalError, Misfit};
+use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError};
 use gaitgl::protocols::ProtocolChoiceError;
 
 use super::file;
@@ -43,6 +43,17 @@ pub(super) fn misfit(error: &Misfit) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+pub(super) fn outcomes(_: &OutcomesError) -> Option<String> {
+    Some("write it again with `gaitgl test --json FILE`".to_owned())
+}
+
+pub(super) fn comparison(error: &ComparisonError) -> Option<String> {
+    match error {
+        ComparisonError::Stopped(_) | ComparisonError::NoResult => None,
+        _ => Some("test both networks on one prepared set with one --protocol".to_owned()),
+    }
 }
 
 pub(super) fn embeddings(error: &EmbeddingsError) -> Option<String> {

@@ -4,6 +4,7 @@
 //! [`Training`], which is trained once and reused. A [`ResultTable`] sets the figures side by side.
 
 mod error;
+mod intervals;
 mod job;
 mod sweep;
 mod table;

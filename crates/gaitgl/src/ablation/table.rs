@@ -4,10 +4,11 @@
 use std::fmt;
 use std::path::Path;
 
-use gait_eval::Protocol;
+use gait_eval::{Outcomes, Protocol};
 use gait_support::csv_line;
 use serde_json::Value;
 
+use super::intervals::SweepIntervals;
 use super::{Sweep, SweepRow};
 
 /// Marks the best figure of a column.
@@ -18,6 +19,8 @@ const BEST: char = '*';
 pub struct Score {
     /// One for each column of the table.
     pub values: Vec<Option<f64>>,
+    /// The outcomes by subject, if the result has them.
+    pub outcomes: Option<Outcomes>,
 }
 
 /// The test of one row with one seed.
@@ -64,6 +67,7 @@ pub struct ResultTable {
     columns: Vec<String>,
     published: bool,
     runs: Vec<Run>,
+    pub(super) intervals: Option<SweepIntervals>,
 }
 
 impl ResultTable {
@@ -82,6 +86,7 @@ impl ResultTable {
             columns,
             published,
             runs: Vec::new(),
+            intervals: None,
         }
     }
 
@@ -100,7 +105,8 @@ impl ResultTable {
             let key = if column == "Mean" { "mean" } else { column };
             figures.get(key).map(Value::as_f64)
         };
-        Some(Score { values: self.columns.iter().map(value).collect::<Option<_>>()? })
+        let values = self.columns.iter().map(value).collect::<Option<_>>()?;
+        Some(Score { values, outcomes: Outcomes::from_json(result).ok() })
     }
 
     /// Adds the figures of a test.
@@ -123,10 +129,14 @@ impl ResultTable {
         &self.columns
     }
 
+    /// The results of a row, one for each seed that is done.
+    pub(super) fn scores(&self, row: usize) -> impl Iterator<Item = &Score> {
+        self.runs.iter().filter(move |run| run.row == row).map(|run| &run.score)
+    }
+
     /// Our figure over the seeds that are done; `None` if none is.
     pub fn ours(&self, row: usize, column: usize) -> Option<Figure> {
-        let runs = self.runs.iter().filter(|run| run.row == row);
-        let values: Vec<f64> = runs.filter_map(|run| run.score.values[column]).collect();
+        let values: Vec<f64> = self.scores(row).filter_map(|score| score.values[column]).collect();
         Figure::of(&values)
     }
 
@@ -146,8 +156,8 @@ impl ResultTable {
         cells.any(|(row, column)| self.published(row, column).is_some())
     }
 
-    /// One line for each row and seed, then for each row the mean over seeds and, of several, the
-    /// standard deviation.
+    /// One line for each row and seed, then for each row the mean over seeds, of several the
+    /// standard deviation, and the ends of the confidence interval if they were computed.
     pub fn to_csv(&self) -> String {
         let shown: Vec<usize> =
             (0..self.columns.len()).filter(|_| self.shows_published()).collect();
@@ -173,6 +183,11 @@ impl ResultTable {
             if figures.iter().flatten().any(|f| f.deviation.is_some()) {
                 let deviations = figures.iter().map(|f| f.and_then(|f| f.deviation));
                 line("deviation".into(), deviations.collect());
+            }
+            if let Some(intervals) = &self.intervals {
+                let ends = &intervals.rows[at];
+                line("low".into(), ends.iter().map(|i| i.map(|i| i.low)).collect());
+                line("high".into(), ends.iter().map(|i| i.map(|i| i.high)).collect());
             }
         }
         lines.concat()
@@ -239,14 +254,14 @@ impl fmt::Display for ResultTable {
             writeln!(f, "{}", text.trim_end())?;
         }
         writeln!(f, "{BEST} best of its column")?;
-        match self.sweep.published.as_ref().filter(|_| self.shows_published()) {
-            Some(published) => writeln!(f, "paper: {}", published.source),
-            None => Ok(()),
+        if let Some(published) = self.sweep.published.as_ref().filter(|_| self.shows_published()) {
+            writeln!(f, "paper: {}", published.source)?;
         }
+        self.intervals.iter().try_for_each(|intervals| intervals.write(self, f))
     }
 }
 
-fn width(cells: &[String]) -> usize {
+pub(super) fn width(cells: &[String]) -> usize {
     cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
 }
 

@@ -17,7 +17,7 @@ use toml::{Table, Value};
 pub use error::{SettingsError, SyntaxError};
 pub use model::*;
 pub use requirement::{MaskUnit, Requirement};
-use table::{dotted_keys, merge, parse_assignment, parse_table};
+use table::{dotted_keys, merge, parse_assignment, parse_table, value_at};
 pub use train::*;
 
 /// The largest seed: TOML has no larger integers.
@@ -164,6 +164,16 @@ impl Settings {
     pub(crate) fn to_table(&self) -> Result<Table, SettingsError> {
         self.check_seeds()?;
         Table::try_from(self).map_err(SettingsError::unwritable)
+    }
+
+    /// The dotted names of the settings of the network that differ from those of the preset.
+    pub fn unlike_preset(&self) -> Vec<String> {
+        let table = |settings: &Self| settings.to_table().unwrap_or_default();
+        let ours = table(self);
+        let preset = Self::preset(&self.preset).map(|preset| table(&preset)).unwrap_or_default();
+        let keys = dotted_keys(&ours, "");
+        let differs = |key: &String| value_at(&ours, key) != value_at(&preset, key);
+        keys.into_iter().filter(|key| key.starts_with("model.") && differs(key)).collect()
     }
 
     /// These settings overridden by those of a table, unchecked; `place` names it in errors.

@@ -73,3 +73,11 @@ pub(super) fn dotted_keys(table: &Table, prefix: &str) -> Vec<String> {
     });
     keys.collect()
 }
+
+/// The value of a dotted key.
+pub(super) fn value_at<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    match key.split_once('.') {
+        Some((outer, inner)) => value_at(table.get(outer)?.as_table()?, inner),
+        None => table.get(key),
+    }
+}
