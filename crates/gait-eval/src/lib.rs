@@ -9,6 +9,7 @@
 //! - [`evaluate()`]: rank-k, mAP and mINP of a protocol as an [`Evaluation`], which prints as the
 //!   table of a paper and converts to JSON;
 //! - [`verify()`]: equal error rates and true accept rates of the same pairs;
+//! - [`confusions()`]: the errors of a test one by one, the worst first;
 //! - [`submission()`]: the CSV file of a competition;
 //! - [`distance_matrix`] and [`map_rows`]: the distances alone.
 //!
@@ -25,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod confusion;
 mod copies;
 mod distance;
 mod embeddings;
@@ -50,6 +52,7 @@ mod table;
 mod unknown;
 mod verification;
 
+pub use confusion::{Confusion, Neighbour, confusions};
 pub use distance::Distance;
 pub use embeddings::{Embeddings, EmbeddingsError, Name};
 pub use error::EvalError;
@@ -67,4 +70,4 @@ pub use rows::{distance_matrix, map_rows};
 pub use submission::{Submission, submission};
 pub use submission_form::{IdColumn, SubmissionFormError};
 pub use unknown::{NameKind, UnknownName};
-pub use verification::{RocPoint, Verification, VerificationGroup, verify};
+pub use verification::{RocCsvError, RocCurve, RocPoint, Verification, VerificationGroup, verify};

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "quickstart",
     "synth",
     "prepare",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 13] = [
     "train",
     "test",
     "ablate",
+    "plot",
     "embed",
     "import",
     "export",

@@ -8,6 +8,7 @@ mod embed;
 mod export;
 mod import;
 mod info;
+mod plot;
 mod prepare;
 mod quickstart;
 mod synth;
@@ -38,6 +39,7 @@ pub enum Command {
     Train(train::Train),
     Test(test::Test),
     Ablate(ablate::Ablate),
+    Plot(plot::Plot),
     Embed(embed::Embed),
     Import(import::Import),
     Export(export::Export),
@@ -57,6 +59,7 @@ impl Command {
             Self::Train(command) => command.run(),
             Self::Test(command) => command.run(),
             Self::Ablate(command) => command.run(),
+            Self::Plot(command) => command.run(),
             Self::Embed(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
@@ -80,6 +83,16 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// The network at a path: of a run if it is a folder, of a checkpoint if it is a file.
+    pub fn at(path: &Path) -> Self {
+        let path = path.to_path_buf();
+        if path.is_dir() {
+            Self { run: Some(path), checkpoint: None }
+        } else {
+            Self { run: None, checkpoint: Some(path) }
+        }
+    }
+
     /// Reads the checkpoint.
     pub fn load(&self) -> anyhow::Result<(PathBuf, Checkpoint)> {
         match (&self.run, &self.checkpoint) {

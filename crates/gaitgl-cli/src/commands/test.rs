@@ -155,7 +155,7 @@ impl Test {
 }
 
 /// The embeddings of the test subjects of a set: the network may have been trained on the others.
-fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
+pub fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
     let test = &set.about().partition.test;
     let all = embeddings.len();
     let tested = embeddings.filtered(|name| test.iter().any(|subject| subject == name.subject));

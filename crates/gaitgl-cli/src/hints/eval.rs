@@ -1,7 +1,7 @@
 //! Hints for embeddings, protocols and tests.
 
 use gait_embeddings::{ColumnError, DecodeError};
-use gait_eval::{EmbeddingsError, EvalError, Misfit};
+use gait_eval::{EmbeddingsError, EvalError, Misfit, RocCsvError};
 use gaitgl::protocols::ProtocolChoiceError;
 
 use super::file;
@@ -43,6 +43,10 @@ pub(super) fn misfit(error: &Misfit) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+pub(super) fn roc_csv(_: &RocCsvError) -> Option<String> {
+    Some("give a file that `gaitgl test --roc FILE.csv` wrote".to_owned())
 }
 
 pub(super) fn embeddings(error: &EmbeddingsError) -> Option<String> {
