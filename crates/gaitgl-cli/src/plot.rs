@@ -13,11 +13,11 @@ pub mod silhouette;
 pub mod training;
 pub mod tsne;
 
-use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use image::{ImageFormat, RgbImage};
+use image::RgbImage;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -112,9 +112,12 @@ fn png(picture: &impl Picture) -> anyhow::Result<Vec<u8>> {
     let surface = BitMapBackend::with_buffer(&mut pixels, (width, height));
     draw_on(&surface.into_drawing_area(), picture)?;
     let image = RgbImage::from_raw(width, height, pixels).context("the plot has no pixels")?;
-    let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png).context("the plot cannot be encoded as PNG")?;
-    Ok(png.into_inner())
+    let mut png = Vec::new();
+    // Even areas of few colours pack best without a filter.
+    let encoder =
+        PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::NoFilter);
+    image.write_with_encoder(encoder).context("the plot cannot be encoded as PNG")?;
+    Ok(png)
 }
 
 fn draw_on<S: Surface>(root: &DrawingArea<S, Shift>, picture: &impl Picture) -> anyhow::Result<()> {

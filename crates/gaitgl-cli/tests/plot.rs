@@ -80,7 +80,10 @@ fn roc_curves_and_the_worst_errors_are_drawn() {
     let svg = drawn("errors", "--run run --data prepared --count 2 --frames 3");
     check_parts(&svg, &["probes taken for another person", "nearest of the same person"]);
     ok(folder, "embed --run run --data prepared --out errors.npz");
-    assert_eq!(drawn("errors", "--embeddings errors.npz --data prepared --count 2 --frames 3"), svg);
+    assert_eq!(
+        drawn("errors", "--embeddings errors.npz --data prepared --count 2 --frames 3"),
+        svg
+    );
 }
 
 #[test]

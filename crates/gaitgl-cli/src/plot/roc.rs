@@ -140,9 +140,12 @@ impl Rocs {
     }
 }
 
-/// A curve on the axis, from its left end: below the smallest rate shown, accepts do not change.
+/// A curve on the axis. Of the points to the left of it, only the last one is kept, at its left end.
 fn line(points: &[RocPoint], start: f64) -> impl Iterator<Item = (f64, f64)> {
-    points.iter().map(move |p| (p.false_accept_rate.log10().max(start), p.true_accept_rate))
+    let outside = |point: &RocPoint| point.false_accept_rate.log10() <= start;
+    let first = points.partition_point(outside).saturating_sub(1);
+    let place = move |p: &RocPoint| (p.false_accept_rate.log10().max(start), p.true_accept_rate);
+    points[first..].iter().map(place)
 }
 
 #[cfg(test)]
@@ -185,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn points_without_false_accepts_are_at_the_left_end() {
-        let curve = curve("NM", &RATES);
+    fn the_last_point_without_false_accepts_is_at_the_left_end() {
+        let curve = curve("NM", &[&[(0.0, 20.0)], &RATES[..]].concat());
         let points: Vec<(f64, f64)> = line(&curve.points, -2.0).collect();
-        assert_eq!(points[0], (-2.0, 50.0));
-        assert_eq!(points[3], (2.0, 100.0));
+        assert_eq!((points[0], points[3]), ((-2.0, 50.0), (2.0, 100.0)));
+        assert_eq!(line(&[], -2.0).count(), 0);
         let rocs = Rocs { tests: vec![("a".into(), vec![curve])] };
         assert_eq!(rocs.decades(), -2.0..2.0);
     }

@@ -10,11 +10,13 @@ use super::legend::{Legend, Symbol};
 use super::{MARGIN, MARK, Picture, Surface, TEXT, colour, grid, text};
 
 /// Width and height of a panel.
-const PANEL: [i32; 2] = [540, 400];
+const PANEL: [i32; 2] = [540, 420];
 /// Most panels side by side.
 const MOST_PANELS: usize = 4;
-/// Most lines of panels before another column is taken.
-const LEAST_ACROSS: usize = 3;
+/// Panels side by side as long as two lines hold all.
+const FEW_PANELS: usize = 3;
+/// Least span of a vertical axis.
+const LEAST_SPAN: f64 = 1e-3;
 
 /// What one run has logged.
 pub struct Run {
@@ -104,7 +106,7 @@ impl Trainings {
 
     fn layout(&self) -> [usize; 2] {
         let panels = self.panels().len();
-        grid(panels, if panels <= 2 * LEAST_ACROSS { LEAST_ACROSS } else { MOST_PANELS })
+        grid(panels, if panels <= 2 * FEW_PANELS { FEW_PANELS } else { MOST_PANELS })
     }
 
     fn width(&self) -> i32 {
@@ -147,18 +149,24 @@ impl Trainings {
     ) -> anyhow::Result<()> {
         let values = panel.lines.iter().flatten().map(|(_, value)| *value);
         let range = match panel.scale {
-            Scale::Linear => axes::range(values, 1e-3),
+            Scale::Linear => axes::range(values, LEAST_SPAN),
             Scale::Powers => axes::decades(values.map(|power| 10.0_f64.powf(power))),
         };
+        let labels = match panel.scale {
+            Scale::Linear => 6,
+            Scale::Powers => (range.end - range.start) as usize + 1,
+        };
+        // A constant rate of a power of ten would lie on the edge.
+        let edge = 0.05 * (range.end - range.start);
         let mut chart = ChartBuilder::on(area)
             .caption(&panel.title, text(TEXT, HPos::Center, VPos::Top))
             .margin_right(2 * MARGIN)
             .margin_bottom(MARGIN / 2)
-            .x_label_area_size(2 * TEXT)
+            .x_label_area_size(3 * TEXT)
             .y_label_area_size(4 * TEXT)
-            .build_cartesian_2d(0.0..self.last() * 1.02, range)?;
-        let x = Axis { title: "", labels: 5, scale: Scale::Linear };
-        axes::draw(&mut chart, &x, &Axis { title: "", labels: 6, scale: panel.scale })?;
+            .build_cartesian_2d(0.0..self.last() * 1.02, range.start - edge..range.end + edge)?;
+        let x = Axis { title: "iteration", labels: 5, scale: Scale::Linear };
+        axes::draw(&mut chart, &x, &Axis { title: "", labels, scale: panel.scale })?;
         for (at, points) in panel.lines.iter().enumerate() {
             let line = LineSeries::new(points.iter().copied(), colour(at).stroke_width(3));
             chart.draw_series(line)?;
