@@ -138,6 +138,11 @@ fn grid(panels: usize, most: usize) -> [usize; 2] {
     [rows, panels.div_ceil(rows).max(1)]
 }
 
+/// A number of pixels as plotters counts them.
+fn px(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
 fn text(size: i32, horizontal: HPos, vertical: VPos) -> TextStyle<'static> {
     (FONT, size).into_font().color(&INK).pos(Pos::new(horizontal, vertical))
 }

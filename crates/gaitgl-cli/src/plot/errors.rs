@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::silhouette::{self, Frames};
-use super::{COLOURS, INK, MARGIN, MARK, Picture, Surface, TEXT, TITLE, text, text_width};
+use super::{COLOURS, INK, MARGIN, MARK, Picture, Surface, TEXT, TITLE, px, text, text_width};
 
 /// Space between two frames.
 const GAP: i32 = 4;
@@ -56,19 +56,19 @@ impl Errors {
     }
 
     fn left(&self, column: usize) -> i32 {
-        MARGIN + column as i32 * (self.column_width() + 2 * MARGIN)
+        MARGIN + px(column) * (self.column_width() + 2 * MARGIN)
     }
 }
 
 fn strip_width(frames: &Frames) -> i32 {
-    (frames.len() as i32 * (frames.size()[0] + GAP) - GAP).max(0)
+    (px(frames.len()) * (frames.size()[0] + GAP) - GAP).max(0)
 }
 
 impl Picture for Errors {
     fn size(&self) -> [u32; 2] {
         let titled = text_width(&self.title, TITLE) + 2 * MARGIN;
         let width = (self.left(COLUMNS.len()) - MARGIN).max(titled);
-        let height = HEAD + self.rows.len() as i32 * self.row_height() + MARGIN;
+        let height = HEAD + px(self.rows.len()) * self.row_height() + MARGIN;
         [width, height].map(|side| side as u32)
     }
 
@@ -80,7 +80,7 @@ impl Picture for Errors {
             root.draw(&Text::new(*title, place, style(TEXT)))?;
         }
         for (at, row) in self.rows.iter().enumerate() {
-            let top = HEAD + at as i32 * self.row_height();
+            let top = HEAD + px(at) * self.row_height();
             for (column, shown) in row.iter().enumerate() {
                 draw_sequence(root, (self.left(column), top), shown, COLUMNS[column].1)?;
             }
@@ -97,7 +97,7 @@ fn draw_sequence<S: Surface>(
 ) -> anyhow::Result<()> {
     let [width, height] = frames.size();
     for frame in 0..frames.len() {
-        let place = (left + frame as i32 * (width + GAP), top);
+        let place = (left + px(frame) * (width + GAP), top);
         frames.draw(area, place, frame, silhouette::plain)?;
     }
     let bar = [(left, top + height), (left + strip_width(frames), top + height + BAR)];

@@ -83,7 +83,7 @@ impl Legend {
         area: &DrawingArea<S, Shift>,
         (left, top): (i32, i32),
     ) -> anyhow::Result<()> {
-        let width = area.dim_in_pixel().0 as i32 - left;
+        let width = area.dim_in_pixel().0.cast_signed() - left;
         for ((symbol, label), (x, y)) in self.0.iter().zip(self.places(width)) {
             let x = left + x;
             let y = top + y + TEXT / 2;

@@ -8,7 +8,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::legend::{Legend, Symbol};
 use super::silhouette::{self, BACKGROUND, Frames};
-use super::{MARGIN, MARK, Picture, Surface, TEXT, TITLE, text, text_width};
+use super::{MARGIN, MARK, Picture, Surface, TEXT, TITLE, px, text, text_width};
 
 /// A hidden pixel of the background and of the person.
 const HIDDEN: [RGBColor; 2] = [RGBColor(120, 180, 230), RGBColor(70, 125, 200)];
@@ -66,7 +66,7 @@ impl Masks {
 
     /// Width of the frames under one mask.
     fn strip_width(&self) -> i32 {
-        self.frames.len() as i32 * (self.frames.size()[0] + GAP)
+        px(self.frames.len()) * (self.frames.size()[0] + GAP)
     }
 
     /// Left ends of the frames under the first mask and under the second one.
@@ -104,7 +104,7 @@ impl Masks {
     ) -> anyhow::Result<()> {
         let step = self.frames.size()[0] + GAP;
         for frame in 0..self.frames.len() {
-            self.frames.draw(area, (left + frame as i32 * step, top), frame, &colour)?;
+            self.frames.draw(area, (left + px(frame) * step, top), frame, &colour)?;
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Masks {
 impl Picture for Masks {
     fn size(&self) -> [u32; 2] {
         let width = self.columns()[1] + self.strip_width() + MARGIN;
-        let rows = self.rows.len() as i32 + 1;
+        let rows = px(self.rows.len()) + 1;
         let height = HEAD + rows * (self.frames.size()[1] + 2 * GAP) + MARGIN;
         [width, height].map(|side| side as u32)
     }
@@ -145,7 +145,7 @@ impl Picture for Masks {
         self.draw_frames(root, (self.columns()[0], HEAD), silhouette::plain)?;
         self.draw_name(root, HEAD, "sequence")?;
         for (at, row) in self.rows.iter().enumerate() {
-            self.draw_row(root, HEAD + (at as i32 + 1) * step, row)?;
+            self.draw_row(root, HEAD + (px(at) + 1) * step, row)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axes::{self, Axis, Scale};
 use super::legend::{Legend, Symbol};
-use super::{MARGIN, Picture, Surface, TEXT, colour, grid, text};
+use super::{MARGIN, Picture, Surface, TEXT, colour, grid, px, text};
 
 /// Width and height of a panel.
 const PANEL: [i32; 2] = [640, 560];
@@ -76,7 +76,7 @@ impl Rocs {
 
     fn width(&self) -> i32 {
         let [_, across] = grid(self.panels().len(), MOST_PANELS);
-        across as i32 * PANEL[0]
+        px(across) * PANEL[0]
     }
 }
 
@@ -90,7 +90,7 @@ impl Picture for Rocs {
     fn size(&self) -> [u32; 2] {
         let [lines, _] = grid(self.panels().len(), MOST_PANELS);
         let legend = self.legend().height(self.width() - 2 * MARGIN);
-        [self.width() as u32, (legend + 2 * MARGIN + lines as i32 * PANEL[1]) as u32]
+        [self.width() as u32, (legend + 2 * MARGIN + px(lines) * PANEL[1]) as u32]
     }
 
     fn draw<S: Surface>(&self, root: &DrawingArea<S, Shift>) -> anyhow::Result<()> {

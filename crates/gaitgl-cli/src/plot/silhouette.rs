@@ -4,7 +4,7 @@ use gait_data::Clip;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::Surface;
+use super::{Surface, px};
 
 /// Rows that a silhouette has at least when it is drawn.
 const HEIGHT: usize = 128;
@@ -50,7 +50,7 @@ impl Frames {
 
     /// Width and height of a frame in the picture.
     pub fn size(&self) -> [i32; 2] {
-        [self.clip.width * self.scale, self.clip.height * self.scale].map(|side| side as i32)
+        [self.clip.width * self.scale, self.clip.height * self.scale].map(px)
     }
 
     /// Draws a frame with its upper left corner at a place. `colour` receives row, column and
@@ -68,7 +68,7 @@ impl Frames {
             (0..height * width).map(|i| colour(i / width, i % width, frame[i] >= PERSON)).collect();
         let fill = |Block { rows, columns, colour }: &Block| {
             let place = |column: usize, row: usize| {
-                (left + (column * self.scale) as i32, top + (row * self.scale) as i32)
+                (left + px(column * self.scale), top + px(row * self.scale))
             };
             let corners = [place(columns[0], rows[0]), place(columns[1], rows[1])];
             area.draw(&Rectangle::new(corners, colour.filled()))

@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::axes::{self, Axis, Scale};
 use super::legend::{Legend, Symbol};
-use super::{MARGIN, MARK, Picture, Surface, TEXT, colour, grid, text};
+use super::{MARGIN, MARK, Picture, Surface, TEXT, colour, grid, px, text};
 
 /// Width and height of a panel.
 const PANEL: [i32; 2] = [540, 420];
@@ -110,7 +110,7 @@ impl Trainings {
     }
 
     fn width(&self) -> i32 {
-        self.layout()[1] as i32 * PANEL[0]
+        px(self.layout()[1]) * PANEL[0]
     }
 
     fn head(&self) -> i32 {
@@ -126,7 +126,7 @@ impl Trainings {
 
 impl Picture for Trainings {
     fn size(&self) -> [u32; 2] {
-        let lines = self.layout()[0] as i32;
+        let lines = px(self.layout()[0]);
         [self.width() as u32, (self.head() + lines * PANEL[1]) as u32]
     }
 

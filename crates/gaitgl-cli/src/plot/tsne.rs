@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::ThreadPoolBuilder;
 
 use super::legend::{Legend, Symbol, draw_class};
-use super::{FAINT, MARGIN, MARK, Picture, Surface, TEXT, TITLE, grid, text};
+use super::{FAINT, MARGIN, MARK, Picture, Surface, TEXT, TITLE, grid, px, text};
 
 /// Side of a panel.
 const PANEL: i32 = 560;
@@ -100,14 +100,14 @@ impl Maps {
 
     fn width(&self) -> i32 {
         let [_, across] = grid(self.maps.len(), MOST_PANELS);
-        across as i32 * (PANEL + MARGIN) + MARGIN
+        px(across) * (PANEL + MARGIN) + MARGIN
     }
 }
 
 impl Picture for Maps {
     fn size(&self) -> [u32; 2] {
         let [lines, _] = grid(self.maps.len(), MOST_PANELS);
-        let panels = lines as i32 * (HEAD + PANEL);
+        let panels = px(lines) * (HEAD + PANEL);
         let legend = self.legend().height(self.width() - 2 * MARGIN);
         [self.width() as u32, (panels + 2 * MARGIN + legend + MARGIN) as u32]
     }
@@ -115,11 +115,11 @@ impl Picture for Maps {
     fn draw<S: Surface>(&self, root: &DrawingArea<S, Shift>) -> anyhow::Result<()> {
         let [lines, across] = grid(self.maps.len(), MOST_PANELS);
         for (at, map) in self.maps.iter().enumerate() {
-            let left = MARGIN + (at % across) as i32 * (PANEL + MARGIN);
-            let top = (at / across) as i32 * (HEAD + PANEL);
+            let left = MARGIN + px(at % across) * (PANEL + MARGIN);
+            let top = px(at / across) * (HEAD + PANEL);
             draw_map(root, (left, top), map, &self.classes)?;
         }
-        let below = lines as i32 * (HEAD + PANEL) + 2 * MARGIN;
+        let below = px(lines) * (HEAD + PANEL) + 2 * MARGIN;
         let inner = root.margin(0, 0, 0, MARGIN);
         self.legend().draw(&inner, (MARGIN, below))
     }
