@@ -90,12 +90,7 @@ struct Data<'a> {
 
 impl Data<'_> {
     fn compare(&self, chosen: &Chosen, watch: &Watch) -> Result<Cells, EvalError> {
-        // Parts of the gallery: positions in `chosen.gallery` by view, or all of them.
-        let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (position, &i) in chosen.gallery.iter().enumerate() {
-            let pairs = self.protocol.average == Average::ViewPairs;
-            parts.entry(if pairs { self.pairs.view(i) } else { 0 }).or_default().push(position);
-        }
+        let parts = self.pairs.parts(&chosen.gallery, self.protocol.average);
         let rank = |at: usize, row: &[f32]| {
             let ranked = |(&view, positions): (&usize, &Vec<usize>)| {
                 Some((view, self.rank(chosen, at, positions, row)?))

@@ -11,6 +11,7 @@
 //! - [`Outcomes`]: what each subject contributes to the figures; [`Outcomes::intervals`] of them, and
 //!   [`compare()`] for two results of the same test;
 //! - [`verify()`]: equal error rates and true accept rates of the same pairs;
+//! - [`confusions()`]: the errors of a test one by one, the worst first;
 //! - [`submission()`]: the CSV file of a competition;
 //! - [`distance_matrix`] and [`map_rows`]: the distances alone.
 //!
@@ -29,6 +30,7 @@
 
 mod bootstrap;
 mod comparison;
+mod confusion;
 mod copies;
 mod distance;
 mod embeddings;
@@ -58,6 +60,7 @@ mod verification;
 
 pub use bootstrap::{Confidence, Interval, Intervals, RESAMPLES};
 pub use comparison::{Comparison, ComparisonError, Difference, compare};
+pub use confusion::{Confusion, Neighbour, confusions};
 pub use distance::Distance;
 pub use embeddings::{Embeddings, EmbeddingsError, Name};
 pub use error::EvalError;
@@ -79,4 +82,4 @@ pub use rows::{distance_matrix, map_rows};
 pub use submission::{Submission, submission};
 pub use submission_form::{IdColumn, SubmissionFormError};
 pub use unknown::{NameKind, UnknownName};
-pub use verification::{RocPoint, Verification, VerificationGroup, verify};
+pub use verification::{RocCsvError, RocCurve, RocPoint, Verification, VerificationGroup, verify};

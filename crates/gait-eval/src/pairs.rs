@@ -1,10 +1,10 @@
 //! Decides which sequences of the gallery a probe is compared with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::note::Note;
 use crate::selection::Chosen;
-use crate::{Embeddings, IdenticalViews, Protocol};
+use crate::{Average, Embeddings, IdenticalViews, Protocol};
 
 /// Subjects and views as numbers, and the rule that excludes gallery sequences.
 pub(crate) struct Pairs<'a> {
@@ -62,6 +62,17 @@ impl<'a> Pairs<'a> {
     /// The name of a view by its number.
     pub fn view_name(&self, view: usize) -> &'a str {
         self.view_names[view]
+    }
+
+    /// The parts of a gallery that a probe is compared with one by one, as positions in `gallery` by
+    /// view; one part, under 0, unless pairs of views are averaged.
+    pub fn parts(&self, gallery: &[usize], average: Average) -> BTreeMap<usize, Vec<usize>> {
+        let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (position, &i) in gallery.iter().enumerate() {
+            let part = if average == Average::ViewPairs { self.view(i) } else { 0 };
+            parts.entry(part).or_default().push(position);
+        }
+        parts
     }
 
     /// Whether two sequences show the same person.

@@ -5,12 +5,15 @@
 //! memory: only the distances of pairs of the same person are kept, and the other pairs are counted
 //! between these.
 
+mod roc_csv;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gait_support::csv_line;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
+
+pub use roc_csv::{RocCsvError, RocCurve};
 
 use crate::pairs::Pairs;
 use crate::range::Scale;
@@ -232,20 +235,6 @@ impl Verification {
             "notes": notes,
         })
     }
-
-    /// The curves as CSV: `group,threshold,far,tar`, rates in percent.
-    pub fn roc_csv(&self) -> String {
-        let mut csv = "group,threshold,far,tar\n".to_owned();
-        for group in &self.groups {
-            for p in &group.roc {
-                let threshold = p.threshold.to_string();
-                let [far, tar] =
-                    [p.false_accept_rate, p.true_accept_rate].map(|rate| rate.to_string());
-                csv += &csv_line([&group.name, &threshold, &far, &tar]);
-            }
-        }
-        csv
-    }
 }
 
 impl fmt::Display for Verification {
@@ -300,19 +289,6 @@ mod tests {
         assert_eq!(group.equal_error_rate, Some(25.0));
         assert_eq!(group.roc[1].false_accept_rate, 25.0);
         assert_eq!(group.roc[1].true_accept_rate, 100.0);
-    }
-
-    #[test]
-    fn curves_are_written_with_quoted_names() {
-        let mut group = counts(&[0.1], &[1], &[0, 0, 1]);
-        group.name = "coat, bag".to_owned();
-        let verification = Verification {
-            protocol: "mine".to_owned(),
-            distance: Distance::Strips,
-            groups: vec![group],
-            notes: Vec::new(),
-        };
-        assert_eq!(verification.roc_csv(), "group,threshold,far,tar\n\"coat, bag\",0.1,0,100\n");
     }
 
     #[test]

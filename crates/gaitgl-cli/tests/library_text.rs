@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "test",
     "compare-results",
     "ablate",
+    "plot",
     "embed",
     "import",
     "export",

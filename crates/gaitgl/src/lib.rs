@@ -66,6 +66,7 @@ pub mod exchange;
 pub mod loss;
 pub mod mask;
 pub mod net;
+mod protobuf;
 pub mod protocols;
 pub mod region_conv3d;
 pub mod run;

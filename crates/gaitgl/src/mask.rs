@@ -79,6 +79,18 @@ impl Regions {
     }
 }
 
+/// The regions of one layer in one training iteration, for a map of `height` x `width` pixels. In a
+/// random pair of masks, label 1 marks what the first mask takes and label 0 its complement.
+pub fn in_training(
+    local: &LocalSettings,
+    [height, width]: [usize; 2],
+    seed: u64,
+    iteration: u64,
+    layer: usize,
+) -> Regions {
+    draw(local, height, width, &mut training_generator(seed, iteration, layer))
+}
+
 /// The generator of the masks of one layer in one training iteration. It depends on nothing else,
 /// so a resumed run draws the same masks without any saved state.
 pub(crate) fn training_generator(seed: u64, iteration: u64, layer: usize) -> ChaCha8Rng {

@@ -4,15 +4,19 @@
 //! RUN/config.toml                                  all settings of the run
 //! RUN/data.json                                    which prepared set it trains on
 //! RUN/metrics.jsonl                                one JSON object per logged iteration or test
+//! RUN/events.out.tfevents.0000000001               the same for TensorBoard (train.tensorboard)
 //! RUN/checkpoints/iteration-00000500.safetensors   the last ones
 //! RUN/checkpoints/best.safetensors                 the best one by the tests during training
 //! RUN/.lock                                        held by the process that trains
 //! ```
 
+mod error;
+mod events;
+mod metrics;
 mod numbered;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,10 +25,12 @@ use gait_support::files::{
     LOCK_FILE, remove_stale_temporaries, try_lock, write_atomic, write_json,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::Settings;
+pub use error::RunError;
+pub(crate) use events::EventFile;
+pub use metrics::{LogLine, Metrics};
 use numbered::Numbered;
 
 /// A run folder.
@@ -33,48 +39,6 @@ pub struct RunFolder {
     root: PathBuf,
     /// Held while this process trains there; released with the last clone.
     lock: Option<Arc<File>>,
-}
-
-/// A run folder that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A new run was to start where there is one already.
-    #[error("{} holds a run already", .0.display())]
-    Exists(PathBuf),
-    /// There is no run.
-    #[error("{} holds no run", .0.display())]
-    NoRun(PathBuf),
-    /// There is a run, but it has no checkpoint yet.
-    #[error("{} holds no checkpoint", .0.display())]
-    NoCheckpoint(PathBuf),
-    /// Another process is training there.
-    #[error("another process is training in {}", .0.display())]
-    Busy(PathBuf),
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The settings of the run cannot be used.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The newest checkpoint is damaged, but there is an older one.
-    #[error("the newest checkpoint of the run is damaged")]
-    Damaged {
-        /// The file and what is wrong with it.
-        source: CheckpointError,
-        /// The checkpoint before it.
-        before: PathBuf,
-    },
-    /// The newest checkpoint, by the number in its name, was not written at that iteration.
-    #[error("{} was written at iteration {iteration}, not at the one in its name", .path.display())]
-    Misnumbered {
-        /// The file.
-        path: PathBuf,
-        /// The iteration that the checkpoint itself records.
-        iteration: u64,
-    },
-    /// A checkpoint cannot be read or written.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
 }
 
 /// Which prepared set a run trains on, as `data.json` records it.
@@ -247,55 +211,6 @@ impl RunFolder {
     /// Whether this run has written a checkpoint at an iteration.
     pub(crate) fn has_saved(&self, iteration: u64) -> bool {
         self.numbered_path(iteration).exists()
-    }
-
-    /// Appends one line to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// A full disk or a folder that cannot be written to.
-    pub(crate) fn record(&self, line: &impl Serialize) -> Result<(), RunError> {
-        let path = self.metrics_path();
-        let append = || {
-            let mut text = serde_json::to_string(line)?;
-            text.push('\n');
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(text.as_bytes())
-        };
-        Ok(append().map_err(|e| FileError::io("write", &path, e))?)
-    }
-
-    /// Drops the metrics after an iteration: a resumed run writes them again.
-    ///
-    /// # Errors
-    /// A folder that cannot be written to.
-    pub(crate) fn rewind_metrics(&self, iteration: u64) -> Result<(), RunError> {
-        let Some(text) = self.metrics()? else { return Ok(()) };
-        let kept = text.lines().filter(|line| {
-            let value = serde_json::from_str::<Value>(line).ok();
-            value.and_then(|v| v["iteration"].as_u64()).is_some_and(|i| i <= iteration)
-        });
-        let kept: String = kept.flat_map(|line| [line, "\n"]).collect();
-        write(&self.metrics_path(), kept.as_bytes())
-    }
-
-    /// Whether the metrics hold a test after an iteration.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub(crate) fn was_tested(&self, iteration: u64) -> Result<bool, RunError> {
-        let text = self.metrics()?.unwrap_or_default();
-        let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        Ok(lines.any(|line| line["iteration"] == iteration && line.get("metric").is_some()))
-    }
-
-    /// The metrics, if there are any.
-    fn metrics(&self) -> Result<Option<String>, RunError> {
-        let path = self.metrics_path();
-        if_present(fs::read_to_string(&path), &path)
-    }
-
-    fn metrics_path(&self) -> PathBuf {
-        self.root.join("metrics.jsonl")
     }
 
     fn checkpoints(&self) -> PathBuf {
@@ -490,20 +405,5 @@ mod tests {
         let run = RunFolder::new(folder.path());
         assert!(run.latest().unwrap_err().to_string().contains("cannot read"));
         assert!(run.rewind_metrics(1).unwrap_err().to_string().contains("metrics.jsonl"));
-    }
-
-    #[test]
-    fn metrics_after_the_checkpoint_are_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::new(folder.path());
-        for iteration in [1u64, 2, 3] {
-            run.record(&serde_json::json!({ "iteration": iteration })).unwrap();
-        }
-        run.rewind_metrics(2).unwrap();
-        let text = fs::read_to_string(run.metrics_path()).unwrap();
-        assert_eq!(text, "{\"iteration\":1}\n{\"iteration\":2}\n");
-        assert!(!run.was_tested(2).unwrap());
-        run.record(&serde_json::json!({ "iteration": 2, "metric": "rank-1" })).unwrap();
-        assert!(run.was_tested(2).unwrap() && !run.was_tested(1).unwrap());
     }
 }

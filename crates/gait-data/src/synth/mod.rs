@@ -8,7 +8,8 @@
 //! Identity lies in proportions, posture and movement together: stature disappears when silhouettes
 //! are scaled to one height, and no other single number tells people apart.
 //!
-//! [`write_tree`] writes a dataset tree, [`contact_sheet`] draws an overview:
+//! [`write_tree`] writes a dataset tree, [`contact_sheet`] draws an overview, [`aligned_clip`] gives
+//! one walker without files:
 //!
 //! ```
 //! use gait_data::Watch;
@@ -33,6 +34,7 @@
 mod body;
 mod camera;
 mod chance;
+mod clip;
 mod clothing;
 mod curves;
 mod error;
@@ -51,6 +53,7 @@ mod tree;
 mod vector;
 mod walk;
 
+pub use clip::aligned_clip;
 pub use error::SynthError;
 pub use options::SynthOptions;
 pub use preview::contact_sheet;

@@ -24,7 +24,8 @@ use super::statistics::confidence;
 use super::{OnDevice, Recipe, print_line, seed_parser, test, train};
 use crate::files::{write, write_json};
 use crate::input::expect_folder;
-use crate::{ExitStatus, plot, progress};
+use crate::plot::Format;
+use crate::{ExitStatus, progress};
 
 /// Train and test the networks of an ablation and print their table beside the published figures
 ///
@@ -211,9 +212,8 @@ impl SweepReport {
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let file = |extension| folder.join(format!("{}.{extension}", self.table.sweep().name));
         write(&file("csv"), self.table.to_csv().as_bytes())?;
-        let pictures = plot::draw(&self.table)?;
-        write(&file("svg"), pictures.svg.as_bytes())?;
-        write(&file("png"), &pictures.png)?;
+        Format::Svg.write(&file("svg"), &self.table)?;
+        Format::Png.write(&file("png"), &self.table)?;
         print_line(format!("{}, .svg and .png: written", file("csv").display()));
         Ok(())
     }

@@ -9,6 +9,7 @@ mod embed;
 mod export;
 mod import;
 mod info;
+mod plot;
 mod prepare;
 mod quickstart;
 mod statistics;
@@ -41,6 +42,7 @@ pub enum Command {
     Test(test::Test),
     CompareResults(compare_results::CompareResults),
     Ablate(ablate::Ablate),
+    Plot(plot::Plot),
     Embed(embed::Embed),
     Import(import::Import),
     Export(export::Export),
@@ -61,6 +63,7 @@ impl Command {
             Self::Test(command) => command.run(),
             Self::CompareResults(command) => command.run(),
             Self::Ablate(command) => command.run(),
+            Self::Plot(command) => command.run(),
             Self::Embed(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
@@ -84,6 +87,16 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// The network at a path: of a run if it is a folder, of a checkpoint if it is a file.
+    pub fn at(path: &Path) -> Self {
+        let path = path.to_path_buf();
+        if path.is_dir() {
+            Self { run: Some(path), checkpoint: None }
+        } else {
+            Self { run: None, checkpoint: Some(path) }
+        }
+    }
+
     /// Reads the checkpoint.
     pub fn load(&self) -> anyhow::Result<(PathBuf, Checkpoint)> {
         match (&self.run, &self.checkpoint) {

@@ -200,7 +200,7 @@ fn intervals(evaluation: &Evaluation, confidence: Confidence) -> anyhow::Result<
 }
 
 /// The embeddings of the test subjects of a set: the network may have been trained on the others.
-fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
+pub fn of_test_subjects(embeddings: Embeddings, set: &PreparedSet) -> anyhow::Result<Embeddings> {
     let test = &set.about().partition.test;
     let all = embeddings.len();
     let tested = embeddings.filtered(|name| test.iter().any(|subject| subject == name.subject));

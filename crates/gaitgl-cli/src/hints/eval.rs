@@ -1,7 +1,7 @@
 //! Hints for embeddings, protocols and tests.
 
 use gait_embeddings::{ColumnError, DecodeError};
-use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError};
+use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError, RocCsvError};
 use gaitgl::protocols::ProtocolChoiceError;
 
 use super::file;
@@ -54,6 +54,10 @@ pub(super) fn comparison(error: &ComparisonError) -> Option<String> {
         ComparisonError::Stopped(_) | ComparisonError::NoResult => None,
         _ => Some("test both networks on one prepared set with one --protocol".to_owned()),
     }
+}
+
+pub(super) fn roc_csv(_: &RocCsvError) -> Option<String> {
+    Some("give a file that `gaitgl test --roc FILE.csv` wrote".to_owned())
 }
 
 pub(super) fn embeddings(error: &EmbeddingsError) -> Option<String> {

@@ -15,7 +15,7 @@ use std::io;
 use gait_data::DataError;
 use gait_data::synth::SynthError;
 use gait_embeddings::{ColumnError, DecodeError};
-use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError};
+use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError, RocCsvError};
 use gait_support::{FileError, Stopped};
 use gaitgl::ablation::{AblationError, RowFault};
 use gaitgl::checkpoint::{CheckpointError, CheckpointFault};
@@ -30,7 +30,9 @@ use gaitgl::settings::{SettingsError, SyntaxError};
 use gaitgl::train::{OptimizerStateError, StartError, TrainError};
 
 use data::{data, synth};
-use eval::{column, comparison, decoded_embeddings, embeddings, eval, misfit, outcomes, protocol};
+use eval::{
+    column, comparison, decoded_embeddings, embeddings, eval, misfit, outcomes, protocol, roc_csv,
+};
 use exchange::{exchange, export_fault, import_fault};
 use network::{device, embed, loss, model, settings, syntax};
 use training::{
@@ -58,6 +60,9 @@ fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<Misfit>() {
         return misfit(error);
+    }
+    if let Some(error) = cause.downcast_ref::<RocCsvError>() {
+        return roc_csv(error);
     }
     if let Some(error) = cause.downcast_ref::<EmbeddingsError>() {
         return embeddings(error);

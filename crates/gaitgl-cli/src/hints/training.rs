@@ -73,6 +73,7 @@ pub(super) fn run(error: &RunError) -> Option<String> {
             "continue the run with `gaitgl train --resume`, or give the folder of another one"
                 .to_owned()
         }
+        RunError::Metrics { .. } => "remove that line".to_owned(),
         RunError::Busy(_) => "wait for it to finish, or choose another folder".to_owned(),
         RunError::Damaged { before, .. } => {
             format!("remove it and the run continues from {}", before.display())

@@ -59,8 +59,15 @@ pub(super) fn test_name(settings: &Settings, protocol: &Protocol, distance: Dist
 fn weights_key(settings: &Settings) -> Result<String, SettingsError> {
     let mut whole = settings.to_table()?;
     whole.remove("preset");
-    let beside =
-        ["keep", "test_every", "test_subjects", "protocol", "log_every", "checkpoint_every"];
+    let beside = [
+        "keep",
+        "test_every",
+        "test_subjects",
+        "protocol",
+        "log_every",
+        "tensorboard",
+        "checkpoint_every",
+    ];
     for key in beside {
         inner(&mut whole, "train").map(|train| train.remove(key));
     }

@@ -45,6 +45,9 @@ pub struct TrainSettings {
     pub protocol: String,
     /// Iterations between two lines of the log.
     pub log_every: u64,
+    /// Whether the run also writes its log as event files for TensorBoard.
+    #[serde(default)]
+    pub tensorboard: bool,
     /// A batch: P x K clips.
     pub batch: BatchSettings,
     /// The loss.
@@ -121,6 +124,7 @@ impl Default for TrainSettings {
             test_subjects: some_subjects(),
             protocol: String::new(),
             log_every: 100,
+            tensorboard: false,
             batch: BatchSettings {
                 subjects: 8,
                 sequences: 16,

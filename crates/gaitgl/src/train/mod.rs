@@ -12,7 +12,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use gait_data::{Batch, DataError, bytes_to_unit};
 use gait_eval::EvalError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use optimizer::OptimizerStateError;
 pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport};
@@ -91,7 +91,7 @@ impl TrainError {
 }
 
 /// What one iteration did.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// Iterations done, this one included.
     pub iteration: u64,

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gait_data::{ClipSampler, Prefetcher, PreparedSet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::periodic_test::PeriodicTest;
 use super::{StepReport, TrainError, Trainer};
-use crate::run::{RunError, RunFolder};
+use crate::run::{EventFile, LogLine, RunError, RunFolder};
 
 /// Batches that are prepared ahead of the network.
 const AHEAD: usize = 4;
@@ -39,7 +39,7 @@ pub enum TestPart {
 }
 
 /// The speed of a session over its last log interval, without tests and checkpoints.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// Silhouettes per second.
     pub frames_per_second: f64,
@@ -52,7 +52,7 @@ pub struct Pace {
 }
 
 /// A test during training.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestReport {
     /// Iterations done.
     pub iteration: u64,
@@ -80,6 +80,8 @@ pub struct Session {
     folder: RunFolder,
     test: Option<PeriodicTest>,
     best: Option<f64>,
+    /// Where the log goes for TensorBoard, once the session runs.
+    events: Option<EventFile>,
 }
 
 impl Session {
@@ -93,7 +95,7 @@ impl Session {
         test: Option<PeriodicTest>,
         best: Option<f64>,
     ) -> Self {
-        Self { trainer, set, folder, test, best }
+        Self { trainer, set, folder, test, best, events: None }
     }
 
     /// Iterations of the whole run.
@@ -123,6 +125,9 @@ impl Session {
         let recipe = self.trainer.settings().train.clone();
         let sampler = Arc::new(ClipSampler::new(self.set.clone(), recipe.batch, recipe.seed)?);
         let first = self.trainer.iteration();
+        if recipe.tensorboard {
+            self.events = Some(self.folder.begin_events(first)?);
+        }
         let mut batches = Prefetcher::new(&sampler, first, recipe.iterations, 1, AHEAD);
         let mut interval = Interval::default();
         loop {
@@ -146,7 +151,9 @@ impl Session {
             observer.step(&report, &pace);
             if done.is_multiple_of(recipe.log_every) || done == recipe.iterations {
                 let mean = interval.mean(&report);
-                self.folder.record(&LogLine { step: mean, pace })?;
+                let line = LogLine { step: mean, pace };
+                self.folder.record(&line)?;
+                self.events.as_ref().map_or(Ok(()), |events| events.log(&line))?;
                 observer.log(&mean, &pace);
                 interval = Interval::default();
             }
@@ -192,17 +199,10 @@ impl Session {
         }
         let report = TestReport { iteration, metric, score, best };
         self.folder.record(&report)?;
+        self.events.as_ref().map_or(Ok(()), |events| events.test(&report))?;
         observer.test(&report);
         Ok(true)
     }
-}
-
-#[derive(Serialize)]
-struct LogLine {
-    #[serde(flatten)]
-    step: StepReport,
-    #[serde(flatten)]
-    pace: Pace,
 }
 
 /// Sums since the last line of the log.

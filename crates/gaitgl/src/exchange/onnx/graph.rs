@@ -1,6 +1,6 @@
 //! Builds an ONNX graph (onnx.proto, IR version 8, operators of opset 17).
 
-use super::protobuf::Message;
+use crate::protobuf::Message;
 use crate::weights::little_endian;
 
 /// Version of the operators.

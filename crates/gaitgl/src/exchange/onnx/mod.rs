@@ -2,7 +2,6 @@
 //! `[n, c, p]`, with n and t free. It is what [`crate::net::Evaluator::embed`] computes.
 
 mod graph;
-mod protobuf;
 
 use super::ExportFault;
 use crate::checkpoint::Checkpoint;

@@ -1,15 +1,14 @@
 //! A table as panels of marks: one panel per group of probes, one line per row of the table.
 
 use gaitgl::ablation::{Figure, ResultTable};
-use plotters::coord::{CoordTranslate, Shift};
-use plotters::element::PointCollection;
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::{
-    COLOURS, FAINT, HEAD, MARGIN, MARK, Surface, TEXT, axis_range, draw_axes, extremes, grid, text,
-    text_width,
-};
+use super::extremes;
+use crate::plot::axes::{self, Axis, Scale};
+use crate::plot::legend::{Legend, Symbol};
+use crate::plot::{COLOURS, FAINT, MARGIN, MARK, Surface, TEXT, colour, grid, text, text_width};
 
 /// Height of a row of marks in pixels.
 const ROW: u32 = 44;
@@ -26,21 +25,13 @@ pub fn height(table: &ResultTable) -> u32 {
     lines as u32 * (PANEL + ROW * table.sweep().rows.len() as u32)
 }
 
-pub fn legend<S: Surface>(head: &DrawingArea<S, Shift>, table: &ResultTable) -> anyhow::Result<()> {
-    let y = HEAD - TEXT - MARK;
-    let mut x = MARK;
+pub fn legend(table: &ResultTable) -> Legend {
     let several_seeds = (0..table.sweep().rows.len())
         .any(|row| table.ours(row, 0).is_some_and(|figure| figure.deviation.is_some()));
     let ours = if several_seeds { "ours, with the range over seeds" } else { "ours" };
-    head.draw(&Circle::new((x, y), MARK, COLOURS[3].filled()))?;
-    head.draw(&Text::new(ours, (x + 2 * MARK, y), text(TEXT, HPos::Left, VPos::Center)))?;
-    if table.shows_published() {
-        x += 6 * MARK + text_width(ours, TEXT);
-        draw_ring(head, (x, y), COLOURS[3])?;
-        let style = text(TEXT, HPos::Left, VPos::Center);
-        head.draw(&Text::new("the paper's", (x + 2 * MARK, y), style))?;
-    }
-    Ok(())
+    let published = (Symbol::Ring(COLOURS[3]), "the paper's".to_owned());
+    let published = table.shows_published().then_some(published);
+    Legend::new([(Symbol::Disc(COLOURS[3]), ours.to_owned())].into_iter().chain(published))
 }
 
 /// Draws all panels. The names of the rows stand to the left of the first panel of each line.
@@ -76,7 +67,7 @@ fn draw_panel<S: Surface>(
     column: usize,
 ) -> anyhow::Result<Vec<i32>> {
     let rows = table.sweep().rows.len();
-    let range = axis_range((0..rows).flat_map(|row| extremes(table, row, column)), LEAST_SPAN);
+    let range = axes::range((0..rows).flat_map(|row| extremes(table, row, column)), LEAST_SPAN);
     // The first row of the table is at the top.
     let y_of = |row: usize| (rows - 1 - row) as f64;
     let mut panel = ChartBuilder::on(area)
@@ -84,14 +75,16 @@ fn draw_panel<S: Surface>(
         .margin_right(3 * MARGIN)
         .x_label_area_size(2 * TEXT)
         .build_cartesian_2d(range.clone(), -0.7..rows as f64 - 0.3)?;
-    draw_axes(&mut panel, "", 0)?;
-    let colour = COLOURS[column % COLOURS.len()];
+    axes::draw(&mut panel, &Axis { title: "", labels: 5, scale: Scale::Linear }, &Axis::NONE)?;
+    let colour = colour(column);
     let plot = panel.plotting_area();
     for row in 0..rows {
         let y = y_of(row);
         plot.draw(&PathElement::new([(range.start, y), (range.end, y)], FAINT))?;
         if let Some(value) = table.published(row, column) {
-            draw_ring(plot, (value, y), colour)?;
+            // A hollow mark: see `Symbol::Ring`.
+            plot.draw(&Circle::new((value, y), MARK, colour.filled()))?;
+            plot.draw(&Circle::new((value, y), MARK - 3, WHITE.filled()))?;
         }
         if let Some(Figure { mean, range: (least, most), .. }) = table.ours(row, column) {
             plot.draw(&PathElement::new([(least, y), (most, y)], colour.stroke_width(4)))?;
@@ -99,19 +92,4 @@ fn draw_panel<S: Surface>(
         }
     }
     Ok((0..rows).map(|row| panel.backend_coord(&(range.start, y_of(row))).1).collect())
-}
-
-/// Draws a hollow mark as a disc with a white one on it, because plotters draws thick outlines of
-/// circles with visible steps.
-fn draw_ring<S: Surface, T: CoordTranslate<From = P>, P: Clone>(
-    area: &DrawingArea<S, T>,
-    place: P,
-    colour: RGBColor,
-) -> anyhow::Result<()>
-where
-    for<'a> &'a Circle<P, i32>: PointCollection<'a, P>,
-{
-    area.draw(&Circle::new(place.clone(), MARK, colour.filled()))?;
-    area.draw(&Circle::new(place, MARK - 3, WHITE.filled()))?;
-    Ok(())
 }

@@ -7,10 +7,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::{
-    COLOURS, HEAD, MARGIN, MARK, Surface, TEXT, axis_range, draw_axes, extremes, grid, text,
-    text_width,
-};
+use super::extremes;
+use crate::plot::axes::{self, Axis, Scale};
+use crate::plot::legend::{Legend, Symbol};
+use crate::plot::{MARGIN, MARK, Surface, TEXT, colour, grid, text};
 
 /// Height of a panel in pixels.
 const PANEL: u32 = 480;
@@ -36,18 +36,9 @@ fn series(table: &ResultTable) -> Vec<&str> {
     series
 }
 
-pub fn legend<S: Surface>(head: &DrawingArea<S, Shift>, table: &ResultTable) -> anyhow::Result<()> {
-    let y = HEAD - TEXT - MARK;
-    let mut x = 0;
-    for (label, colour) in table.columns().iter().zip(COLOURS.iter().cycle()) {
-        head.draw(&PathElement::new([(x, y), (x + 6 * MARK, y)], colour.stroke_width(3)))?;
-        head.draw(&Circle::new((x + 3 * MARK, y), MARK - 2, colour.filled()))?;
-        x += 7 * MARK;
-        let style = text(TEXT, HPos::Left, VPos::Center);
-        head.draw(&Text::new(label.clone(), (x, y), style))?;
-        x += text_width(label, TEXT) + 4 * MARK;
-    }
-    Ok(())
+pub fn legend(table: &ResultTable) -> Legend {
+    let columns = table.columns().iter().enumerate();
+    Legend::new(columns.map(|(column, label)| (Symbol::Curve(colour(column)), label.clone())))
 }
 
 /// Draws all panels with the same range of accuracy.
@@ -56,7 +47,7 @@ pub fn draw<S: Surface>(body: &DrawingArea<S, Shift>, table: &ResultTable) -> an
     let rows = 0..table.sweep().rows.len();
     let cells = rows.flat_map(|row| (0..columns).map(move |column| (row, column)));
     let figures = cells.flat_map(|(row, column)| extremes(table, row, column));
-    let accuracy = axis_range(figures, LEAST_SPAN);
+    let accuracy = axes::range(figures, LEAST_SPAN);
     let names = series(table);
     let [lines, across] = grid(names.len(), MOST_PANELS);
     let panels = body.split_evenly((lines, across));
@@ -79,11 +70,12 @@ fn draw_panel<S: Surface>(
         .margin_bottom(MARGIN)
         .x_label_area_size(3 * TEXT)
         .y_label_area_size(3 * TEXT)
-        .build_cartesian_2d(axis_range(rows.iter().map(|(x, _)| *x), 0.0), accuracy)?;
-    let x_title = table.sweep().plot.as_ref().map_or("", |plot| &plot.x);
-    draw_axes(&mut panel, x_title, 6)?;
+        .build_cartesian_2d(axes::range(rows.iter().map(|(x, _)| *x), 0.0), accuracy)?;
+    let title = table.sweep().plot.as_ref().map_or("", |plot| &plot.x);
+    let x = Axis { title, labels: 5, scale: Scale::Linear };
+    axes::draw(&mut panel, &x, &Axis { title: "", labels: 6, scale: Scale::Linear })?;
     for column in 0..table.columns().len() {
-        let colour = COLOURS[column % COLOURS.len()];
+        let colour = colour(column);
         let points = rows.iter().filter_map(|&(x, row)| Some((x, table.ours(row, column)?)));
         let points: Vec<(f64, Figure)> = points.collect();
         let line = points.iter().map(|(x, figure)| (*x, figure.mean));

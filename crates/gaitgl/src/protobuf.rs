@@ -1,4 +1,4 @@
-//! Writes protocol buffers, as far as ONNX needs them.
+//! Writes protocol buffers, as far as ONNX and TensorBoard need them.
 
 /// A message, built field by field.
 #[derive(Clone, Debug, Default)]
@@ -8,6 +8,11 @@ impl Message {
     /// The encoded message.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+
+    /// The message as it is encoded so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// A whole number that is not negative.
@@ -20,6 +25,13 @@ impl Message {
     /// A float32.
     pub fn float(mut self, field: u32, value: f32) -> Self {
         self.tag(field, 5);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// A float64.
+    pub fn double(mut self, field: u32, value: f64) -> Self {
+        self.tag(field, 1);
         self.0.extend(value.to_le_bytes());
         self
     }
@@ -66,5 +78,7 @@ mod tests {
         let outer = Message::default().text(2, "ab").message(16, &inner).float(3, 1.0);
         let want = b"\x12\x02ab\x82\x01\x03\x08\xac\x02\x1d\x00\x00\x80\x3f";
         assert_eq!(outer.into_bytes(), want);
+        let double = Message::default().double(1, 1.0);
+        assert_eq!(double.into_bytes(), b"\x09\x00\x00\x00\x00\x00\x00\xf0\x3f");
     }
 }
