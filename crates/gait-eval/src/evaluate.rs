@@ -4,7 +4,7 @@ mod cells;
 mod gaps;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::copies::Copies;
 use crate::evaluation::mean;

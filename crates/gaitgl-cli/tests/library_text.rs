@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "quickstart",
     "synth",
     "prepare",
