@@ -12,7 +12,7 @@ pub type Panel<'a, S> = ChartContext<'a, S, Cartesian2d<RangedCoordf64, RangedCo
 /// How an axis shows its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// As they are, with two decimals at most.
+    /// As they are, without the noise of rounding.
     Linear,
     /// As powers of ten: the axis holds their decimal logarithms.
     Powers,
@@ -21,7 +21,7 @@ pub enum Scale {
 impl Scale {
     fn label(self, value: f64) -> String {
         match self {
-            Self::Linear => format!("{}", (value * 100.0).round() / 100.0),
+            Self::Linear => format!("{}", (value * 1e6).round() / 1e6),
             Self::Powers if (value - value.round()).abs() > 1e-9 => String::new(),
             Self::Powers => power_of_ten(value.round() as i32),
         }
@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!(Scale::Linear.label(0.300_000_1), "0.3");
+        let numbers = [0.1 + 0.2, 0.002, -12.5].map(|value| Scale::Linear.label(value));
+        assert_eq!(numbers, ["0.3", "0.002", "-12.5"]);
         let powers = [-5.0, -2.0, 0.0, 2.0, 0.5].map(|value| Scale::Powers.label(value));
         assert_eq!(powers, ["1e-5", "0.01", "1", "100", ""]);
     }

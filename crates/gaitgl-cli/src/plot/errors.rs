@@ -128,6 +128,8 @@ mod tests {
         let image = image::load_from_memory(&png(&errors).unwrap()).unwrap().into_rgb8();
         let body = silhouette::BODY;
         let bodies = image.pixels().filter(|p| p.0 == [body.0, body.1, body.2]).count();
-        assert_eq!(bodies, 2 * 3 * 2 * 88 * 128);
+        let expected = 2 * 3 * 2 * 88 * 128;
+        // The soft edges of letters have a few pixels of that grey too.
+        assert!((expected..expected + 200).contains(&bodies), "{bodies}, not {expected}");
     }
 }

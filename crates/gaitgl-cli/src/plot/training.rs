@@ -161,7 +161,7 @@ impl Trainings {
         let mut chart = ChartBuilder::on(area)
             .caption(&panel.title, text(TEXT, HPos::Center, VPos::Top))
             .margin_right(2 * MARGIN)
-            .margin_bottom(MARGIN / 2)
+            .margin_bottom(MARGIN)
             .x_label_area_size(3 * TEXT)
             .y_label_area_size(4 * TEXT)
             .build_cartesian_2d(0.0..self.last() * 1.02, range.start - edge..range.end + edge)?;

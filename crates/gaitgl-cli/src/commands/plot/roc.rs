@@ -36,6 +36,7 @@ impl Roc {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<RocCurve>> {
-    let text = std::fs::read_to_string(path).map_err(|e| FileError::io("read", path, e))?;
-    RocCurve::from_csv(&text).with_context(|| format!("{} cannot be drawn", path.display()))
+    let bytes = std::fs::read(path).map_err(|e| FileError::io("read", path, e))?;
+    RocCurve::from_csv(&String::from_utf8_lossy(&bytes))
+        .with_context(|| format!("{} cannot be drawn", path.display()))
 }
