@@ -5,7 +5,6 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
 use common::{gaitgl, ok, refused, shared, texts, train_line};
 
@@ -108,7 +107,7 @@ fn every_session_writes_an_event_file_for_tensorboard() {
     assert!(holds(&before, "brain.Event:2") && holds(&before, "loss/triplet"));
     ok(folder, "train --resume --run watched --data prepared --set train.iterations=4");
     assert_eq!(fs::read(&first).unwrap(), before);
-    assert!(Path::new(&run).join("events.out.tfevents.0000000002").exists());
+    assert!(run.join("events.out.tfevents.0000000002").exists());
     assert!(!shared().run().join("events.out.tfevents.0000000001").exists());
 }
 

@@ -8,6 +8,7 @@
 //! | embed clips and compare them | [`Embedder`] |
 //! | train | [`train::begin`], [`train::resume`]; single steps: [`train::Trainer`] |
 //! | choose settings | [`settings::Settings`]: presets, recipes, files, assignments |
+//! | read what a training logged | [`run::RunFolder::metrics`] |
 //! | read and write networks | [`checkpoint::Checkpoint`]; formats of other programs: [`exchange`] |
 //! | choose a test protocol | [`protocols`] |
 //! | compare networks | [`ablation`] |

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use bhtsne::{Neighbor, tSNE};
-use gait_eval::{Distance, Embeddings, distance_matrix};
+use gait_eval::{Distance, Embeddings, Watch, distance_matrix};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -51,13 +51,16 @@ pub struct Maps {
 /// of neighbours that count, is reduced to what so few samples allow.
 ///
 /// # Errors
-/// Fewer than four samples, distances that exceed single precision, a thread that the system refuses.
+/// Fewer than four samples, distances that exceed single precision, a thread that the system refuses,
+/// a stop.
 pub fn map(
     e: &Embeddings,
     distance: Distance,
     perplexity: f32,
     seed: u64,
+    watch: &Watch,
 ) -> anyhow::Result<Vec<[f32; 2]>> {
+    watch.check()?;
     let all: Vec<usize> = (0..e.len()).collect();
     if all.len() < FEWEST {
         bail!("a map needs {FEWEST} samples or more, not {}", all.len());
@@ -76,6 +79,7 @@ pub fn map(
     let points = pool.install(|| {
         let mut descent: tSNE<f32, usize> = tSNE::new(&all);
         descent.perplexity(perplexity).epochs(STEPS).initial_embedding(start);
+        descent.epoch_callback(|step, _| watch.report(step as u64 + 1, STEPS as u64));
         descent.barnes_hut_with_neighbors(THETA, &neighbours).embedding()
     });
     Ok(points.chunks_exact(2).map(|point| [point[0], point[1]]).collect())
@@ -173,7 +177,7 @@ mod tests {
 
     fn mapped(seed: u64, threads: usize) -> Vec<[f32; 2]> {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| map(&embeddings(), Distance::Strips, 30.0, seed)).unwrap()
+        pool.install(|| map(&embeddings(), Distance::Strips, 30.0, seed, &Watch::silent())).unwrap()
     }
 
     #[test]
@@ -202,9 +206,9 @@ mod tests {
             let names = (0..count).map(|i| (i.to_string(), "1".to_owned(), "90".to_owned()));
             Embeddings::new(1, 1, (0..count).map(f32::from).collect(), names).unwrap()
         };
-        let points = map(&samples(4), Distance::Strips, 30.0, 1).unwrap();
+        let points = map(&samples(4), Distance::Strips, 30.0, 1, &Watch::silent()).unwrap();
         assert!(points.iter().flatten().all(|value| value.is_finite()), "{points:?}");
-        assert!(map(&samples(3), Distance::Strips, 30.0, 1).is_err());
+        assert!(map(&samples(3), Distance::Strips, 30.0, 1, &Watch::silent()).is_err());
     }
 
     #[test]

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use gait_data::PreparedSet;
-use gait_eval::{Distance, Embeddings, Name};
+use gait_eval::{Distance, Embeddings, Name, Watch};
 use gaitgl::protocols::names_of;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Labels, Target};
-use crate::ExitStatus;
 use crate::commands::{OnDevice, Trained, seed_parser, test};
 use crate::input::expect_folder;
 use crate::plot::tsne::{Map, Maps, map};
+use crate::{ExitStatus, progress};
 
 /// Draw maps of embeddings by t-SNE, one for each network (Fig. 5 of the paper)
 ///
@@ -73,7 +73,10 @@ impl Tsne {
         let mut maps = Vec::new();
         for (title, input) in titles.into_iter().zip(inputs) {
             let embeddings = input.embeddings(&names, &self.on)?;
-            let points = map(&embeddings, self.distance, self.perplexity, self.seed)?;
+            let points = progress::watched("Mapping", "steps", |progress, stop| {
+                let watch = Watch { progress, stop };
+                map(&embeddings, self.distance, self.perplexity, self.seed, &watch)
+            })?;
             maps.push(Map { title, points });
         }
         self.target.write(&Maps { maps, people, classes })
