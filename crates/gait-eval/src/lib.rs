@@ -10,7 +10,10 @@
 //!   table of a paper and converts to JSON;
 //! - [`verify()`]: equal error rates and true accept rates of the same pairs;
 //! - [`submission()`]: the CSV file of a competition;
-//! - [`distance_matrix`] and [`map_rows`]: the distances alone.
+//! - [`open_set()`]: how often people are taken for others, or for strangers, and the threshold for a
+//!   false accept rate;
+//! - [`distance_matrix`] and [`map_rows`]: the distances alone; [`PackedGallery`] for a gallery that
+//!   is compared with many probes, one after the other.
 //!
 //! ```
 //! use gait_eval::{Distance, Embeddings, Protocol, Watch, evaluate};
@@ -34,6 +37,9 @@ mod evaluation;
 mod metric;
 mod misfit;
 mod note;
+mod open_set;
+mod open_set_rule;
+mod packed;
 mod pairs;
 mod pairwise;
 mod pattern;
@@ -59,6 +65,9 @@ pub use gait_support::{Stopped, Watch};
 pub use metric::Metric;
 pub use misfit::{FoundNames, Misfit, Part};
 pub use note::Note;
+pub use open_set::{OpenSet, OpenSetPoint, PairRates, SearchRates, open_set};
+pub use open_set_rule::{OpenSetRule, RateError};
+pub use packed::PackedGallery;
 pub use pattern::{Selector, SelectorError};
 pub use protocol::{Average, IdenticalViews, Protocol, Published, UnmatchedProbes};
 pub use protocol_error::{GroupError, ProtocolError};

@@ -9,6 +9,8 @@
 //! gait-kernels has its own SIMD layer, because its convolutions depend on the instruction set in
 //! more than the width of vectors: in tile sizes, numbers of registers and loads.
 
+use std::borrow::Cow;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -31,8 +33,8 @@ const LINE: usize = 64;
 
 /// How an embedding `[c, p]` is divided into vectors that are compared: `parts` of `width` values.
 #[derive(Clone, Copy)]
-struct Shape {
-    distance: Distance,
+pub(crate) struct Shape {
+    pub distance: Distance,
     strips: usize,
     parts: usize,
     width: usize,
@@ -41,7 +43,7 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(e: &Embeddings, distance: Distance) -> Self {
+    pub fn new(e: &Embeddings, distance: Distance) -> Self {
         let (parts, width) = match distance {
             Distance::Flat => (e.width().div_ceil(FLAT_PART), FLAT_PART.min(e.width())),
             Distance::Strips | Distance::Cosine => (e.strips(), e.channels()),
@@ -56,6 +58,16 @@ impl Shape {
             Distance::Strips | Distance::Cosine => (part, self.strips),
         };
         row[first..].iter().step_by(step).take(self.width)
+    }
+
+    /// Whether the embeddings of `e` are divided in the same way.
+    pub fn fits(&self, e: &Embeddings) -> bool {
+        self.strips == e.strips() && self.filled == e.width()
+    }
+
+    /// Channels `c` and strips `p` of an embedding.
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.filled / self.strips, self.strips]
     }
 
     /// Part and place in it of a value of the embedding `[c, p]`.
@@ -79,7 +91,16 @@ pub(crate) struct Probes<'a> {
 
 impl<'a> Probes<'a> {
     pub fn new(e: &'a Embeddings, distance: Distance, indices: &'a [usize]) -> Self {
-        let scale = Scale::new(e, distance);
+        Self::scaled(e, distance, indices, Scale::new(e, distance))
+    }
+
+    /// Probes in a given unit.
+    pub fn scaled(
+        e: &'a Embeddings,
+        distance: Distance,
+        indices: &'a [usize],
+        scale: Scale<'a>,
+    ) -> Self {
         let shape = Shape::new(e, distance);
         let n = indices.len();
         let mut values = vec![0.0; shape.parts * n * shape.width];
@@ -112,8 +133,30 @@ impl<'a> Probes<'a> {
     ) -> Result<(), EvalError> {
         let mut sums = Aligned::new(self.indices.len() * COLUMNS);
         run(Tile { probes: self, gallery, sums: sums.values_mut() });
+        self.finish(&sums, out, |at| Cow::Borrowed(self.e.row(gallery[at])))
+    }
+
+    /// Writes the distances `[n, entries]` to a packed block of the gallery, in the unit of [`Scale`].
+    ///
+    /// # Errors
+    /// As [`Probes::compare`].
+    pub fn compare_packed(&self, packed: &Columns, out: &mut [f32]) -> Result<(), EvalError> {
+        let mut sums = Aligned::new(self.indices.len() * COLUMNS);
+        let columns = packed.values.values();
+        Arch::new().dispatch(PackedTile { probes: self, columns, sums: sums.values_mut() });
+        self.finish(&sums, out, |at| Cow::Owned(packed.row(&self.shape, at)))
+    }
+
+    /// Distances `[n, entries]` from the sums `[n, COLUMNS]` of their parts.
+    fn finish<'g>(
+        &self,
+        sums: &Aligned,
+        out: &mut [f32],
+        entry: impl Fn(usize) -> Cow<'g, [f32]>,
+    ) -> Result<(), EvalError> {
         let parts = self.shape.parts as f32;
-        let rows = sums.values().chunks_exact(COLUMNS).zip(out.chunks_exact_mut(gallery.len()));
+        let entries = out.len() / self.indices.len();
+        let rows = sums.values().chunks_exact(COLUMNS).zip(out.chunks_exact_mut(entries));
         for ((sums, out), &probe) in rows.zip(self.indices) {
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out = match self.shape.distance {
@@ -122,7 +165,7 @@ impl<'a> Probes<'a> {
                     Distance::Cosine => 1.0 - sum / parts,
                 };
             }
-            self.scale.refine(out, probe, gallery)?;
+            self.scale.refine(out, self.e.row(probe), &entry)?;
         }
         Ok(())
     }
@@ -130,26 +173,61 @@ impl<'a> Probes<'a> {
 
 /// A block of the gallery in groups of entries, `[parts, groups, width, group]`; a short block is
 /// filled with zeros.
-fn columns(probes: &Probes, gallery: &[usize], group: usize) -> Aligned {
-    let Probes { e, shape, scale, .. } = probes;
-    let factor = scale.factor();
-    let mut packed = Aligned::new(shape.parts * shape.width * COLUMNS);
-    let values = packed.values_mut();
-    for (first, entries) in gallery.chunks(group).enumerate() {
-        let rows: Vec<&[f32]> = entries.iter().map(|&i| e.row(i)).collect();
-        for at in 0..shape.filled {
-            let (part, place) = shape.place(at);
-            let line = (part * (COLUMNS / group) + first) * shape.width + place;
-            let line = &mut values[line * group..][..group];
-            line.iter_mut().zip(&rows).for_each(|(value, row)| *value = row[at] * factor);
-        }
+pub(crate) struct Columns {
+    values: Aligned,
+    group: usize,
+}
+
+impl Columns {
+    /// Packs up to [`COLUMNS`] embeddings `[c, p]`, multiplied by a factor, for this machine.
+    pub fn new(shape: &Shape, factor: f32, rows: &[&[f32]]) -> Self {
+        Self::grouped(shape, factor, rows, VECTORS * Arch::new().dispatch(Lanes))
     }
-    if shape.distance == Distance::Cosine {
-        for vectors in values.chunks_exact_mut(shape.width * group) {
-            (0..group).for_each(|column| normalize(&mut vectors[column..], group));
+
+    // Inlined where the instruction set is known.
+    #[inline(always)]
+    fn grouped(shape: &Shape, factor: f32, rows: &[&[f32]], group: usize) -> Self {
+        let mut packed = Aligned::new(shape.parts * shape.width * COLUMNS);
+        let values = packed.values_mut();
+        for (first, rows) in rows.chunks(group).enumerate() {
+            for at in 0..shape.filled {
+                let line = &mut values[line(shape, at, first, group)..][..group];
+                line.iter_mut().zip(rows).for_each(|(value, row)| *value = row[at] * factor);
+            }
         }
+        if shape.distance == Distance::Cosine {
+            for vectors in values.chunks_exact_mut(shape.width * group) {
+                (0..group).for_each(|column| normalize(&mut vectors[column..], group));
+            }
+        }
+        Self { values: packed, group }
     }
-    packed
+
+    /// The packed values of one entry of the block, `[c, p]`.
+    pub fn row(&self, shape: &Shape, entry: usize) -> Vec<f32> {
+        let first = entry / self.group;
+        let value =
+            |at| self.values.values()[line(shape, at, first, self.group) + entry % self.group];
+        (0..shape.filled).map(value).collect()
+    }
+}
+
+/// Where the values of a group of entries begin that are at `at` in their embeddings `[c, p]`.
+fn line(shape: &Shape, at: usize, group_index: usize, group: usize) -> usize {
+    let (part, place) = shape.place(at);
+    ((part * (COLUMNS / group) + group_index) * shape.width + place) * group
+}
+
+/// The number of floats in this machine's vectors.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
 }
 
 /// Zeros that begin at a cache line.
@@ -188,15 +266,36 @@ struct Tile<'a> {
 impl WithSimd for Tile<'_> {
     type Output = ();
 
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Probes { e, shape, scale, .. } = self.probes;
+        let rows: Vec<&[f32]> = self.gallery.iter().map(|&i| e.row(i)).collect();
+        let packed = Columns::grouped(shape, scale.factor(), &rows, VECTORS * S::F32_LANES);
+        let columns = packed.values.values();
+        PackedTile { probes: self.probes, columns, sums: self.sums }.with_simd(simd);
+    }
+}
+
+/// One block of probes against a packed one of the gallery; adds the distances of the parts to
+/// `sums`.
+struct PackedTile<'a> {
+    probes: &'a Probes<'a>,
+    /// [`Columns`] for the vectors that run this.
+    columns: &'a [f32],
+    /// `[n, COLUMNS]`
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for PackedTile<'_> {
+    type Output = ();
+
     // No closures from here on: one that the compiler does not inline is compiled without the
     // instruction set, and is a hundred times slower.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let shape = self.probes.shape;
-        let Shape { distance, parts, width, .. } = shape;
+        let Shape { distance, parts, width, .. } = self.probes.shape;
         let n = self.probes.indices.len();
-        let packed = columns(self.probes, self.gallery, VECTORS * S::F32_LANES);
-        let (columns, _) = S::as_simd_f32s(packed.values());
+        let (columns, _) = S::as_simd_f32s(self.columns);
         let (sums, _) = S::as_mut_simd_f32s(self.sums);
         let vectors = COLUMNS / S::F32_LANES;
         for part in 0..parts {
