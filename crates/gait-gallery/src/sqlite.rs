@@ -1,0 +1,347 @@
+//! The store in a SQLite file.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+
+use crate::store::{Records, Store, StoreError, StoreProblem, TemplateRecord, Visit};
+use crate::{AuditEntry, AuditQuery, By, Event, GalleryError};
+
+/// Marks the file as a gallery: "GAIT".
+const APPLICATION: i64 = 0x4741_4954;
+/// Each step leads from the version that is its place to the next one.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// How long to wait for other programs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Files up to this size are checked whole when they are opened, which takes a fraction of a second.
+const CHECKED_AT_ONCE: u64 = 64 << 20;
+
+/// A gallery's records in a SQLite file.
+///
+/// Several programs may use one file at the same time. Beside the file, SQLite keeps `-wal` (changes
+/// that are not in the file yet) and `-shm` while it is in use.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens a gallery.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, locked, or not a gallery. It is never changed then.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |problem| StoreError { path: path.to_owned(), problem };
+        if !path.exists() {
+            return Err(failed(StoreProblem::Missing));
+        }
+        Self::connect(path).map_err(failed)
+    }
+
+    /// Opens a gallery, or makes an empty one where there is no file. Only the owner may read it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], and a place where no file can be made.
+    pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        let failed = |problem| StoreError { path: path.to_owned(), problem };
+        create_private(path).map_err(|e| failed(e.into()))?;
+        Self::connect(path).map_err(failed)
+    }
+
+    fn connect(path: &Path) -> Result<Self, StoreProblem> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        check_is_gallery(&connection)?;
+        // Before the first table, and without effect later.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        switch_to_wal(&connection)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "secure_delete", true)?;
+        migrate(&mut connection)?;
+        if fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_AT_ONCE) {
+            check_integrity(&connection, "quick_check")?;
+        }
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    fn failed(&self, problem: impl Into<StoreProblem>) -> StoreError {
+        StoreError { path: self.path.clone(), problem: problem.into() }
+    }
+
+    /// Gives back the pages that nothing is in. Each step of the statement gives back one.
+    fn shrink(&self) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut steps = statement.query([])?;
+        while steps.next()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Makes an empty file that only its owner may read, unless there is one.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Refuses databases of other programs; an empty file may become a gallery.
+fn check_is_gallery(connection: &Connection) -> Result<(), StoreProblem> {
+    let known = MIGRATIONS.len() as i64;
+    let found = pragma(connection, "user_version")?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match pragma(connection, "application_id")? {
+        APPLICATION if found > known => Err(StoreProblem::Newer { found, known }),
+        APPLICATION => Ok(()),
+        0 if tables == 0 && found == 0 => Ok(()),
+        _ => Err(StoreProblem::NotAGallery),
+    }
+}
+
+/// Waits for other programs that do the same: SQLite itself does not wait for this change.
+fn switch_to_wal(connection: &Connection) -> Result<(), StoreProblem> {
+    let began = Instant::now();
+    loop {
+        let changed = connection.pragma_update(None, "journal_mode", "WAL");
+        match changed.map_err(StoreProblem::from) {
+            Err(StoreProblem::Locked) if began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreProblem> {
+    if pragma(connection, "user_version")? == MIGRATIONS.len() as i64 {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another program may have been first.
+    let done = usize::try_from(pragma(&transaction, "user_version")?).unwrap_or(0);
+    for step in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    Ok(transaction.commit()?)
+}
+
+fn check_integrity(connection: &Connection, check: &str) -> Result<(), StoreProblem> {
+    let found: String = connection.pragma_query_value(None, check, |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(StoreProblem::Damaged(Some(found.into()))) }
+}
+
+impl From<rusqlite::Error> for StoreProblem {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotAGallery,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(Some(error.into())),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<io::Error> for StoreProblem {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&dyn Records) -> Result<T, GalleryError>,
+    ) -> Result<T, GalleryError> {
+        let transaction = self.connection.unchecked_transaction().map_err(|e| self.failed(e))?;
+        // Ends with the transaction that is dropped, of which nothing has to be kept.
+        work(&Rows { connection: &transaction, path: &self.path })
+    }
+
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&dyn Records) -> Result<T, GalleryError>,
+    ) -> Result<T, GalleryError> {
+        let path = self.path.clone();
+        let failed = |e: rusqlite::Error| StoreError { path: path.clone(), problem: e.into() };
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior).map_err(failed)?;
+        let result = work(&Rows { connection: &transaction, path: &path })?;
+        transaction.commit().map_err(failed)?;
+        Ok(result)
+    }
+
+    /// `secure_delete` has overwritten the records with zeros. Here the file gives back their pages,
+    /// and the former states of all pages disappear from the `-wal` file. No `VACUUM`: it would write
+    /// a copy of all other people's records to a temporary file.
+    fn erase(&mut self) -> Result<(), StoreError> {
+        self.shrink().map_err(|e| self.failed(e))?;
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        match busy.map_err(|e| self.failed(e))? {
+            0 => Ok(()),
+            _ => Err(self.failed(StoreProblem::Locked)),
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        check_integrity(&self.connection, "integrity_check").map_err(|e| self.failed(e))?;
+        let orphans = self.connection.query_row("PRAGMA foreign_key_check", [], |_| Ok(()));
+        match orphans.optional().map_err(|e| self.failed(e))? {
+            None => Ok(()),
+            Some(()) => Err(self.failed(StoreProblem::Damaged(None))),
+        }
+    }
+}
+
+/// The records, within a transaction.
+struct Rows<'a> {
+    connection: &'a Connection,
+    path: &'a Path,
+}
+
+impl Rows<'_> {
+    fn failed(&self, problem: impl Into<StoreProblem>) -> StoreError {
+        StoreError { path: self.path.to_owned(), problem: problem.into() }
+    }
+
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
+        statement.execute(values).map_err(|e| self.failed(e))?;
+        Ok(())
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        row: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare(sql).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map(values, row).map_err(|e| self.failed(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+}
+
+impl Records for Rows<'_> {
+    fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT value FROM setting WHERE name = ?1";
+        let value = self.connection.query_row(sql, [name], |row| row.get(0));
+        value.optional().map_err(|e| self.failed(e))
+    }
+
+    fn set_setting(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.execute(sql, params![name, value])
+    }
+
+    fn subjects(&self) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let sql = "SELECT id, details FROM subject ORDER BY id";
+        self.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn add_subject(&self) -> Result<i64, StoreError> {
+        self.execute("INSERT INTO subject (details) VALUES (x'')", [])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn set_subject(&self, id: i64, details: &[u8]) -> Result<(), StoreError> {
+        self.execute("UPDATE subject SET details = ?2 WHERE id = ?1", params![id, details])
+    }
+
+    fn remove_subject(&self, id: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM subject WHERE id = ?1", [id])
+    }
+
+    fn add_template(
+        &self,
+        subject: i64,
+        details: &[u8],
+        embedding: &[u8],
+    ) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO template (subject, details, embedding) VALUES (?1, ?2, ?3)";
+        self.execute(sql, params![subject, details, embedding])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn templates(&self, subject: Option<i64>, visit: Visit) -> Result<(), GalleryError> {
+        let chosen = if subject.is_some() { "subject = ?1" } else { "?1 IS NULL" };
+        let sql = format!(
+            "SELECT id, subject, details, embedding FROM template WHERE {chosen} ORDER BY id"
+        );
+        let mut statement = self.connection.prepare(&sql).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([subject], |row| {
+            Ok(TemplateRecord {
+                id: row.get(0)?,
+                subject: row.get(1)?,
+                details: row.get(2)?,
+                embedding: row.get(3)?,
+            })
+        });
+        for row in rows.map_err(|e| self.failed(e))? {
+            visit(row.map_err(|e| self.failed(e))?)?;
+        }
+        Ok(())
+    }
+
+    fn template_counts(&self) -> Result<BTreeMap<i64, u64>, StoreError> {
+        let sql = "SELECT subject, count(*) FROM template GROUP BY subject";
+        let counts = self.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+        Ok(counts.into_iter().map(|(subject, count)| (subject, count.unsigned_abs())).collect())
+    }
+
+    fn append_audit(&self, by: &By, event: &Event) -> Result<(), StoreError> {
+        let sql = "INSERT INTO audit (at, who, event, subject, other) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let text = serde_json::to_string(event).map_err(|e| self.failed(damaged(e)))?;
+        let [subject, other] = event.subjects();
+        self.execute(sql, params![by.at.as_millisecond(), by.who, text, subject, other])
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql = "SELECT id, at, who, event FROM audit
+                   WHERE at BETWEEN ifnull(?1, at) AND ifnull(?2, at)
+                     AND (?3 IS NULL OR subject = ?3 OR other = ?3)
+                   ORDER BY id";
+        let [from, to] = [query.from, query.to].map(|at| at.map(Timestamp::as_millisecond));
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
+        };
+        let rows: Vec<(i64, i64, String, String)> =
+            self.all(sql, params![from, to, query.subject], read)?;
+        let entry = |(id, at, who, event): (i64, i64, String, String)| {
+            let at = Timestamp::from_millisecond(at).map_err(|e| self.failed(damaged(e)))?;
+            let event = serde_json::from_str(&event).map_err(|e| self.failed(damaged(e)))?;
+            Ok(AuditEntry { id, at, who, event })
+        };
+        rows.into_iter().map(entry).collect()
+    }
+}
+
+fn damaged(cause: impl std::error::Error + Send + Sync + 'static) -> StoreProblem {
+    StoreProblem::Damaged(Some(cause.into()))
+}
