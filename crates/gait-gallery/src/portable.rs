@@ -11,6 +11,7 @@
 //! bits; numpy reads it by `np.frombuffer(base64.b64decode(text), "<f4").reshape(c, p)`. The file is
 //! not encrypted.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 
 use base64::Engine;
@@ -137,7 +138,7 @@ impl<S: Store> Gallery<S> {
     pub fn import(&mut self, from: &mut dyn BufRead, by: &By) -> Result<Counts, GalleryError> {
         self.write(|ledger| {
             let mut line = 0;
-            let mut reader = Reader::new(ledger);
+            let mut reader = Reader::new(ledger)?;
             loop {
                 line += 1;
                 let failed = |problem| PortableError { line, problem };
@@ -206,20 +207,23 @@ struct Reader<'a> {
     /// The policy of the other gallery, if it does not hold here.
     other_policy: Option<Consent>,
     has_policy: bool,
+    /// All names that are taken.
+    names: BTreeSet<String>,
     subject: Option<(i64, String)>,
     counts: Counts,
 }
 
 impl<'a> Reader<'a> {
-    fn new(ledger: &'a Ledger<'a>) -> Self {
-        Self {
+    fn new(ledger: &'a Ledger<'a>) -> Result<Self, GalleryError> {
+        Ok(Self {
             ledger,
             network: None,
             other_policy: None,
             has_policy: false,
+            names: ledger.subjects()?.into_values().map(|subject| subject.name).collect(),
             subject: None,
             counts: Counts::default(),
-        }
+        })
     }
 
     /// Takes a line, and says whether it is the last one.
@@ -268,7 +272,7 @@ impl<'a> Reader<'a> {
     fn subject(&mut self, mut details: SubjectDetails) -> Result<(), GalleryError> {
         check_name(&details.name)?;
         let name = details.name.clone();
-        if self.ledger.find(&name)?.is_some() {
+        if !self.names.insert(name.clone()) {
             return Err(GalleryError::NameTaken { name });
         }
         details.consent = details.consent.or_else(|| self.other_policy.clone());

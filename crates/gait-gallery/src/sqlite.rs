@@ -20,6 +20,8 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Files up to this size are checked whole when they are opened, which takes a fraction of a second.
 const CHECKED_AT_ONCE: u64 = 64 << 20;
+/// The smallest page of SQLite, in bytes.
+const SMALLEST_PAGE: u64 = 512;
 
 /// A gallery's records in a SQLite file.
 ///
@@ -55,10 +57,18 @@ impl SqliteStore {
     }
 
     fn connect(path: &Path) -> Result<Self, StoreProblem> {
+        let length = fs::metadata(path)?.len();
+        // SQLite takes a file that is shorter than the smallest page for an empty one.
+        if (1..SMALLEST_PAGE).contains(&length) {
+            return Err(StoreProblem::NotAGallery);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
         check_is_gallery(&connection)?;
+        if length <= CHECKED_AT_ONCE {
+            check_integrity(&connection, "quick_check")?;
+        }
         // Before the first table, and without effect later.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         switch_to_wal(&connection)?;
@@ -66,9 +76,6 @@ impl SqliteStore {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", true)?;
         migrate(&mut connection)?;
-        if fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_AT_ONCE) {
-            check_integrity(&connection, "quick_check")?;
-        }
         Ok(Self { connection, path: path.to_owned() })
     }
 
