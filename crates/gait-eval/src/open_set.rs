@@ -170,7 +170,7 @@ impl OpenSet {
         let half = points.div_ceil(2).max(1);
         let genuine = self.genuine.iter().step_by(self.genuine.len().div_ceil(half).max(1));
         let ratio = (self.impostors.len().max(2) as f64).powf(1.0 / half as f64);
-        let ranks = (0..=half).map(|i| ratio.powi(i as i32).round() as usize);
+        let ranks = (0..=half).map(|i| ratio.powf(i as f64).round() as usize);
         let impostors = ranks.filter_map(|rank| self.impostors.get(rank.max(1) - 1));
         // The bits of floats that are not negative are in the order of the floats.
         let thresholds = genuine.chain(impostors).map(|d| d.max(0.0).to_bits());

@@ -130,19 +130,40 @@ impl<S: Store> Gallery<S> {
         self.erase()
     }
 
-    /// Erases the subjects whose consents have ended, and those whose keys are gone, as in a backup
-    /// from before their removal. Returns their numbers and why they were removed.
+    /// Erases the subjects whose consents have ended. Returns their numbers.
     ///
     /// # Errors
     /// As [`Gallery::remove`].
-    pub fn purge(&mut self, by: &By) -> Result<Vec<(i64, Removal)>, GalleryError> {
+    pub fn purge(&mut self, by: &By) -> Result<Vec<i64>, GalleryError> {
         let purged = self.write(|ledger| {
             let ended = ledger.listed()?.into_iter().filter(|s| s.consent.has_ended(by.at));
-            let ended = ended.map(|subject| (subject.id, Removal::Expired));
-            let lost = ledger.lost()?.into_iter().map(|id| (id, Removal::KeyLost));
-            let purged: Vec<(i64, Removal)> = ended.chain(lost).collect();
-            purged.iter().try_for_each(|(id, reason)| ledger.remove_subject(*id, *reason, by))?;
-            Ok(purged)
+            let ended: Vec<i64> = ended.map(|subject| subject.id).collect();
+            ended.iter().try_for_each(|id| ledger.remove_subject(*id, Removal::Expired, by))?;
+            Ok(ended)
+        })?;
+        self.erase()?;
+        Ok(purged)
+    }
+
+    /// The numbers of the subjects whose keys are gone, so that nobody can read their records: in a
+    /// backup of the gallery, those who were removed later; with an old copy of the subjects' keys,
+    /// those who were enrolled later.
+    ///
+    /// # Errors
+    /// A store that fails.
+    pub fn lost(&self) -> Result<Vec<i64>, GalleryError> {
+        self.read(|ledger| ledger.lost())
+    }
+
+    /// Erases the subjects whose keys are gone. Returns their numbers.
+    ///
+    /// # Errors
+    /// As [`Gallery::remove`].
+    pub fn purge_lost(&mut self, by: &By) -> Result<Vec<i64>, GalleryError> {
+        let purged = self.write(|ledger| {
+            let lost = ledger.lost()?;
+            lost.iter().try_for_each(|id| ledger.remove_subject(*id, Removal::KeyLost, by))?;
+            Ok(lost)
         })?;
         self.erase()?;
         Ok(purged)

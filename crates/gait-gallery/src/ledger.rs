@@ -179,9 +179,10 @@ impl Ledger<'_> {
 
     /// A new subject, with its key.
     pub fn add_subject(&self, details: &SubjectDetails) -> Result<i64, GalleryError> {
-        let id = self.records.add_subject()?;
-        if let Some(keys) = self.keys {
-            keys.create(id)?;
+        let mut id = self.records.add_subject()?;
+        while !self.keys.map_or(Ok(true), |keys| keys.create(id))? {
+            self.records.remove_subject(id)?;
+            id = self.records.add_subject()?;
         }
         self.set_subject(id, details)?;
         Ok(id)

@@ -71,8 +71,8 @@
 //!   bound to the subject, so that records cannot be given to somebody else.
 //!
 //! Removing a subject also erases its key. A backup of the gallery from before the removal still has
-//! the sealed records, and nobody can open them: in a restored backup, removed people stay removed, and
-//! [`Gallery::purge`] erases what is left of them. This holds on two conditions: **the file of the
+//! the sealed records, and nobody can open them: in a restored backup, removed people stay removed
+//! ([`Gallery::lost`]), and [`Gallery::purge_lost`] erases what is left of them. This holds on two conditions: **the file of the
 //! subjects' keys is not in the backups of the gallery** (keep it, with the key file, in another place
 //! or on another disk), **and older copies of it are destroyed**. It does need a backup of its own,
 //! because without it the gallery cannot be read; replace that backup after each removal.
@@ -93,6 +93,7 @@ mod calibration;
 mod changes;
 mod cipher;
 mod consent;
+mod database;
 mod decision;
 mod error;
 mod gallery;

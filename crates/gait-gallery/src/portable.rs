@@ -104,8 +104,16 @@ impl<S: Store> Gallery<S> {
     /// # Errors
     /// A file that cannot be written, a store that fails, or a damaged record.
     pub fn export(&mut self, to: &mut dyn Write, by: &By) -> Result<Counts, GalleryError> {
+        let mut counts = Counts::default();
+        for subject in self.subjects()?.iter().filter(|s| !s.consent.has_ended(by.at)) {
+            counts.subjects += 1;
+            counts.templates += usize::try_from(subject.templates).unwrap_or(usize::MAX);
+        }
+        let Counts { subjects, templates } = counts;
+        // Before anything leaves, so that no export is missing in the audit.
+        self.record(&Event::Exported { subjects, templates }, by)?;
         let calibration = self.calibration()?;
-        self.write(|ledger| {
+        self.read(|ledger| {
             let mut writer = Writer { to, counts: Counts::default() };
             let network = ledger.network()?;
             let policy = ledger.policy()?;
@@ -122,8 +130,6 @@ impl<S: Store> Gallery<S> {
             }
             let counts = writer.counts;
             writer.line(&Line::End(counts))?;
-            let Counts { subjects, templates } = counts;
-            ledger.records.append_audit(by, &Event::Exported { subjects, templates })?;
             Ok(counts)
         })
     }

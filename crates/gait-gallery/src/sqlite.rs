@@ -1,28 +1,22 @@
 //! The store in a SQLite file.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use crate::database::{self, PATIENCE};
 use crate::store::{Records, Store, StoreError, StoreProblem, TemplateRecord, Visit};
 use crate::{AuditEntry, AuditQuery, By, Event, GalleryError};
 
 /// Marks the file as a gallery: "GAIT".
 const APPLICATION: i64 = 0x4741_4954;
+/// The version of the tables.
+const VERSION: i64 = 1;
 /// Each step leads from the version that is its place to the next one.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
-/// How long to wait for other programs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// Files up to this size are checked whole when they are opened, which takes a fraction of a second.
-const CHECKED_AT_ONCE: u64 = 64 << 20;
-/// The smallest page of SQLite, in bytes.
-const SMALLEST_PAGE: u64 = 512;
-
+const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema.sql")];
 /// A gallery's records in a SQLite file.
 ///
 /// Several programs may use one file at the same time. Beside the file, SQLite keeps `-wal` (changes
@@ -52,30 +46,19 @@ impl SqliteStore {
     /// As [`SqliteStore::open`], and a place where no file can be made.
     pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
         let failed = |problem| StoreError { path: path.to_owned(), problem };
-        create_private(path).map_err(|e| failed(e.into()))?;
+        database::create_private(path).map_err(|e| failed(e.into()))?;
         Self::connect(path).map_err(failed)
     }
 
     fn connect(path: &Path) -> Result<Self, StoreProblem> {
-        let length = fs::metadata(path)?.len();
-        // SQLite takes a file that is shorter than the smallest page for an empty one.
-        if (1..SMALLEST_PAGE).contains(&length) {
-            return Err(StoreProblem::NotAGallery);
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        check_is_gallery(&connection)?;
-        if length <= CHECKED_AT_ONCE {
-            check_integrity(&connection, "quick_check")?;
-        }
+        let mut connection = database::connect(path, APPLICATION, VERSION)?;
         // Before the first table, and without effect later.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         switch_to_wal(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", true)?;
-        migrate(&mut connection)?;
+        database::migrate(&mut connection, APPLICATION, &MIGRATIONS)?;
         Ok(Self { connection, path: path.to_owned() })
     }
 
@@ -92,36 +75,6 @@ impl SqliteStore {
     }
 }
 
-/// Makes an empty file that only its owner may read, unless there is one.
-pub(crate) fn create_private(path: &Path) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, name, |row| row.get(0))
-}
-
-/// Refuses databases of other programs; an empty file may become a gallery.
-fn check_is_gallery(connection: &Connection) -> Result<(), StoreProblem> {
-    let known = MIGRATIONS.len() as i64;
-    let found = pragma(connection, "user_version")?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match pragma(connection, "application_id")? {
-        APPLICATION if found > known => Err(StoreProblem::Newer { found, known }),
-        APPLICATION => Ok(()),
-        0 if tables == 0 && found == 0 => Ok(()),
-        _ => Err(StoreProblem::NotAGallery),
-    }
-}
-
 /// Waits for other programs that do the same: SQLite itself does not wait for this change.
 fn switch_to_wal(connection: &Connection) -> Result<(), StoreProblem> {
     let began = Instant::now();
@@ -132,49 +85,6 @@ fn switch_to_wal(connection: &Connection) -> Result<(), StoreProblem> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             result => return result,
-        }
-    }
-}
-
-fn migrate(connection: &mut Connection) -> Result<(), StoreProblem> {
-    if pragma(connection, "user_version")? == MIGRATIONS.len() as i64 {
-        return Ok(());
-    }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another program may have been first.
-    let done = usize::try_from(pragma(&transaction, "user_version")?).unwrap_or(0);
-    for step in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
-    Ok(transaction.commit()?)
-}
-
-fn check_integrity(connection: &Connection, check: &str) -> Result<(), StoreProblem> {
-    let found: String = connection.pragma_query_value(None, check, |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(StoreProblem::Damaged(Some(found.into()))) }
-}
-
-impl From<rusqlite::Error> for StoreProblem {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::NotAGallery,
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(Some(error.into())),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
-            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
-            Some(ErrorCode::DiskFull) => Self::Full,
-            _ => Self::Other(error.into()),
-        }
-    }
-}
-
-impl From<io::Error> for StoreProblem {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull => Self::Full,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            _ => Self::Other(error.into()),
         }
     }
 }
@@ -216,7 +126,8 @@ impl Store for SqliteStore {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        check_integrity(&self.connection, "integrity_check").map_err(|e| self.failed(e))?;
+        database::check_integrity(&self.connection, "integrity_check")
+            .map_err(|e| self.failed(e))?;
         let orphans = self.connection.query_row("PRAGMA foreign_key_check", [], |_| Ok(()));
         match orphans.optional().map_err(|e| self.failed(e))? {
             None => Ok(()),

@@ -6,19 +6,22 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use zeroize::Zeroizing;
 
-use crate::GalleryError;
 use crate::cipher::{KeyError, SecretKey, read_key_file};
 use crate::error::Record;
-use crate::sqlite::{PATIENCE, create_private};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreProblem};
+use crate::{GalleryError, database};
 
+/// Marks the file as keys of subjects: "GAIK".
+const APPLICATION: i64 = 0x4741_494b;
+/// The version of the table.
+const VERSION: i64 = 1;
 /// One file beside the key file, for all galleries of this key.
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS subject_key (
+const MIGRATIONS: [&str; VERSION as usize] = ["CREATE TABLE subject_key (
     gallery BLOB NOT NULL,
     subject INTEGER NOT NULL,
     wrapped BLOB NOT NULL,
     PRIMARY KEY (gallery, subject)
-) WITHOUT ROWID";
+) WITHOUT ROWID"];
 
 /// The keys of one gallery's subjects, each wrapped (sealed) with the key of the key file.
 ///
@@ -40,28 +43,30 @@ pub fn subject_keys_path(key_file: &Path) -> PathBuf {
     path.into()
 }
 
+fn connect(path: &Path) -> Result<Connection, StoreProblem> {
+    database::create_private(path)?;
+    let mut connection = database::connect(path, APPLICATION, VERSION)?;
+    // A journal that is emptied, not a log in which erased keys stay.
+    connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    database::migrate(&mut connection, APPLICATION, &MIGRATIONS)?;
+    Ok(connection)
+}
+
 impl SubjectKeys {
     /// Reads the key file; `gallery` is the random number of a gallery. A missing file of subjects'
     /// keys is made for a `new` gallery alone.
     pub fn open(key_file: &Path, gallery: &[u8], new: bool) -> Result<Self, GalleryError> {
         let main = read_key_file(key_file)?;
         let path = subject_keys_path(key_file);
-        let failed = |e: rusqlite::Error| StoreError { path: path.clone(), problem: e.into() };
-        if new {
-            let made = create_private(&path);
-            made.map_err(|e| StoreError { path: path.clone(), problem: e.into() })?;
-        } else if !path.exists() {
+        if !new && !path.exists() {
             return Err(KeyError::SubjectKeysMissing { path }.into());
         }
-        let connection = Connection::open(&path).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        // A journal that is emptied, not a log in which removed keys stay.
-        let settings =
-            [("journal_mode", "TRUNCATE"), ("synchronous", "FULL"), ("secure_delete", "ON")];
-        for (name, value) in settings {
-            connection.pragma_update(None, name, value).map_err(failed)?;
-        }
-        connection.execute_batch(SCHEMA).map_err(failed)?;
+        let connection = connect(&path).map_err(|problem| {
+            let path = path.clone();
+            StoreError { path, problem }
+        })?;
         let main_path = key_file.to_owned();
         Ok(Self { main, main_path, connection, path, gallery: gallery.to_owned() })
     }
@@ -83,16 +88,17 @@ impl SubjectKeys {
         }
     }
 
-    /// Makes the key of a subject.
-    pub fn create(&self, subject: i64) -> Result<SecretKey, GalleryError> {
+    /// Makes the key of a subject; false if there already is a key for this number. It is then that of
+    /// a subject whose creation was interrupted, or who came after a backup that was restored, so it is
+    /// left alone.
+    pub fn create(&self, subject: i64) -> Result<bool, GalleryError> {
         let key = SecretKey::random()?;
         let wrapped = self.main.seal(&self.place(subject), key.bytes())?;
-        // A subject whose creation was interrupted may have left a key.
         let sql =
-            "INSERT OR REPLACE INTO subject_key (gallery, subject, wrapped) VALUES (?1, ?2, ?3)";
+            "INSERT OR IGNORE INTO subject_key (gallery, subject, wrapped) VALUES (?1, ?2, ?3)";
         let values = params![self.gallery, subject, wrapped];
-        self.connection.execute(sql, values).map_err(|e| self.failed(e))?;
-        Ok(key)
+        let made = self.connection.execute(sql, values).map_err(|e| self.failed(e))?;
+        Ok(made == 1)
     }
 
     /// The key of a subject; `None` if it is gone.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{enrolment, me, names, opened};
 use gait_gallery::{
-    Gallery, GalleryError, KeyError, Removal, SqliteStore, create_key_file, subject_keys_path,
+    AuditQuery, Event, Gallery, GalleryError, KeyError, Removal, SqliteStore, create_key_file,
+    subject_keys_path,
 };
 
 struct Place {
@@ -108,12 +109,69 @@ fn removed_people_stay_removed_in_a_backup_from_before() {
     let e = gallery.embeddings(me().at).unwrap().unwrap();
     assert_eq!(e.subjects(), ["cleo"]);
     gallery.check().unwrap();
-    let lost = [(ben, Removal::KeyLost), (dora, Removal::KeyLost)];
-    assert_eq!(gallery.purge(&me()).unwrap(), lost);
-    assert_eq!(gallery.purge(&me()).unwrap(), []);
-    // The numbers of the others go on.
-    assert!(gallery.enrol("eve", &enrolment(3.0, 1), &me()).unwrap() > dora);
-    assert_eq!(names(&gallery), ["cleo", "eve"]);
+    assert!(gallery.purge(&me()).unwrap().is_empty());
+    assert_eq!(gallery.lost().unwrap(), [ben, dora]);
+    assert_eq!(gallery.purge_lost(&me()).unwrap(), [ben, dora]);
+    assert!(gallery.lost().unwrap().is_empty());
+    let about = AuditQuery { subject: Some(ben), ..AuditQuery::default() };
+    let removed = Event::Removed { subject: ben, templates: 2, reason: Removal::KeyLost };
+    assert_eq!(gallery.audit(&about).unwrap().last().unwrap().event, removed);
+    assert_eq!(names(&gallery), ["cleo"]);
+}
+
+#[test]
+fn no_byte_of_a_removed_key_stays_in_the_file() {
+    let place = Place::new();
+    let key = place.key("first");
+    let mut gallery = opened(&place.gallery(), Some(&key));
+    let ben = gallery.enrol("ben", &enrolment(1.0, 1), &me()).unwrap();
+    gallery.enrol("cleo", &enrolment(2.0, 1), &me()).unwrap();
+    let path = subject_keys_path(&key);
+    let wrapped: Vec<u8> = rusqlite::Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT wrapped FROM subject_key WHERE subject = ?1", [ben], |row| row.get(0))
+        .unwrap();
+    let journal = place.key("first.subjects-journal");
+    let found = || {
+        let bytes = [&path, &journal].map(|file| fs::read(file).unwrap_or_default()).concat();
+        bytes.windows(16).any(|window| window == &wrapped[24..40])
+    };
+    assert!(found());
+    gallery.remove("ben", &me()).unwrap();
+    assert!(!found());
+}
+
+#[test]
+fn a_restored_backup_takes_no_keys_from_those_who_came_later() {
+    let place = Place::new();
+    let key = place.key("first");
+    let copy = || fs::read(place.gallery()).unwrap();
+    opened(&place.gallery(), Some(&key)).enrol("ben", &enrolment(1.0, 1), &me()).unwrap();
+    let early = copy();
+    let enrolled = opened(&place.gallery(), Some(&key)).enrol("cleo", &enrolment(2.0, 1), &me());
+    let cleo = enrolled.unwrap();
+    let late = copy();
+    fs::write(place.gallery(), early).unwrap();
+    let enrolled = opened(&place.gallery(), Some(&key)).enrol("eve", &enrolment(3.0, 1), &me());
+    assert!(enrolled.unwrap() > cleo);
+    fs::write(place.gallery(), late).unwrap();
+    let gallery = opened(&place.gallery(), Some(&key));
+    gallery.check().unwrap();
+    assert_eq!(names(&gallery), ["ben", "cleo"]);
+}
+
+#[test]
+fn a_file_of_somebody_else_is_not_taken_for_the_keys() {
+    let place = Place::new();
+    let key = place.key("first");
+    let other = rusqlite::Connection::open(subject_keys_path(&key)).unwrap();
+    other.execute_batch("CREATE TABLE note (text TEXT)").unwrap();
+    drop(other);
+    let before = fs::read(subject_keys_path(&key)).unwrap();
+    let store = SqliteStore::open_or_create(&place.gallery()).unwrap();
+    let error = Gallery::open(store, Some(&key), &me()).err().unwrap();
+    assert!(matches!(error, GalleryError::Store(_)), "{error}");
+    assert_eq!(fs::read(subject_keys_path(&key)).unwrap(), before);
 }
 
 #[test]
