@@ -180,6 +180,8 @@ fn no_byte_of_a_removed_subject_stays_in_the_files() {
     drop(gallery);
     let mut gallery = opened(&path, None);
     let size = fs::metadata(&path).unwrap().len();
+    // Once more, in the log of changes too.
+    gallery.enrol("Zebedee the second", &person("Zebedee", &values), &me()).unwrap();
     gallery.remove("Zebedee the second", &me()).unwrap();
     assert_eq!(found(&path), ([false; 4], false), "while it is open");
     assert!(fs::metadata(&path).unwrap().len() < size, "the file gives the space back");
