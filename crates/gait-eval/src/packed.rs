@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::pairwise::{COLUMNS, Columns, Probes, Shape};
+use crate::columns::{COLUMNS, Columns, Shape};
+use crate::pairwise::Probes;
 use crate::range::Scale;
 use crate::rows::{distance_matrix, extend_from_stripes};
 use crate::{Distance, Embeddings, EvalError};

@@ -7,7 +7,8 @@
 
 use rayon::prelude::*;
 
-use crate::pairwise::{COLUMNS, Probes};
+use crate::columns::COLUMNS;
+use crate::pairwise::Probes;
 use crate::range::Scale;
 use crate::{Distance, Embeddings, EvalError, Watch};
 
