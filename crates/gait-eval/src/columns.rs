@@ -75,8 +75,6 @@ impl Columns {
         Self::grouped(shape, factor, rows, VECTORS * Arch::new().dispatch(Lanes))
     }
 
-    // Inlined where the instruction set is known.
-    #[inline(always)]
     pub fn grouped(shape: &Shape, factor: f32, rows: &[&[f32]], group: usize) -> Self {
         let mut packed = Aligned::new(shape.parts * shape.width * COLUMNS);
         let values = packed.values_mut();

@@ -132,8 +132,14 @@ impl WithSimd for Tile<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Probes { e, shape, scale, .. } = self.probes;
-        let rows: Vec<&[f32]> = self.gallery.iter().map(|&i| e.row(i)).collect();
-        let packed = Columns::grouped(shape, scale.factor(), &rows, VECTORS * S::F32_LANES);
+        // Not a vector: the heap then gave the packed values a place at which 1,500 sequences against
+        // 3,000 took 3.5 s instead of 2.7 s.
+        let mut rows: [&[f32]; COLUMNS] = [&[]; COLUMNS];
+        for (row, &i) in rows.iter_mut().zip(self.gallery) {
+            *row = e.row(i);
+        }
+        let rows = &rows[..self.gallery.len()];
+        let packed = Columns::grouped(shape, scale.factor(), rows, VECTORS * S::F32_LANES);
         let columns = packed.values();
         PackedTile { probes: self.probes, columns, sums: self.sums }.with_simd(simd);
     }
