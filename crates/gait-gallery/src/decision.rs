@@ -28,8 +28,8 @@ pub enum Doubt {
 }
 
 impl Decision {
-    /// Decides between candidates, nearest first, of whom there must be two unless the gallery has
-    /// only one: see [`OpenSetRule::accepts`].
+    /// Decides between the candidates of [`Index::rank`](crate::Index::rank) by
+    /// [`OpenSetRule::accepts`].
     pub fn new(candidates: &[Candidate], rule: OpenSetRule) -> Self {
         let Some(best) = candidates.first() else { return Self::Unknown(Doubt::NobodyKnown) };
         let second = candidates.get(1).map(|candidate| candidate.distance);

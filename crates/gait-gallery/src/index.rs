@@ -172,8 +172,8 @@ impl Index {
         self.revision
     }
 
-    /// The `most` nearest subjects to the windows of one track, nearest first. Subjects whose consents
-    /// have ended by `now` are left out.
+    /// The `most` nearest subjects to the windows of one track, nearest first; at least two, since a
+    /// decision needs the second. Subjects whose consents have ended by `now` are left out.
     ///
     /// The distance of a window to a subject is the smallest one to the subject's templates. That of
     /// a track is the mean over its windows. All windows show the same person, so the mean keeps
@@ -218,6 +218,6 @@ impl Index {
             distance,
             template: self.templates[best[place].1],
         };
-        Ok(ranked.iter().take(most).map(candidate).collect())
+        Ok(ranked.iter().take(most.max(2)).map(candidate).collect())
     }
 }

@@ -62,9 +62,11 @@ fn candidates_have_the_mean_of_the_smallest_distances() {
         let found: Vec<(f32, String)> =
             candidates.into_iter().map(|c| (c.distance, c.subject)).collect();
         assert_eq!(found, expected, "{distance}");
-        let few = index.rank(&unnamed(probes.clone()), me().at, 2).unwrap();
-        assert_eq!(few.len(), 2);
-        assert_eq!(few[0].distance, expected[0].0);
+        for (most, found) in [(0, 2), (2, 2), (3, 3)] {
+            let few = index.rank(&unnamed(probes.clone()), me().at, most).unwrap();
+            assert_eq!(few.len(), found);
+            assert_eq!(few[0].distance, expected[0].0);
+        }
     }
 }
 
