@@ -228,6 +228,19 @@ impl Embeddings {
         (end > 0).then_some(self)
     }
 
+    /// These embeddings with more `values` behind theirs, all of them finite, under one name.
+    pub(crate) fn with_values(&self, name: &str, values: Vec<f32>) -> Self {
+        debug_assert_eq!(values.len() % self.width(), 0);
+        let mut all = self.clone();
+        all.largest = all.largest.max(largest_magnitude(&values));
+        all.values.extend(values);
+        let n = all.values.len() / self.width();
+        for names in [&mut all.subjects, &mut all.conditions, &mut all.views] {
+            names.resize(n, name.to_owned());
+        }
+        all
+    }
+
     /// The largest magnitude among all values.
     pub(crate) fn largest(&self) -> f32 {
         self.largest

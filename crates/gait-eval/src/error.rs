@@ -45,6 +45,17 @@ pub enum EvalError {
         /// The sequence that has it, as `subject/condition/view`.
         sequence: String,
     },
+    /// A probe is not of the shape of the gallery.
+    #[error(
+        "an embedding of {}x{} (channels x strips) cannot be compared with a gallery of {}x{}",
+        given[0], given[1], gallery[0], gallery[1]
+    )]
+    Shape {
+        /// Channels and strips of the embedding.
+        given: [usize; 2],
+        /// Channels and strips of the gallery.
+        gallery: [usize; 2],
+    },
     /// The caller asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),

@@ -13,7 +13,10 @@
 //! - [`verify()`]: equal error rates and true accept rates of the same pairs;
 //! - [`confusions()`]: the errors of a test one by one, the worst first;
 //! - [`submission()`]: the CSV file of a competition;
-//! - [`distance_matrix`] and [`map_rows`]: the distances alone.
+//! - [`open_set()`]: how often people are taken for others, or for strangers, and the threshold for a
+//!   false accept rate;
+//! - [`distance_matrix`] and [`map_rows`]: the distances alone; [`PackedGallery`] for a gallery that
+//!   is compared with many probes, one after the other.
 //!
 //! ```
 //! use gait_eval::{Distance, Embeddings, Protocol, Watch, evaluate};
@@ -29,6 +32,7 @@
 //! ```
 
 mod bootstrap;
+mod columns;
 mod comparison;
 mod confusion;
 mod copies;
@@ -41,7 +45,10 @@ mod grid;
 mod metric;
 mod misfit;
 mod note;
+mod open_set;
+mod open_set_rule;
 mod outcomes;
+mod packed;
 mod pairs;
 mod pairwise;
 mod pattern;
@@ -70,7 +77,10 @@ pub use gait_support::{Stopped, Watch};
 pub use metric::Metric;
 pub use misfit::{FoundNames, Misfit, Part};
 pub use note::Note;
+pub use open_set::{OpenSet, OpenSetPoint, PairRates, SearchRates, open_set};
+pub use open_set_rule::{OpenSetRule, RateError};
 pub use outcomes::{GroupOutcomes, Outcomes, OutcomesError, Ratio};
+pub use packed::PackedGallery;
 pub use pattern::{Selector, SelectorError};
 pub use protocol::{
     Average, IdenticalViews, Protocol, PublishedFigures, PublishedRow, PublishedTable,

@@ -93,7 +93,9 @@ impl<'a> Pairs<'a> {
 }
 
 /// Distinct names in order, and of each given name its place among them.
-fn numbered<'a>(names: impl Iterator<Item = &'a str> + Clone) -> (Vec<&'a str>, Vec<usize>) {
+pub(crate) fn numbered<'a>(
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> (Vec<&'a str>, Vec<usize>) {
     let sorted: Vec<&str> = names.clone().collect::<BTreeSet<_>>().into_iter().collect();
     let numbers = names.filter_map(|name| sorted.binary_search(&name).ok()).collect();
     (sorted, numbers)

@@ -9,63 +9,21 @@
 //! gait-kernels has its own SIMD layer, because its convolutions depend on the instruction set in
 //! more than the width of vectors: in tile sizes, numbers of registers and loads.
 
+use std::borrow::Cow;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::columns::{Aligned, COLUMNS, Columns, Shape};
 use crate::range::{Scale, normalize};
 use crate::{Distance, Embeddings, EvalError};
 
-/// Gallery entries of a block.
-pub(crate) const COLUMNS: usize = 64;
 /// Probes, and vectors of gallery entries, that are held in registers together. The entries of these
 /// vectors are adjacent, channel after channel: 256 channels take 16 or 32 KiB, which stay in the L1
 /// cache while all probes pass. With the whole block adjacent, every read came from the L2 cache,
 /// and 5,000 sequences against 5,000 took 19.9 s with AVX2 instead of 9.5 s.
 const ROWS: usize = 4;
-const VECTORS: usize = 2;
-/// Values of a flat embedding that are summed before they are added to the total, which loses less to
-/// rounding.
-const FLAT_PART: usize = 256;
-/// Bytes of a cache line, which vectors must not straddle.
-const LINE: usize = 64;
-
-/// How an embedding `[c, p]` is divided into vectors that are compared: `parts` of `width` values.
-#[derive(Clone, Copy)]
-struct Shape {
-    distance: Distance,
-    strips: usize,
-    parts: usize,
-    width: usize,
-    /// Values of an embedding. A flat one may not fill its last part; zeros fill the rest.
-    filled: usize,
-}
-
-impl Shape {
-    fn new(e: &Embeddings, distance: Distance) -> Self {
-        let (parts, width) = match distance {
-            Distance::Flat => (e.width().div_ceil(FLAT_PART), FLAT_PART.min(e.width())),
-            Distance::Strips | Distance::Cosine => (e.strips(), e.channels()),
-        };
-        Self { distance, strips: e.strips(), parts, width, filled: e.width() }
-    }
-
-    /// The values of one part of an embedding `[c, p]`.
-    fn part<'a>(&self, row: &'a [f32], part: usize) -> impl Iterator<Item = &'a f32> {
-        let (first, step) = match self.distance {
-            Distance::Flat => (part * self.width, 1),
-            Distance::Strips | Distance::Cosine => (part, self.strips),
-        };
-        row[first..].iter().step_by(step).take(self.width)
-    }
-
-    /// Part and place in it of a value of the embedding `[c, p]`.
-    fn place(&self, at: usize) -> (usize, usize) {
-        match self.distance {
-            Distance::Flat => (at / self.width, at % self.width),
-            Distance::Strips | Distance::Cosine => (at % self.strips, at / self.strips),
-        }
-    }
-}
+pub(crate) const VECTORS: usize = 2;
 
 /// Probes, `[parts, n, width]`.
 pub(crate) struct Probes<'a> {
@@ -79,7 +37,16 @@ pub(crate) struct Probes<'a> {
 
 impl<'a> Probes<'a> {
     pub fn new(e: &'a Embeddings, distance: Distance, indices: &'a [usize]) -> Self {
-        let scale = Scale::new(e, distance);
+        Self::scaled(e, distance, indices, Scale::new(e, distance))
+    }
+
+    /// Probes in a given unit.
+    pub fn scaled(
+        e: &'a Embeddings,
+        distance: Distance,
+        indices: &'a [usize],
+        scale: Scale<'a>,
+    ) -> Self {
         let shape = Shape::new(e, distance);
         let n = indices.len();
         let mut values = vec![0.0; shape.parts * n * shape.width];
@@ -112,8 +79,30 @@ impl<'a> Probes<'a> {
     ) -> Result<(), EvalError> {
         let mut sums = Aligned::new(self.indices.len() * COLUMNS);
         run(Tile { probes: self, gallery, sums: sums.values_mut() });
+        self.finish(&sums, out, |at| Cow::Borrowed(self.e.row(gallery[at])))
+    }
+
+    /// Writes the distances `[n, entries]` to a packed block of the gallery, in the unit of [`Scale`].
+    ///
+    /// # Errors
+    /// As [`Probes::compare`].
+    pub fn compare_packed(&self, packed: &Columns, out: &mut [f32]) -> Result<(), EvalError> {
+        let mut sums = Aligned::new(self.indices.len() * COLUMNS);
+        let columns = packed.values();
+        Arch::new().dispatch(PackedTile { probes: self, columns, sums: sums.values_mut() });
+        self.finish(&sums, out, |at| Cow::Owned(packed.row(&self.shape, at)))
+    }
+
+    /// Distances `[n, entries]` from the sums `[n, COLUMNS]` of their parts.
+    fn finish<'g>(
+        &self,
+        sums: &Aligned,
+        out: &mut [f32],
+        entry: impl Fn(usize) -> Cow<'g, [f32]>,
+    ) -> Result<(), EvalError> {
         let parts = self.shape.parts as f32;
-        let rows = sums.values().chunks_exact(COLUMNS).zip(out.chunks_exact_mut(gallery.len()));
+        let entries = out.len() / self.indices.len();
+        let rows = sums.values().chunks_exact(COLUMNS).zip(out.chunks_exact_mut(entries));
         for ((sums, out), &probe) in rows.zip(self.indices) {
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out = match self.shape.distance {
@@ -122,57 +111,9 @@ impl<'a> Probes<'a> {
                     Distance::Cosine => 1.0 - sum / parts,
                 };
             }
-            self.scale.refine(out, probe, gallery)?;
+            self.scale.refine(out, self.e.row(probe), &entry)?;
         }
         Ok(())
-    }
-}
-
-/// A block of the gallery in groups of entries, `[parts, groups, width, group]`; a short block is
-/// filled with zeros.
-fn columns(probes: &Probes, gallery: &[usize], group: usize) -> Aligned {
-    let Probes { e, shape, scale, .. } = probes;
-    let factor = scale.factor();
-    let mut packed = Aligned::new(shape.parts * shape.width * COLUMNS);
-    let values = packed.values_mut();
-    for (first, entries) in gallery.chunks(group).enumerate() {
-        let rows: Vec<&[f32]> = entries.iter().map(|&i| e.row(i)).collect();
-        for at in 0..shape.filled {
-            let (part, place) = shape.place(at);
-            let line = (part * (COLUMNS / group) + first) * shape.width + place;
-            let line = &mut values[line * group..][..group];
-            line.iter_mut().zip(&rows).for_each(|(value, row)| *value = row[at] * factor);
-        }
-    }
-    if shape.distance == Distance::Cosine {
-        for vectors in values.chunks_exact_mut(shape.width * group) {
-            (0..group).for_each(|column| normalize(&mut vectors[column..], group));
-        }
-    }
-    packed
-}
-
-/// Zeros that begin at a cache line.
-struct Aligned {
-    values: Vec<f32>,
-    start: usize,
-    length: usize,
-}
-
-impl Aligned {
-    fn new(length: usize) -> Self {
-        let values = vec![0.0f32; length + LINE / 4];
-        // Unaligned values are slower but right, should the platform not give an offset.
-        let start = values.as_ptr().align_offset(LINE).min(LINE / 4);
-        Self { values, start, length }
-    }
-
-    fn values(&self) -> &[f32] {
-        &self.values[self.start..self.start + self.length]
-    }
-
-    fn values_mut(&mut self) -> &mut [f32] {
-        &mut self.values[self.start..self.start + self.length]
     }
 }
 
@@ -188,15 +129,42 @@ struct Tile<'a> {
 impl WithSimd for Tile<'_> {
     type Output = ();
 
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Probes { e, shape, scale, .. } = self.probes;
+        // Not a vector: the heap then gave the packed values a place at which 1,500 sequences against
+        // 3,000 took 3.5 s instead of 2.7 s.
+        let mut rows: [&[f32]; COLUMNS] = [&[]; COLUMNS];
+        for (row, &i) in rows.iter_mut().zip(self.gallery) {
+            *row = e.row(i);
+        }
+        let rows = &rows[..self.gallery.len()];
+        let packed = Columns::grouped(shape, scale.factor(), rows, VECTORS * S::F32_LANES);
+        let columns = packed.values();
+        PackedTile { probes: self.probes, columns, sums: self.sums }.with_simd(simd);
+    }
+}
+
+/// One block of probes against a packed one of the gallery; adds the distances of the parts to
+/// `sums`.
+struct PackedTile<'a> {
+    probes: &'a Probes<'a>,
+    /// [`Columns`] for the vectors that run this.
+    columns: &'a [f32],
+    /// `[n, COLUMNS]`
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for PackedTile<'_> {
+    type Output = ();
+
     // No closures from here on: one that the compiler does not inline is compiled without the
     // instruction set, and is a hundred times slower.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let shape = self.probes.shape;
-        let Shape { distance, parts, width, .. } = shape;
+        let Shape { distance, parts, width, .. } = self.probes.shape;
         let n = self.probes.indices.len();
-        let packed = columns(self.probes, self.gallery, VECTORS * S::F32_LANES);
-        let (columns, _) = S::as_simd_f32s(packed.values());
+        let (columns, _) = S::as_simd_f32s(self.columns);
         let (sums, _) = S::as_mut_simd_f32s(self.sums);
         let vectors = COLUMNS / S::F32_LANES;
         for part in 0..parts {

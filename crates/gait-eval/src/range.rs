@@ -6,6 +6,7 @@
 //! Pairs that are much closer than the largest value are compared in double precision, which holds
 //! every squared difference of two floats.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use crate::{Distance, Embeddings, EvalError};
@@ -25,6 +26,8 @@ const SAFE_SQUARES: RangeInclusive<f32> = 1e-24..=1e30;
 pub(crate) struct Scale<'a> {
     e: &'a Embeddings,
     distance: Distance,
+    /// The largest magnitude among all values that are compared.
+    largest: f32,
     /// A power of two that brings values to the unit.
     factor: f32,
     /// Smaller distances, in the unit, need double precision.
@@ -33,7 +36,12 @@ pub(crate) struct Scale<'a> {
 
 impl<'a> Scale<'a> {
     pub fn new(e: &'a Embeddings, distance: Distance) -> Self {
-        let largest = e.largest();
+        Self::beside(e, distance, 0.0)
+    }
+
+    /// The unit of `e` and of embeddings with another largest magnitude.
+    pub fn beside(e: &'a Embeddings, distance: Distance, other: f32) -> Self {
+        let largest = e.largest().max(other);
         // Cosines do not depend on the scale; see `normalize`.
         let factor = match distance {
             Distance::Cosine => 1.0,
@@ -44,29 +52,31 @@ impl<'a> Scale<'a> {
             Distance::Cosine => f32::NEG_INFINITY,
             _ => CLOSE / inverse_power(largest * factor),
         };
-        Self { e, distance, factor, close }
+        Self { e, distance, largest, factor, close }
     }
 
     pub fn factor(&self) -> f32 {
         self.factor
     }
 
-    /// Replaces the small ones of the computed distances, in the unit, between a probe and a gallery.
-    pub fn refine(
+    /// Replaces the small ones of the computed distances, in the unit, between a probe and the rows
+    /// of a gallery.
+    pub fn refine<'g>(
         &self,
         distances: &mut [f32],
-        probe: usize,
-        gallery: &[usize],
+        probe: &[f32],
+        gallery: impl Fn(usize) -> Cow<'g, [f32]>,
     ) -> Result<(), EvalError> {
         // Nearly always none. Counting them, unlike a search, takes many at a time.
         if distances.iter().filter(|distance| **distance < self.close).count() == 0 {
             return Ok(());
         }
-        let pairs = distances.iter_mut().zip(gallery);
-        for (distance, &entry) in pairs.filter(|(distance, _)| **distance < self.close) {
+        let pairs = distances.iter_mut().enumerate();
+        for (at, distance) in pairs.filter(|(_, distance)| **distance < self.close) {
+            let entry = gallery(at);
             // Copies have distance 0 already.
-            if self.e.row(probe) != self.e.row(entry) {
-                *distance = self.rounded(self.exact(probe, entry))?;
+            if probe != &*entry {
+                *distance = self.rounded(self.exact(probe, &entry))?;
             }
         }
         Ok(())
@@ -90,10 +100,10 @@ impl<'a> Scale<'a> {
         }
     }
 
-    /// The Euclidean distance of two sequences, not in the unit.
-    fn exact(&self, a: usize, b: usize) -> f64 {
+    /// The Euclidean distance of two embeddings, not in the unit.
+    fn exact(&self, a: &[f32], b: &[f32]) -> f64 {
         let strips = self.e.strips();
-        let squares = self.e.row(a).iter().zip(self.e.row(b)).map(|(x, y)| {
+        let squares = a.iter().zip(b).map(|(x, y)| {
             let difference = f64::from(*x) - f64::from(*y);
             difference * difference
         });
@@ -107,12 +117,12 @@ impl<'a> Scale<'a> {
 
     /// A distance in the unit is too large or too small.
     fn error(&self, distance: f64) -> EvalError {
-        let largest = self.e.largest();
-        let at = self.e.values().iter().position(|value| value.abs() == largest).unwrap_or(0);
+        let at = self.e.values().iter().position(|value| value.abs() == self.largest);
+        let name = |at: usize| self.e.name(at / self.e.width()).to_string();
         EvalError::Range {
             distance: distance / f64::from(self.factor),
-            largest,
-            sequence: self.e.name(at / self.e.width()).to_string(),
+            largest: self.largest,
+            sequence: at.map_or_else(|| "the packed gallery".to_owned(), name),
         }
     }
 }

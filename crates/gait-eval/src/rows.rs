@@ -7,7 +7,8 @@
 
 use rayon::prelude::*;
 
-use crate::pairwise::{COLUMNS, Probes};
+use crate::columns::COLUMNS;
+use crate::pairwise::Probes;
 use crate::range::Scale;
 use crate::{Distance, Embeddings, EvalError, Watch};
 
@@ -96,10 +97,7 @@ pub(crate) fn relative_rows<T: Send>(
             .into_par_iter()
             .map_init(Vec::new, |row: &mut Vec<f32>, i| {
                 row.clear();
-                for stripe in stripes.chunks(some.len() * COLUMNS) {
-                    let entries = stripe.len() / some.len();
-                    row.extend_from_slice(&stripe[i * entries..(i + 1) * entries]);
-                }
+                extend_from_stripes(row, stripes, some.len(), i);
                 f(at * block + i, row)
             })
             .collect();
@@ -107,6 +105,15 @@ pub(crate) fn relative_rows<T: Send>(
         watch.report(results.len() as u64, probes.len() as u64);
     }
     Ok(results)
+}
+
+/// Appends the distances of probe `i` of `n`, which are in stripes `[n, entries]` of one gallery
+/// block each.
+pub(crate) fn extend_from_stripes(row: &mut Vec<f32>, stripes: &[f32], n: usize, i: usize) {
+    for stripe in stripes.chunks(n * COLUMNS) {
+        let entries = stripe.len() / n;
+        row.extend_from_slice(&stripe[i * entries..(i + 1) * entries]);
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,123 @@
+//! SQLite files that are ours: opened with care, never taken from others.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::store::StoreProblem;
+
+/// How long to wait for other programs.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Files up to this size are checked whole when they are opened, which takes a fraction of a second.
+const CHECKED_AT_ONCE: u64 = 64 << 20;
+/// The smallest page of SQLite, in bytes.
+const SMALLEST_PAGE: u64 = 512;
+
+/// Makes an empty file that only its owner may read, unless there is one.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file that is empty or marked by `application`, without changing it.
+///
+/// The file is not read before SQLite does: to close it would free the locks that SQLite holds for
+/// other connections of this process.
+pub fn connect(path: &Path, application: i64, version: i64) -> Result<Connection, StoreProblem> {
+    let length = fs::metadata(path)?.len();
+    // SQLite takes a file that is shorter than a page for an empty one.
+    if (1..SMALLEST_PAGE).contains(&length) {
+        return Err(StoreProblem::NotAGallery);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    check_application(&connection, application, version)?;
+    if length <= CHECKED_AT_ONCE {
+        check_integrity(&connection, "quick_check")?;
+    }
+    Ok(connection)
+}
+
+fn check_application(
+    connection: &Connection,
+    application: i64,
+    version: i64,
+) -> Result<(), StoreProblem> {
+    let found = pragma(connection, "user_version")?;
+    let sql = "SELECT count(*) FROM sqlite_schema";
+    let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    match pragma(connection, "application_id")? {
+        known if known == application && found > version => {
+            Err(StoreProblem::Newer { found, known: version })
+        }
+        known if known == application => Ok(()),
+        0 if tables == 0 && found == 0 => Ok(()),
+        _ => Err(StoreProblem::NotAGallery),
+    }
+}
+
+/// Marks the file, and brings its tables to the latest version. Each step leads from the version that
+/// is its place to the next one.
+pub fn migrate(
+    connection: &mut Connection,
+    application: i64,
+    steps: &[&str],
+) -> Result<(), StoreProblem> {
+    let version = |connection: &Connection| -> Result<usize, StoreProblem> {
+        Ok(usize::try_from(pragma(connection, "user_version")?).unwrap_or(0))
+    };
+    if version(connection)? == steps.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another program may have been first.
+    for step in steps.iter().skip(version(&transaction)?) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", application)?;
+    transaction.execute_batch(&format!("PRAGMA user_version = {}", steps.len()))?;
+    Ok(transaction.commit()?)
+}
+
+/// Runs `quick_check` or `integrity_check`.
+pub fn check_integrity(connection: &Connection, check: &str) -> Result<(), StoreProblem> {
+    let found: String = connection.pragma_query_value(None, check, |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(StoreProblem::Damaged(Some(found.into()))) }
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+impl From<rusqlite::Error> for StoreProblem {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotAGallery,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(Some(error.into())),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<io::Error> for StoreProblem {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Other(error.into()),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The records of a gallery as values: reads and writes details, and seals them if there are keys.
+
+use std::collections::BTreeMap;
+
+use gait_support::nearest;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::cipher::SecretKey;
+use crate::error::Record;
+use crate::store::Records;
+use crate::subject_keys::SubjectKeys;
+use crate::{By, Consent, Event, GalleryError, Network, Origin, Removal, Subject};
+
+/// The setting that lists the subjects who are removed and whose keys may still be there.
+const STALE_KEYS: &str = "stale_keys";
+
+/// What is stored of a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubjectDetails {
+    pub name: String,
+    pub created: Timestamp,
+    /// The subject's own consent.
+    pub consent: Option<Consent>,
+}
+
+/// What is stored of a template, beside its values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TemplateDetails {
+    pub network: String,
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// A template as it is read.
+pub(crate) struct StoredTemplate {
+    pub id: i64,
+    pub subject: i64,
+    pub details: TemplateDetails,
+    pub values: Vec<f32>,
+}
+
+/// How the records of one subject are kept.
+enum Cipher {
+    Plain,
+    Sealed(SecretKey),
+}
+
+impl Cipher {
+    fn seal(&self, place: &str, text: Vec<u8>) -> Result<Vec<u8>, GalleryError> {
+        match self {
+            Self::Plain => Ok(text),
+            Self::Sealed(key) => Ok(key.seal(place, &text)?),
+        }
+    }
+
+    fn open(&self, place: &str, record: Record, sealed: Vec<u8>) -> Result<Vec<u8>, GalleryError> {
+        match self {
+            Self::Plain => Ok(sealed),
+            Self::Sealed(key) => {
+                key.open(place, &sealed).ok_or(GalleryError::DamagedRecord { record })
+            }
+        }
+    }
+}
+
+/// The records of a gallery within one transaction.
+pub(crate) struct Ledger<'a> {
+    pub records: &'a dyn Records,
+    pub keys: Option<&'a SubjectKeys>,
+}
+
+impl Ledger<'_> {
+    /// `None` if the key of the subject is gone.
+    fn cipher(&self, subject: i64) -> Result<Option<Cipher>, GalleryError> {
+        match self.keys {
+            None => Ok(Some(Cipher::Plain)),
+            Some(keys) => Ok(keys.get(subject)?.map(Cipher::Sealed)),
+        }
+    }
+
+    fn cipher_of(&self, subject: i64) -> Result<Cipher, GalleryError> {
+        let record = Record::SubjectKey(subject);
+        self.cipher(subject)?.ok_or(GalleryError::DamagedRecord { record })
+    }
+
+    pub fn setting<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, GalleryError> {
+        let read = |bytes: Vec<u8>| parsed(&bytes, Record::Setting(name));
+        self.records.setting(name)?.map(read).transpose()
+    }
+
+    pub fn set_setting<T: Serialize + ?Sized>(
+        &self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), GalleryError> {
+        Ok(self.records.set_setting(name, &written(value, Record::Setting(name))?)?)
+    }
+
+    /// Counts the changes of the gallery, so that programs notice those of others.
+    pub fn revision(&self) -> Result<u64, GalleryError> {
+        Ok(self.setting("revision")?.unwrap_or(0))
+    }
+
+    /// Appends to the audit what has changed the gallery.
+    pub fn changed(&self, by: &By, event: &Event) -> Result<(), GalleryError> {
+        self.set_setting("revision", &(self.revision()? + 1))?;
+        Ok(self.records.append_audit(by, event)?)
+    }
+
+    /// All subjects whose keys are there.
+    pub fn subjects(&self) -> Result<BTreeMap<i64, SubjectDetails>, GalleryError> {
+        let mut subjects = BTreeMap::new();
+        for (id, sealed) in self.records.subjects()? {
+            if let Some(cipher) = self.cipher(id)? {
+                let record = Record::Subject(id);
+                let text = cipher.open(&subject_place(id), record, sealed)?;
+                subjects.insert(id, parsed(&text, record)?);
+            }
+        }
+        Ok(subjects)
+    }
+
+    /// The numbers of the subjects whose keys are gone.
+    pub fn lost(&self) -> Result<Vec<i64>, GalleryError> {
+        let mut lost = Vec::new();
+        for (id, _) in self.records.subjects()? {
+            if self.cipher(id)?.is_none() {
+                lost.push(id);
+            }
+        }
+        Ok(lost)
+    }
+
+    pub fn find(&self, name: &str) -> Result<Option<(i64, SubjectDetails)>, GalleryError> {
+        Ok(self.subjects()?.into_iter().find(|(_, subject)| subject.name == name))
+    }
+
+    /// The subject of this name.
+    pub fn named(&self, name: &str) -> Result<(i64, SubjectDetails), GalleryError> {
+        if let Some(found) = self.find(name)? {
+            return Ok(found);
+        }
+        let names: Vec<String> = self.subjects()?.into_values().map(|s| s.name).collect();
+        Err(GalleryError::UnknownSubject { name: name.to_owned(), nearest: nearest(name, &names) })
+    }
+
+    pub fn policy(&self) -> Result<Option<Consent>, GalleryError> {
+        self.setting("policy")
+    }
+
+    /// The consent of a subject that holds: its own, or that of the gallery.
+    pub fn consent(&self, id: i64, details: &SubjectDetails) -> Result<Consent, GalleryError> {
+        let record = Record::Subject(id);
+        let consent = details.consent.clone().map_or_else(|| self.policy(), |own| Ok(Some(own)))?;
+        consent.ok_or(GalleryError::DamagedRecord { record })
+    }
+
+    /// All subjects as a caller sees them.
+    pub fn listed(&self) -> Result<Vec<Subject>, GalleryError> {
+        let counts = self.records.template_counts()?;
+        let mut listed = Vec::new();
+        for (id, details) in self.subjects()? {
+            listed.push(Subject {
+                id,
+                consent: self.consent(id, &details)?,
+                own_consent: details.consent.is_some(),
+                templates: counts.get(&id).copied().unwrap_or(0),
+                name: details.name,
+                created: details.created,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// A new subject, with its key.
+    pub fn add_subject(&self, details: &SubjectDetails) -> Result<i64, GalleryError> {
+        let mut id = self.records.add_subject()?;
+        while !self.keys.map_or(Ok(true), |keys| keys.create(id))? {
+            self.records.remove_subject(id)?;
+            id = self.records.add_subject()?;
+        }
+        self.set_subject(id, details)?;
+        Ok(id)
+    }
+
+    pub fn set_subject(&self, id: i64, details: &SubjectDetails) -> Result<(), GalleryError> {
+        let text = written(details, Record::Subject(id))?;
+        let sealed = self.cipher_of(id)?.seal(&subject_place(id), text)?;
+        Ok(self.records.set_subject(id, &sealed)?)
+    }
+
+    pub fn add_template(
+        &self,
+        subject: i64,
+        details: &TemplateDetails,
+        values: &[f32],
+    ) -> Result<(), GalleryError> {
+        let cipher = self.cipher_of(subject)?;
+        let text = written(details, Record::Subject(subject))?;
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let details = cipher.seal(&details_place(subject), text)?;
+        let embedding = cipher.seal(&embedding_place(subject), bytes)?;
+        self.records.add_template(subject, &details, &embedding)?;
+        Ok(())
+    }
+
+    /// Visits the templates of one subject, or of all whose numbers are `wanted`.
+    pub fn templates(
+        &self,
+        subject: Option<i64>,
+        wanted: impl Fn(i64) -> bool,
+        mut visit: impl FnMut(StoredTemplate) -> Result<(), GalleryError>,
+    ) -> Result<(), GalleryError> {
+        let mut ciphers: BTreeMap<i64, Option<Cipher>> = BTreeMap::new();
+        self.records.templates(subject, &mut |record| {
+            let owner = record.subject;
+            if !wanted(owner) {
+                return Ok(());
+            }
+            if let std::collections::btree_map::Entry::Vacant(place) = ciphers.entry(owner) {
+                place.insert(self.cipher(owner)?);
+            }
+            let Some(Some(cipher)) = ciphers.get(&owner) else { return Ok(()) };
+            let about = Record::Template(record.id);
+            let details = cipher.open(&details_place(owner), about, record.details)?;
+            let bytes = cipher.open(&embedding_place(owner), about, record.embedding)?;
+            visit(StoredTemplate {
+                id: record.id,
+                subject: owner,
+                details: parsed(&details, about)?,
+                values: floats(&bytes).ok_or(GalleryError::DamagedRecord { record: about })?,
+            })
+        })
+    }
+
+    /// Checks that embeddings of a network may be compared with those of the gallery.
+    pub fn check_network(&self, given: &Network) -> Result<(), GalleryError> {
+        let Some(network) = self.network()? else { return Ok(()) };
+        if network.fingerprint != given.fingerprint {
+            return Err(GalleryError::OtherNetwork {
+                gallery: network.fingerprint,
+                given: given.fingerprint.clone(),
+            });
+        }
+        let shape = |network: &Network| [network.channels, network.strips];
+        if network != *given {
+            return Err(GalleryError::OtherShape { gallery: shape(&network), given: shape(given) });
+        }
+        Ok(())
+    }
+
+    /// The network of the templates; without templates a gallery has none.
+    pub fn network(&self) -> Result<Option<Network>, GalleryError> {
+        let any = !self.records.template_counts()?.is_empty();
+        if any { self.setting("network") } else { Ok(None) }
+    }
+
+    /// Removes a subject and says so in the audit.
+    pub fn remove_subject(&self, id: i64, reason: Removal, by: &By) -> Result<(), GalleryError> {
+        let templates = self.records.template_counts()?.get(&id).copied().unwrap_or(0);
+        self.forget(id)?;
+        self.changed(by, &Event::Removed { subject: id, templates, reason })
+    }
+
+    /// Removes a subject. Its key must stay until this is committed, or a failure would lose a
+    /// subject that is still there; until then it is noted as stale.
+    pub fn forget(&self, id: i64) -> Result<(), GalleryError> {
+        self.records.remove_subject(id)?;
+        if self.keys.is_some() {
+            let mut stale = self.stale_keys()?;
+            stale.push(id);
+            self.set_setting(STALE_KEYS, &stale)?;
+        }
+        Ok(())
+    }
+
+    fn stale_keys(&self) -> Result<Vec<i64>, GalleryError> {
+        Ok(self.setting(STALE_KEYS)?.unwrap_or_default())
+    }
+
+    pub fn has_stale_keys(&self) -> Result<bool, GalleryError> {
+        Ok(self.keys.is_some() && !self.stale_keys()?.is_empty())
+    }
+
+    /// Erases the keys of subjects whose removal is committed.
+    pub fn remove_stale_keys(&self) -> Result<(), GalleryError> {
+        if let Some(keys) = self.keys {
+            self.stale_keys()?.into_iter().try_for_each(|id| keys.remove(id))?;
+            self.set_setting::<[i64]>(STALE_KEYS, &[])?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a sealed text belongs; see [`SecretKey::seal`].
+fn subject_place(id: i64) -> String {
+    format!("subject {id}")
+}
+
+fn details_place(subject: i64) -> String {
+    format!("details of a template of subject {subject}")
+}
+
+fn embedding_place(subject: i64) -> String {
+    format!("embedding of a template of subject {subject}")
+}
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8], record: Record) -> Result<T, GalleryError> {
+    serde_json::from_slice(bytes).map_err(|_| GalleryError::DamagedRecord { record })
+}
+
+fn written<T: Serialize + ?Sized>(value: &T, record: Record) -> Result<Vec<u8>, GalleryError> {
+    serde_json::to_vec(value).map_err(|_| GalleryError::DamagedRecord { record })
+}
+
+/// Little-endian floats; `None` if bytes are left over.
+pub(crate) fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
+    let (values, rest) = bytes.as_chunks::<4>();
+    rest.is_empty().then(|| values.iter().map(|value| f32::from_le_bytes(*value)).collect())
+}
