@@ -132,7 +132,7 @@ def tiny_yolox(path):
 
     for stride in (8, 16):
         kernel = rng.normal(size=(7, 3, stride, stride)).astype(np.float32) / (stride * 200)
-        x = node("Conv", ["images", constant(kernel, f"w{stride}")], f"c{stride}", strides=[stride, stride])
+        x = node("Conv", ["images", constant(kernel, f"w{stride}")], f"c{stride}", strides=[stride, stride], dilations=[1, 1])
         x = node("Reshape", [x, constant(np.array([0, 7, -1]), f"s{stride}")], f"r{stride}")
         parts.append(node("Transpose", [x], f"t{stride}", perm=[0, 2, 1]))
     x = node("Concat", parts, "cells", axis=1)

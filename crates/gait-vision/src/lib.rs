@@ -1,7 +1,9 @@
 //! From video to silhouettes: frames, the people in them, and the masks of their bodies.
 //!
+//! - [`Video`] reads the frames of a file, a stream or a camera through the user's `ffmpeg`.
 //! - [`Frame`] is a picture; [`Bounds`] is the box around a person in it.
 //! - [`Detector`] finds people. The one that ships is SSD MobileNetV2.
+//! - [`Tracker`] joins the boxes of the same person in successive frames.
 //! - [`BodyMasker`] separates the body in a box from everything else, neighbours included. The
 //!   network that ships is the lite one of BlazePose.
 //! - [`Engine`] is the threads that both run on. Networks are ONNX files and run on the CPU, in Rust.
@@ -45,6 +47,8 @@ mod error;
 mod frame;
 mod input;
 mod resize;
+mod tracker;
+mod video;
 
 pub use body_mask::{BodyMask, BodyMasker, MaskInFrame, Square};
 pub use bounds::Bounds;
@@ -52,3 +56,5 @@ pub use detector::{Detection, Detector};
 pub use engine::Engine;
 pub use error::ModelError;
 pub use frame::{Frame, FrameError};
+pub use tracker::{Tracked, Tracker, TrackerSettings};
+pub use video::{FfmpegReason, Rate, Video, VideoError};
