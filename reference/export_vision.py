@@ -131,8 +131,10 @@ def tiny_yolox(path):
         return name
 
     for stride in (8, 16):
+        # With every attribute, as PyTorch writes them.
+        attributes = {"kernel_shape": [stride] * 2, "strides": [stride] * 2, "dilations": [1, 1], "pads": [0] * 4}
         kernel = rng.normal(size=(7, 3, stride, stride)).astype(np.float32) / (stride * 200)
-        x = node("Conv", ["images", constant(kernel, f"w{stride}")], f"c{stride}", strides=[stride, stride], dilations=[1, 1])
+        x = node("Conv", ["images", constant(kernel, f"w{stride}")], f"c{stride}", **attributes)
         x = node("Reshape", [x, constant(np.array([0, 7, -1]), f"s{stride}")], f"r{stride}")
         parts.append(node("Transpose", [x], f"t{stride}", perm=[0, 2, 1]))
     x = node("Concat", parts, "cells", axis=1)

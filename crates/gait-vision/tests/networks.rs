@@ -35,20 +35,18 @@ fn engine() -> Engine {
     Engine::new(NonZero::<usize>::MIN)
 }
 
-/// Sums of f32 in another order: 1e-3 pixels of some hundred.
-fn check_detection(found: &Detection, expected: &Value) {
+/// Whether they are equal but for sums of f32 in another order: 1e-3 pixels of some hundred.
+fn is_close(found: &Detection, expected: &Value) -> bool {
     let Bounds { left, top, right, bottom } = found.bounds;
     let found = [left, top, right, bottom, found.score];
-    for (found, expected) in found.iter().zip(numbers(expected)) {
-        assert!((found - expected).abs() < 1e-3, "{found:?} {expected:?}");
-    }
+    found.iter().zip(numbers(expected)).all(|(found, expected)| (found - expected).abs() < 1e-3)
 }
 
 #[test]
 fn the_figure_is_found_once() {
     let found = Detector::shipped(&engine()).unwrap().detect(&frame(figure())).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
-    check_detection(&found[0], &golden()["boxes"][0]);
+    assert!(is_close(&found[0], &golden()["boxes"][0]), "{found:?}");
 }
 
 #[test]
@@ -167,7 +165,10 @@ fn a_users_own_detector_is_described_in_a_file() {
     let golden = golden();
     let expected = golden["yolox"].as_array().unwrap();
     assert_eq!(found.len(), expected.len());
-    found.iter().zip(expected).for_each(|(found, expected)| check_detection(found, expected));
+    // Not in order: cells of the plain background have the same score.
+    for expected in expected {
+        assert!(found.iter().any(|found| is_close(found, expected)), "{expected} {found:?}");
+    }
 }
 
 /// The message of a description with `from` replaced by `to`, without the folder.
