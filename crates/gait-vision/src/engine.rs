@@ -147,7 +147,7 @@ impl Network {
 }
 
 fn loaded(path: &Path, onnx: Onnx) -> Result<Model, ModelError> {
-    // Packed once instead of in every run: 5% of the time.
+    // Once instead of in every run, which saves a few percent.
     let mut options = ModelOptions::with_all_ops();
     options.prepack_weights(true);
     let loaded = caught(|| match onnx {
