@@ -1,0 +1,60 @@
+//! From video to silhouettes: frames, the people in them, and the masks of their bodies.
+//!
+//! - [`Video`] reads the frames of a file, a stream or a camera through the user's `ffmpeg`.
+//! - [`Frame`] is a picture; [`Bounds`] is the box around a person in it.
+//! - [`Detector`] finds people. The one that ships is SSD MobileNetV2.
+//! - [`Tracker`] joins the boxes of the same person in successive frames.
+//! - [`BodyMasker`] separates the body in a box from everything else, neighbours included. The
+//!   network that ships is the lite one of BlazePose.
+//! - [`Engine`] is the threads that both run on. Networks are ONNX files and run on the CPU, in Rust.
+//!
+//! ```
+//! use std::num::NonZero;
+//!
+//! use gait_vision::{BodyMasker, Bounds, Detector, Engine, Frame};
+//!
+//! let engine = Engine::new(NonZero::<usize>::MIN);
+//! let detector = Detector::shipped(&engine)?;
+//! let masker = BodyMasker::shipped(&engine)?;
+//!
+//! // 64 x 48 grey pixels: nobody is there.
+//! let frame = Frame::new(64, 48, vec![128; 64 * 48 * 3])?;
+//! let people = detector.detect(&frame)?;
+//! let boxes: Vec<Bounds> = people.iter().map(|person| person.bounds).collect();
+//! for mask in masker.masks(&frame, &boxes)? {
+//!     if mask.is_present() {
+//!         let body = mask.values().iter().filter(|&&probability| probability > 0.5).count();
+//!         println!("{body} pixels of {:?}", mask.size());
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Your own networks
+//!
+//! [`Detector::read`] and [`BodyMasker::read`] take a TOML file that describes an ONNX network: its
+//! file, how a frame becomes its input, and how its outputs are decoded. The networks that ship are
+//! described in the same way.
+#![doc = concat!("\n```toml\n", include_str!("../models/ssd-mobilenet-v2.toml"), "```\n")]
+//! The keys are explained in `models/README.md`.
+
+mod body_mask;
+mod bounds;
+mod description;
+mod detector;
+mod engine;
+mod error;
+mod frame;
+mod input;
+mod resize;
+mod tracker;
+mod video;
+
+pub use body_mask::{BodyMask, BodyMasker, MaskInFrame, Square};
+pub use bounds::Bounds;
+pub use detector::{Detection, Detector};
+pub use engine::Engine;
+pub use error::ModelError;
+pub use frame::{Frame, FrameError};
+pub use tracker::{Tracked, Tracker, TrackerSettings};
+pub use video::{FfmpegReason, Rate, Video, VideoError};

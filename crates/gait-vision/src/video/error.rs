@@ -1,0 +1,63 @@
+//! What can go wrong with a video.
+
+use std::path::PathBuf;
+
+use gait_support::FileError;
+
+/// A video that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum VideoError {
+    /// The file is missing or cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The program `ffmpeg` cannot be started.
+    #[error("cannot start {}", ffmpeg.display())]
+    NoFfmpeg {
+        /// The program that was tried.
+        ffmpeg: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// There are no cameras of this name.
+    #[error("{video:?} is no camera: cameras have numbers")]
+    Camera {
+        /// What was asked for.
+        video: String,
+    },
+    /// `ffmpeg` gave up, before the first frame or later.
+    #[error("cannot read {video}")]
+    Failed {
+        /// The video.
+        video: String,
+        /// What `ffmpeg` said last.
+        source: FfmpegReason,
+    },
+    /// `ffmpeg` ended without an error and without a frame.
+    #[error("{video} has no frames")]
+    Empty {
+        /// The video.
+        video: String,
+    },
+    /// The frames are larger than frames can be.
+    #[error("the frames of {video} are too large")]
+    TooLarge {
+        /// The video.
+        video: String,
+    },
+    /// What `ffmpeg` writes is not what it was asked for.
+    #[error("{} does not write YUV4MPEG2 video", ffmpeg.display())]
+    Unreadable {
+        /// The program.
+        ffmpeg: PathBuf,
+        /// The reader's reason.
+        source: y4m::Error,
+    },
+}
+
+/// What `ffmpeg` said last, as one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}")]
+pub struct FfmpegReason {
+    /// The line.
+    pub line: String,
+}

@@ -1,0 +1,189 @@
+//! The `ffmpeg` process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+
+use gait_support::FileError;
+
+use super::{FfmpegReason, VideoError};
+
+/// Names the program, unless the caller does.
+const VARIABLE: &str = "GAITGL_FFMPEG";
+
+/// Square pixels, and the colours that `yuv` expects, whatever the video has.
+const FILTERS: &str = "scale=w=trunc(iw*sar+0.5):h=ih:out_color_matrix=bt601:out_range=tv,setsar=1";
+
+/// A running `ffmpeg`; it ends with this value.
+pub(super) struct Ffmpeg {
+    program: PathBuf,
+    video: String,
+    child: Child,
+    /// Reads what it says, so that it never waits for a reader.
+    messages: Option<JoinHandle<Option<String>>>,
+}
+
+impl Ffmpeg {
+    /// Starts `program`, the one of the environment or the one in the path, and gives what it writes.
+    pub(super) fn start(
+        video: &str,
+        program: Option<PathBuf>,
+    ) -> Result<(Self, ChildStdout), VideoError> {
+        let program = program
+            .or_else(|| std::env::var_os(VARIABLE).filter(|p| !p.is_empty()).map(PathBuf::from))
+            .unwrap_or_else(|| "ffmpeg".into());
+        let mut command = Command::new(&program);
+        command.args(["-hide_banner", "-nostdin", "-loglevel", "error"]);
+        command.args(input(video)?);
+        command.args(["-map", "0:v:0", "-vf", FILTERS, "-pix_fmt", "yuv420p"]);
+        command.args(["-f", "yuv4mpegpipe", "-"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .map_err(|source| VideoError::NoFfmpeg { ffmpeg: program.clone(), source })?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            unreachable!("both are pipes")
+        };
+        let messages = Some(std::thread::spawn(|| last_line(stderr)));
+        Ok((Self { program, video: video.to_owned(), child, messages }, stdout))
+    }
+
+    /// Waits for the end of the program, whose output has ended.
+    pub(super) fn finished(&mut self) -> Result<(), VideoError> {
+        let status = self.child.wait();
+        let said = self.messages.take().and_then(|messages| messages.join().ok().flatten());
+        if status.as_ref().is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+        let silent = || status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let line = said.map(|line| reason(&line, &self.video)).unwrap_or_else(silent);
+        Err(VideoError::Failed { video: self.video.clone(), source: FfmpegReason { line } })
+    }
+
+    pub(super) fn empty(&self) -> VideoError {
+        VideoError::Empty { video: self.video.clone() }
+    }
+
+    pub(super) fn too_large(&self) -> VideoError {
+        VideoError::TooLarge { video: self.video.clone() }
+    }
+
+    pub(super) fn unreadable(&self, source: y4m::Error) -> VideoError {
+        VideoError::Unreadable { ffmpeg: self.program.clone(), source }
+    }
+}
+
+impl Drop for Ffmpeg {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nobody to tell of anything else.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The arguments that name a video.
+fn input(video: &str) -> Result<Vec<String>, VideoError> {
+    let arguments = |list: &[&str]| list.iter().map(|&argument| argument.to_owned()).collect();
+    if let Some(number) = video.strip_prefix("camera:") {
+        return camera(number).ok_or_else(|| VideoError::Camera { video: video.to_owned() });
+    }
+    if video.starts_with("rtsp://") || video.starts_with("rtsps://") {
+        // UDP loses packets, and with them parts of pictures.
+        return Ok(arguments(&["-rtsp_transport", "tcp", "-i", video]));
+    }
+    if video.starts_with("http://") || video.starts_with("https://") {
+        return Ok(arguments(&["-i", video]));
+    }
+    let path = Path::new(video);
+    let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+    let known = opened.map_err(|e| FileError::io("read", path, e))?;
+    if known.is_dir() {
+        return Err(FileError::io("read", path, std::io::ErrorKind::IsADirectory.into()).into());
+    }
+    // With the protocol, so that no name means anything but a file.
+    Ok(arguments(&["-i", &format!("file:{video}")]))
+}
+
+/// The arguments for the camera of this number, as the system names it.
+fn camera(number: &str) -> Option<Vec<String>> {
+    let number: u16 = number.parse().ok()?;
+    let [format, name] = match std::env::consts::OS {
+        "macos" => ["avfoundation", &number.to_string()],
+        "windows" => ["vfwcap", &number.to_string()],
+        _ => ["v4l2", &format!("/dev/video{number}")],
+    };
+    Some(["-f", format, "-i", name].map(str::to_owned).to_vec())
+}
+
+/// The last line that says something.
+fn last_line(messages: impl Read) -> Option<String> {
+    let mut last = None;
+    let mut messages = BufReader::new(messages);
+    let mut line = Vec::new();
+    // Not by `lines`: names in messages need not be UTF-8.
+    while messages.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        let text = String::from_utf8_lossy(&line).trim().to_owned();
+        if !text.is_empty() {
+            last = Some(text);
+        }
+        line.clear();
+    }
+    last
+}
+
+/// Bytes of a message that are read at once.
+const LONGEST_LINE: u64 = 4096;
+
+/// A message without the address of the part that says it and the name of the video.
+fn reason(line: &str, video: &str) -> String {
+    let mut rest = line;
+    while let Some((_, message)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        rest = message;
+    }
+    for prefix in
+        [format!("file:{video}: "), format!("{video}: "), "Error opening input files: ".into()]
+    {
+        rest = rest.strip_prefix(&prefix).unwrap_or(rest);
+    }
+    rest.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_video_is_a_file_a_stream_or_a_camera() {
+        let rtsp = input("rtsp://gate/1").unwrap();
+        assert_eq!(rtsp, ["-rtsp_transport", "tcp", "-i", "rtsp://gate/1"]);
+        assert_eq!(input("https://gate/1.m3u8").unwrap(), ["-i", "https://gate/1.m3u8"]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("concat:a|b.mp4");
+        std::fs::write(&file, "").unwrap();
+        let file = file.to_str().unwrap();
+        assert_eq!(input(file).unwrap(), ["-i", &format!("file:{file}")]);
+        assert!(matches!(input("camera:front"), Err(VideoError::Camera { .. })));
+        let refused = input(folder.path().to_str().unwrap());
+        assert!(matches!(refused, Err(VideoError::File(_))), "{refused:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn cameras_have_numbers() {
+        assert_eq!(input("camera:2").unwrap(), ["-f", "v4l2", "-i", "/dev/video2"]);
+    }
+
+    #[test]
+    fn a_reason_is_the_last_line_without_addresses() {
+        let messages = "[mov @ 0x5581] moov atom not found\nfile:a.mp4: Invalid data found\n\n";
+        let last = last_line(messages.as_bytes()).unwrap();
+        assert_eq!(reason(&last, "a.mp4"), "Invalid data found");
+        let messages = "[in#0 @ 0x5581] Error opening input: Protocol not found\r\n";
+        let last = last_line(messages.as_bytes()).unwrap();
+        assert_eq!(reason(&last, "a.mp4"), "Error opening input: Protocol not found");
+        assert_eq!(last_line("\n \n".as_bytes()), None);
+        let endless = [b'x'; 3 * LONGEST_LINE as usize / 2];
+        assert_eq!(last_line(&endless[..]).unwrap().len(), LONGEST_LINE as usize / 2);
+    }
+}

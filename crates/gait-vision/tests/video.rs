@@ -1,0 +1,126 @@
+//! Videos through a script that stands in for `ffmpeg`.
+#![cfg(unix)]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use gait_support::full_message;
+use gait_vision::{Frame, Rate, Video, VideoError};
+
+/// A folder with a video that nobody reads and a script named ffmpeg.
+struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ffmpeg");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(folder.path().join("walk.mp4"), "").unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn open(&self) -> Result<Video, VideoError> {
+        Video::open(self.path("walk.mp4").to_str().unwrap(), Some(self.path("ffmpeg")))
+    }
+
+    /// The message without the folder.
+    fn message(&self, error: &VideoError) -> String {
+        full_message(error).replace(self.folder.path().to_str().unwrap(), "")
+    }
+
+    fn problem(&self) -> String {
+        match self.open() {
+            Ok(_) => panic!("it opened"),
+            Err(error) => self.message(&error),
+        }
+    }
+}
+
+/// A stream of two frames of 2 x 2 pixels, white and black.
+const TWO_FRAMES: &str = r"printf 'YUV4MPEG2 W2 H2 F30000:1001 Ip A1:1 C420jpeg\n'
+printf 'FRAME\n\353\353\353\353\200\200'
+printf 'FRAME\n\020\020\020\020\200\200'";
+
+#[test]
+fn frames_come_with_their_size_and_rate() {
+    let video = Stage::new(TWO_FRAMES).open().unwrap();
+    assert_eq!([video.width(), video.height()], [2, 2]);
+    assert_eq!(video.rate(), Rate { frames: 30000, seconds: 1001 });
+    let frames: Vec<Frame> = video.map(Result::unwrap).collect();
+    let white = Frame::new(2, 2, vec![255; 12]).unwrap();
+    let black = Frame::new(2, 2, vec![0; 12]).unwrap();
+    assert_eq!(frames, [white, black]);
+}
+
+#[test]
+fn ffmpeg_is_asked_for_the_first_video_stream_with_square_pixels() {
+    let stage = Stage::new(&format!("echo \"$@\" > \"$(dirname \"$0\")/arguments\"\n{TWO_FRAMES}"));
+    assert_eq!(stage.open().unwrap().count(), 2);
+    let arguments = std::fs::read_to_string(stage.path("arguments")).unwrap();
+    for expected in ["-nostdin", "-i file:/", "-map 0:v:0", "iw*sar", "-f yuv4mpegpipe -"] {
+        assert!(arguments.contains(expected), "{arguments}");
+    }
+}
+
+#[test]
+fn what_ffmpeg_says_last_is_the_reason() {
+    let script = "echo 'one thing' >&2; echo \"${6}: Invalid data found\" >&2; exit 1";
+    let problem = Stage::new(script).problem();
+    assert_eq!(problem, "cannot read /walk.mp4: Invalid data found");
+    let silent = Stage::new("exit 3").problem();
+    assert_eq!(silent, "cannot read /walk.mp4: exit status: 3");
+}
+
+#[test]
+fn a_video_that_breaks_off_gives_its_frames_and_then_the_reason() {
+    let stage = Stage::new(&format!("{TWO_FRAMES}\nprintf 'FRAME\\nabc'\necho broken >&2; exit 1"));
+    let mut video = stage.open().unwrap();
+    assert!(video.next().unwrap().is_ok());
+    assert!(video.next().unwrap().is_ok());
+    let error = video.next().unwrap().unwrap_err();
+    assert_eq!(stage.message(&error), "cannot read /walk.mp4: broken");
+    assert!(video.next().is_none());
+}
+
+#[test]
+fn a_video_without_frames_is_an_error() {
+    assert_eq!(Stage::new("exit 0").problem(), "/walk.mp4 has no frames");
+}
+
+#[test]
+fn another_program_is_not_ffmpeg() {
+    let problem = Stage::new("echo hello").problem();
+    assert!(problem.starts_with("/ffmpeg does not write YUV4MPEG2 video: "), "{problem}");
+    let huge = Stage::new("printf 'YUV4MPEG2 W20000 H10 F25:1 C420\\n'").problem();
+    assert_eq!(huge, "the frames of /walk.mp4 are too large");
+}
+
+#[test]
+fn a_missing_program_and_a_missing_video_are_named() {
+    let stage = Stage::new(TWO_FRAMES);
+    std::fs::remove_file(stage.path("ffmpeg")).unwrap();
+    assert_eq!(stage.problem(), "cannot start /ffmpeg: it does not exist");
+    std::fs::remove_file(stage.path("walk.mp4")).unwrap();
+    assert_eq!(stage.problem(), "cannot read /walk.mp4: it does not exist");
+}
+
+#[test]
+fn a_video_that_is_dropped_stops_ffmpeg() {
+    // Without end; `sh` ends with the signal, or when nobody reads.
+    let frames = r"printf 'YUV4MPEG2 W2 H2 F25:1 C420\n'
+echo $$ > $(dirname $0)/pid
+while :; do printf 'FRAME\n\353\353\353\353\200\200'; done";
+    let stage = Stage::new(frames);
+    let mut video = stage.open().unwrap();
+    assert_eq!(video.by_ref().take(100).count(), 100);
+    drop(video);
+    let pid = std::fs::read_to_string(stage.path("pid")).unwrap();
+    assert!(!PathBuf::from(format!("/proc/{}", pid.trim())).exists(), "it still runs");
+}
