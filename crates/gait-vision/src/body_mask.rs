@@ -211,7 +211,7 @@ impl BodyMask {
         let values = resize::map(&self.values, self.size(), [side, side]);
         let columns = covered(left, side, width);
         let rows = covered(top, side, height);
-        let in_square = |place: usize, corner: i64| (place as i64 - corner) as usize;
+        let in_square = |place: usize, corner: i64| (signed(place) - corner) as usize;
         let cut = rows.clone().flat_map(|row| {
             let start = in_square(row, top) * side + in_square(columns.start, left);
             values[start..start + columns.len()].iter().copied()
@@ -229,8 +229,12 @@ impl BodyMask {
 
 /// The pixels of a line of `length` that a stretch of `side` from `corner` covers.
 fn covered(corner: i64, side: usize, length: usize) -> std::ops::Range<usize> {
-    let within = |place: i64| place.clamp(0, length as i64) as usize;
-    within(corner)..within(corner.saturating_add(side as i64))
+    let within = |place: i64| place.clamp(0, signed(length)) as usize;
+    within(corner)..within(corner.saturating_add(signed(side)))
+}
+
+fn signed(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 /// The logistic function.

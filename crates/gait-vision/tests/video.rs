@@ -1,5 +1,6 @@
 //! Videos through a script that stands in for `ffmpeg`.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -74,6 +75,9 @@ fn what_ffmpeg_says_last_is_the_reason() {
     let script = "echo 'one thing' >&2; echo \"${6}: Invalid data found\" >&2; exit 1";
     let problem = Stage::new(script).problem();
     assert_eq!(problem, "cannot read /walk.mp4: Invalid data found");
+    let script =
+        "echo \"Stream map '' matches no streams.\" >&2; echo 'To ignore this, add' >&2; exit 1";
+    assert_eq!(Stage::new(script).problem(), "/walk.mp4 contains no video");
     let silent = Stage::new("exit 3").problem();
     assert_eq!(silent, "cannot read /walk.mp4: exit status: 3");
 }
