@@ -102,6 +102,8 @@ fn a_video_without_frames_is_an_error() {
 fn another_program_is_not_ffmpeg() {
     let problem = Stage::new("echo hello").problem();
     assert!(problem.starts_with("/ffmpeg does not write YUV4MPEG2 video: "), "{problem}");
+    let grey = Stage::new("printf 'YUV4MPEG2 W2 H2 F25:1 Cmono\\n'").problem();
+    assert!(grey.starts_with("/ffmpeg does not write YUV4MPEG2 video: "), "{grey}");
     let huge = Stage::new("printf 'YUV4MPEG2 W20000 H10 F25:1 C420\\n'").problem();
     assert_eq!(huge, "the frames of /walk.mp4 are too large");
 }
