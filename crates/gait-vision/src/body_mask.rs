@@ -173,7 +173,10 @@ impl Square {
         let most = 2 * frame.width().max(frame.height());
         let longer = bounds.width().max(bounds.height());
         let side = ((longer * margin).round() as usize).clamp(1, most);
-        let corner = |centre: f32| (f64::from(centre) - side as f64 / 2.0).round() as i64;
+        // Far enough away to be outside every frame, near enough to be counted with.
+        let far = 1e9;
+        let corner =
+            |centre: f32| (f64::from(centre) - side as f64 / 2.0).round().clamp(-far, far) as i64;
         Self { left: corner(x), top: corner(y), side }
     }
 }
@@ -211,7 +214,7 @@ impl BodyMask {
         let values = resize::map(&self.values, self.size(), [side, side]);
         let columns = covered(left, side, width);
         let rows = covered(top, side, height);
-        let in_square = |place: usize, corner: i64| (place as i64 - corner) as usize;
+        let in_square = |place: usize, corner: i64| (signed(place) - corner) as usize;
         let cut = rows.clone().flat_map(|row| {
             let start = in_square(row, top) * side + in_square(columns.start, left);
             values[start..start + columns.len()].iter().copied()
@@ -229,11 +232,67 @@ impl BodyMask {
 
 /// The pixels of a line of `length` that a stretch of `side` from `corner` covers.
 fn covered(corner: i64, side: usize, length: usize) -> std::ops::Range<usize> {
-    let within = |place: i64| place.clamp(0, length as i64) as usize;
-    within(corner)..within(corner.saturating_add(side as i64))
+    let within = |place: i64| place.clamp(0, signed(length)) as usize;
+    within(corner)..within(corner.saturating_add(signed(side)))
+}
+
+fn signed(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 /// The logistic function.
 pub(crate) fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame() -> Frame {
+        Frame::grey(320, 240, 0)
+    }
+
+    #[test]
+    fn the_square_lies_around_the_longer_side() {
+        let high = Bounds { left: 100.0, top: 20.0, right: 140.0, bottom: 180.0 };
+        let square = Square::around(&high, 1.25, &frame());
+        assert_eq!(square, Square { left: 20, top: 0, side: 200 });
+        let wide = Bounds { left: -60.0, top: 100.0, right: 100.0, bottom: 110.0 };
+        let square = Square::around(&wide, 1.5, &frame());
+        assert_eq!(square, Square { left: -100, top: -15, side: 240 });
+    }
+
+    #[test]
+    fn boxes_without_bounds_have_squares_that_fit_into_memory() {
+        for size in [f32::MAX, f32::INFINITY] {
+            let square =
+                Square::around(&Bounds::around(-f32::MAX, 0.0, size, size), 1.25, &frame());
+            assert_eq!(square.side, 640);
+            assert_eq!(frame().square(square.left, square.top, square.side).width(), 640);
+        }
+        let empty = Square::around(&Bounds::around(10.0, 10.0, -5.0, f32::NAN), 1.25, &frame());
+        assert_eq!(empty.side, 1);
+    }
+
+    #[test]
+    fn a_mask_is_resized_to_its_square() {
+        // Two columns: background and body.
+        let square = Square { left: -2, top: 1, side: 8 };
+        let values = vec![0.0, 1.0, 0.0, 1.0];
+        let mask =
+            BodyMask { presence: 1.0, is_present: true, square, width: 2, height: 2, values };
+        let placed = mask.in_frame(320, 5);
+        assert_eq!([placed.left, placed.top, placed.width, placed.height], [0, 1, 6, 4]);
+        // Eight columns between half-pixel centres, without the two that lie outside.
+        let row = [0.125, 0.375, 0.625, 0.875, 1.0, 1.0];
+        for (found, expected) in placed.values.iter().zip([row; 4].as_flattened()) {
+            assert!((found - expected).abs() < 1e-6, "{:?}", placed.values);
+        }
+    }
+
+    #[test]
+    fn logits_of_any_size_become_probabilities() {
+        assert_eq!([-1e9, 0.0, 1e9].map(sigmoid), [0.0, 0.5, 1.0]);
+    }
 }

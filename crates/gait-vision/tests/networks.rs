@@ -1,5 +1,7 @@
 //! The networks on a drawn figure, against ONNX Runtime and numpy (`reference/export_vision.py`).
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 

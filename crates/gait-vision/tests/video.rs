@@ -1,5 +1,6 @@
 //! Videos through a script that stands in for `ffmpeg`.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -74,6 +75,9 @@ fn what_ffmpeg_says_last_is_the_reason() {
     let script = "echo 'one thing' >&2; echo \"${6}: Invalid data found\" >&2; exit 1";
     let problem = Stage::new(script).problem();
     assert_eq!(problem, "cannot read /walk.mp4: Invalid data found");
+    let script =
+        "echo \"Stream map '' matches no streams.\" >&2; echo 'To ignore this, add' >&2; exit 1";
+    assert_eq!(Stage::new(script).problem(), "/walk.mp4 contains no video");
     let silent = Stage::new("exit 3").problem();
     assert_eq!(silent, "cannot read /walk.mp4: exit status: 3");
 }
@@ -98,6 +102,8 @@ fn a_video_without_frames_is_an_error() {
 fn another_program_is_not_ffmpeg() {
     let problem = Stage::new("echo hello").problem();
     assert!(problem.starts_with("/ffmpeg does not write YUV4MPEG2 video: "), "{problem}");
+    let grey = Stage::new("printf 'YUV4MPEG2 W2 H2 F25:1 Cmono\\n'").problem();
+    assert!(grey.starts_with("/ffmpeg does not write YUV4MPEG2 video: "), "{grey}");
     let huge = Stage::new("printf 'YUV4MPEG2 W20000 H10 F25:1 C420\\n'").problem();
     assert_eq!(huge, "the frames of /walk.mp4 are too large");
 }

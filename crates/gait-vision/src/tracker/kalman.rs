@@ -152,7 +152,7 @@ mod tests {
         motion.update(&Bounds { top: 140.0, ..walker(2) });
         let found = motion.bounds();
         let found = [found.left, found.top, found.right, found.bottom];
-        let expected = [34.1858, 141.9676, 76.5899, 248.2040];
+        let expected = [34.1858, 141.9676, 76.5899, 248.204];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-3, "{found:?} {expected:?}");
         }

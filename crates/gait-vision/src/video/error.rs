@@ -32,6 +32,12 @@ pub enum VideoError {
         /// What `ffmpeg` said last.
         source: FfmpegReason,
     },
+    /// The file has no video stream: it holds sound, or text.
+    #[error("{video} contains no video")]
+    NoVideo {
+        /// The file or stream.
+        video: String,
+    },
     /// `ffmpeg` ended without an error and without a frame.
     #[error("{video} has no frames")]
     Empty {

@@ -45,7 +45,7 @@ impl Ffmpeg {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             unreachable!("both are pipes")
         };
-        let messages = Some(std::thread::spawn(|| last_line(stderr)));
+        let messages = Some(std::thread::spawn(|| last_reason(stderr)));
         Ok((Self { program, video: video.to_owned(), child, messages }, stdout))
     }
 
@@ -57,7 +57,10 @@ impl Ffmpeg {
             return Ok(());
         }
         let silent = || status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        let line = said.map(|line| reason(&line, &self.video)).unwrap_or_else(silent);
+        let line = said.map(|line| without_name(&line, &self.video)).unwrap_or_else(silent);
+        if line.contains("matches no streams") {
+            return Err(VideoError::NoVideo { video: self.video.clone() });
+        }
         Err(VideoError::Failed { video: self.video.clone(), source: FfmpegReason { line } })
     }
 
@@ -116,37 +119,50 @@ fn camera(number: &str) -> Option<Vec<String>> {
     Some(["-f", format, "-i", name].map(str::to_owned).to_vec())
 }
 
-/// The last line that says something.
-fn last_line(messages: impl Read) -> Option<String> {
+/// The last line that gives a reason, without the address of the part that prints it.
+fn last_reason(messages: impl Read) -> Option<String> {
     let mut last = None;
     let mut messages = BufReader::new(messages);
     let mut line = Vec::new();
-    // Not by `lines`: names in messages need not be UTF-8.
+    // Not `lines`: names in messages need not be UTF-8, and a line may be long.
     while messages.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-        let text = String::from_utf8_lossy(&line).trim().to_owned();
-        if !text.is_empty() {
-            last = Some(text);
+        let text = String::from_utf8_lossy(&line);
+        let reason = without_address(text.trim());
+        let follows = FOLLOWING.iter().any(|prefix| reason.starts_with(prefix));
+        if !reason.is_empty() && (!follows || last.is_none()) {
+            last = Some(reason.to_owned());
         }
         line.clear();
     }
     last
 }
 
-/// Bytes of a message that are read at once.
-const LONGEST_LINE: u64 = 4096;
+/// How lines begin that `ffmpeg` prints after the reason.
+const FOLLOWING: [&str; 5] = [
+    "Error opening input file",
+    "Error opening output file",
+    "Error parsing options",
+    "Failed to set value",
+    "To ignore this",
+];
 
-/// A message without the address of the part that says it and the name of the video.
-fn reason(line: &str, video: &str) -> String {
+fn without_address(line: &str) -> &str {
     let mut rest = line;
     while let Some((_, message)) = rest.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
         rest = message;
     }
-    for prefix in
-        [format!("file:{video}: "), format!("{video}: "), "Error opening input files: ".into()]
-    {
-        rest = rest.strip_prefix(&prefix).unwrap_or(rest);
-    }
-    rest.to_owned()
+    rest
+}
+
+/// Bytes of a message that are read at once.
+const LONGEST_LINE: u64 = 4096;
+
+/// A message without the name of the video, which stands before it.
+fn without_name(message: &str, video: &str) -> String {
+    let prefixes =
+        [format!("file:{video}: "), format!("{video}: "), "Error opening input: ".into()];
+    let found = prefixes.iter().find_map(|prefix| message.strip_prefix(prefix));
+    found.unwrap_or(message).to_owned()
 }
 
 #[cfg(test)]
@@ -174,16 +190,28 @@ mod tests {
         assert_eq!(input("camera:2").unwrap(), ["-f", "v4l2", "-i", "/dev/video2"]);
     }
 
+    fn reason(messages: &str) -> String {
+        without_name(&last_reason(messages.as_bytes()).unwrap(), "a.mp4")
+    }
+
     #[test]
-    fn a_reason_is_the_last_line_without_addresses() {
+    fn a_reason_is_the_last_line_that_gives_one() {
+        // ffmpeg 5.1
         let messages = "[mov @ 0x5581] moov atom not found\nfile:a.mp4: Invalid data found\n\n";
-        let last = last_line(messages.as_bytes()).unwrap();
-        assert_eq!(reason(&last, "a.mp4"), "Invalid data found");
-        let messages = "[in#0 @ 0x5581] Error opening input: Protocol not found\r\n";
-        let last = last_line(messages.as_bytes()).unwrap();
-        assert_eq!(reason(&last, "a.mp4"), "Error opening input: Protocol not found");
-        assert_eq!(last_line("\n \n".as_bytes()), None);
+        assert_eq!(reason(messages), "Invalid data found");
+        // ffmpeg 9.0
+        let messages = "[in#0 @ 0x562b] moov atom not found
+[in#0 @ 0x562b] Error opening input: Invalid data found when processing input
+Error opening input file file:a.mp4.
+Error opening input files: Invalid data found when processing input\r
+";
+        assert_eq!(reason(messages), "Invalid data found when processing input");
+        assert_eq!(
+            reason("Error opening input files: broken"),
+            "Error opening input files: broken"
+        );
+        assert_eq!(last_reason("\n \n".as_bytes()), None);
         let endless = [b'x'; 3 * LONGEST_LINE as usize / 2];
-        assert_eq!(last_line(&endless[..]).unwrap().len(), LONGEST_LINE as usize / 2);
+        assert_eq!(last_reason(&endless[..]).unwrap().len(), LONGEST_LINE as usize / 2);
     }
 }

@@ -48,6 +48,9 @@ impl Video {
     pub fn open(video: &str, ffmpeg: Option<PathBuf>) -> Result<Self, VideoError> {
         let (mut ffmpeg, stdout) = Ffmpeg::start(video, ffmpeg)?;
         match y4m::Decoder::new_with_limits(BufReader::new(stdout), LIMITS) {
+            Ok(stream) if !yuv::is_known(stream.get_colorspace()) => {
+                Err(ffmpeg.unreadable(y4m::Error::UnknownColorspace))
+            }
             Ok(stream) if stream.get_width().max(stream.get_height()) <= Frame::LONGEST_SIDE => {
                 Ok(Self { ffmpeg, stream, ended: false })
             }

@@ -1,5 +1,13 @@
 //! From the colours of video to those of pictures.
 
+use y4m::Colorspace;
+
+/// Whether [`to_rgb`] reads these planes. Their names differ by where the colours are sampled.
+pub(super) fn is_known(planes: Colorspace) -> bool {
+    use Colorspace::{C420, C420jpeg, C420mpeg2, C420paldv};
+    matches!(planes, C420 | C420jpeg | C420mpeg2 | C420paldv)
+}
+
 /// RGB pixels of planes with half the resolution of colour (4:2:0), in the limited range of BT.601.
 pub(super) fn to_rgb([y, u, v]: [&[u8]; 3], width: usize, height: usize) -> Vec<u8> {
     let mut rgb = vec![0; width * height * 3];
