@@ -74,7 +74,7 @@ impl Layout {
     }
 
     /// How the images of such a tree get the size wanted, if they come aligned.
-    pub fn resizing(&self) -> Option<Resizing> {
+    pub(crate) fn resizing(&self) -> Option<Resizing> {
         match self {
             Layout::Benchmark(benchmark) => benchmark.aligned,
             _ => None,

@@ -113,7 +113,7 @@ pub fn try_lock(path: &Path) -> io::Result<Option<File>> {
 pub const LOCK_FILE: &str = ".lock";
 
 /// How the names of temporary files begin.
-pub const TEMPORARY_PREFIX: &str = ".unfinished-";
+const TEMPORARY_PREFIX: &str = ".unfinished-";
 
 /// How the names of temporary files began in earlier versions.
 const FORMER_TEMPORARY_PREFIX: &str = ".gaitgl-";

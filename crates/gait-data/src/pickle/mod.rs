@@ -13,7 +13,7 @@ mod numpy;
 mod opcode;
 pub(crate) mod write;
 
-pub use numpy::{NUMPY_FUNCTIONS, NUMPY_RULES, NumpyArray};
+pub use numpy::{NUMPY_RULES, NumpyArray};
 pub use opcode::UnsupportedOpcode;
 pub use write::PickleWriter;
 

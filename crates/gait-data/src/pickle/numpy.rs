@@ -6,7 +6,7 @@ use super::{Call, PickleError, Rules, Value};
 
 /// What the pickle of a numpy array calls: protocols 2 to 4 rebuild it by `_reconstruct` and its
 /// state, protocol 5 by `_frombuffer`; protocol 2 writes bytes as text to be encoded.
-pub const NUMPY_FUNCTIONS: [(&str, &str); 9] = [
+const NUMPY_FUNCTIONS: [(&str, &str); 9] = [
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy.core.numeric", "_frombuffer"),

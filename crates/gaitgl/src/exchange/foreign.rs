@@ -1,7 +1,6 @@
 //! Recognises files of other programs by their bytes, whatever their names.
 
 use std::fmt;
-use std::path::Path;
 
 use safetensors::SafeTensors;
 
@@ -40,7 +39,7 @@ impl ForeignFormat {
     }
 
     /// Whether [`import`](super::import()) reads this format.
-    pub fn is_importable(self) -> bool {
+    pub(crate) fn is_importable(self) -> bool {
         matches!(self, Self::Torch | Self::Safetensors)
     }
 }
@@ -54,11 +53,6 @@ impl fmt::Display for ForeignFormat {
             Self::LfsPointer => "a Git LFS pointer, not the file itself",
         })
     }
-}
-
-/// [`ForeignFormat::from_bytes`] of a file; `None` also if it cannot be read.
-pub fn foreign_format(path: &Path) -> Option<ForeignFormat> {
-    ForeignFormat::from_bytes(&std::fs::read(path).ok()?)
 }
 
 /// Whether the bytes start as an ONNX `ModelProto`: the IR version (field 1), and among the fields

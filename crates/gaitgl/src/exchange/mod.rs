@@ -16,7 +16,7 @@ mod torch;
 
 pub use error::{ConstantRate, ExchangeError, ExportFault, ImportFault, OptimizerFault};
 pub use export::{ExportFormat, Exported, export};
-pub use foreign::{ForeignFormat, foreign_format};
+pub use foreign::ForeignFormat;
 pub use import::{Imported, import, import_bytes};
 pub use options::ImportOptions;
 pub use torch::{MemberFault, TensorFault, TorchFault};

@@ -21,7 +21,7 @@ impl Init {
 
     /// Xavier-uniform values (Glorot and Bengio 2010) as `torch.nn.init.xavier_uniform_` draws them:
     /// axis 1 counts as inputs, axis 0 as outputs, the others as receptive field.
-    pub fn xavier_uniform<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
+    pub(crate) fn xavier_uniform<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
         let field: usize = shape.iter().skip(2).product();
         let bound = (6.0 / ((shape[0] + shape[1]) * field) as f64).sqrt();
         let count = shape.iter().product();

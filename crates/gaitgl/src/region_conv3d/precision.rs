@@ -19,7 +19,7 @@ impl Precision {
     }
 
     /// Whether a device computes in this precision.
-    pub fn runs_on(self, device: &Device) -> bool {
+    pub(crate) fn runs_on(self, device: &Device) -> bool {
         self.half().is_none_or(|half| device.supports_dtype(half))
     }
 
