@@ -85,7 +85,7 @@ impl RegionConv3d<'_> {
     ///
     /// # Errors
     /// The first [`ShapeError`].
-    pub(crate) fn validate(&self) -> Result<(), ShapeError> {
+    pub fn validate(&self) -> Result<(), ShapeError> {
         let [kt, kh, kw] = self.kernel;
         if kt == 0 || kh.is_multiple_of(2) || kw.is_multiple_of(2) {
             return Err(ShapeError::Kernel(self.kernel));
