@@ -246,6 +246,14 @@ pub(crate) fn sigmoid(logit: f32) -> f32 {
 }
 
 #[cfg(test)]
+impl BodyMask {
+    /// A mask of `side` x `side` probabilities.
+    pub(crate) fn of_values(square: Square, side: usize, values: Vec<f32>) -> Self {
+        Self { presence: 1.0, is_present: true, square, width: side, height: side, values }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
