@@ -162,12 +162,7 @@ fn fill(is_left: &mut [bool], width: usize, start: usize) -> Vec<usize> {
 
 #[cfg(test)]
 impl Silhouette {
-    /// A silhouette drawn in text: `#` is body.
-    pub(crate) fn drawn(rows: &[&str]) -> Self {
-        let pixels = rows.concat().bytes().map(|byte| if byte == b'#' { 255 } else { 0 }).collect();
-        Self { width: rows[0].len(), height: rows.len(), pixels }
-    }
-
+    /// A silhouette of these bytes.
     pub(crate) fn new(width: usize, height: usize, pixels: Vec<u8>) -> Self {
         Self { width, height, pixels }
     }

@@ -130,15 +130,15 @@ impl<S: Segmenter> Sequencer<S> {
     /// A network that fails.
     pub fn push(&mut self, frame: &Frame) -> Result<Vec<Sequence>, ModelError> {
         let people = self.track(frame)?;
-        let gates = Gates::new(frame, self.settings.min_height);
-        let passed = gates.before_masks(&people);
+        let gates = Gates::new(frame, self.settings.min_height, &people);
+        let passed = gates.before_masks();
         let open = passed.iter().zip(&people).filter(|(passed, _)| passed.is_ok());
         let boxes: Vec<Bounds> = open.map(|(_, person)| person.bounds).collect();
         let mut masks = self.segmenter.masks(frame, &boxes)?.into_iter();
         let mut finished = vec![];
-        for (person, passed) in people.iter().zip(passed) {
+        for (index, (person, passed)) in people.iter().zip(passed).enumerate() {
             let mask = passed.and_then(|()| masks.next().ok_or(DropReason::NoBody));
-            let seen = mask.and_then(|mask| gates.body(&person.bounds, &mask));
+            let seen = mask.and_then(|mask| gates.body(index, &mask));
             self.add(person.track, seen, &mut finished);
         }
         self.frames += 1;
@@ -172,5 +172,191 @@ impl<S: Segmenter> Sequencer<S> {
         let is_lost = |_: &u64, stretch: &mut Stretch| stretch.last_seen() + memory < frames - 1;
         let lost = self.stretches.extract_if(.., is_lost);
         finished.extend(lost.filter_map(|(_, stretch)| stretch.end()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Square;
+
+    /// Draws people instead of finding them: each is a trunk on two legs, 100 pixels high.
+    struct Drawn {
+        frame: u64,
+        people: fn(u64) -> Vec<Person>,
+        detections: usize,
+    }
+
+    struct Person {
+        x: f32,
+        /// How far each foot is from the middle, in pixels; [`NOBODY`] for an empty mask.
+        feet: f32,
+    }
+
+    const NOBODY: f32 = -1.0;
+
+    /// Feet that are apart and together twice a second, at 25 frames per second.
+    fn swing(frame: u64) -> f32 {
+        (20.0 * (frame as f32 / 12.5 * std::f32::consts::PI).sin()).abs()
+    }
+
+    impl Segmenter for Drawn {
+        fn detect(&mut self, _: &Frame) -> Result<Vec<Detection>, ModelError> {
+            self.detections += 1;
+            let people = (self.people)(self.frame).into_iter();
+            let bounds = |person: Person| Bounds::around(person.x, 120.0, 40.0, 100.0);
+            Ok(people.map(|person| Detection { bounds: bounds(person), score: 0.9 }).collect())
+        }
+
+        fn masks(&mut self, _: &Frame, boxes: &[Bounds]) -> Result<Vec<BodyMask>, ModelError> {
+            let people = (self.people)(self.frame);
+            self.frame += 1;
+            let nearest = |bounds: &Bounds| {
+                let [x, _] = bounds.centre();
+                let off = |person: &&Person| (person.x - x).abs();
+                people.iter().min_by(|a, b| off(a).total_cmp(&off(b)))
+            };
+            Ok(boxes.iter().map(|bounds| mask(nearest(bounds))).collect())
+        }
+    }
+
+    /// The mask of 128 x 128 pixels around a person.
+    fn mask(person: Option<&Person>) -> BodyMask {
+        let mut values = vec![0.0; 128 * 128];
+        let person = person.filter(|person| person.feet != NOBODY);
+        for row in if person.is_some() { 14..114 } else { 0..0 } {
+            let along = (row as f32 - 64.0).max(0.0) / 50.0;
+            let feet = person.map_or(0.0, |person| person.feet) * along;
+            for middle in [64.0 - feet, 64.0 + feet] {
+                let left = (middle - 12.0) as usize;
+                values[row * 128 + left..row * 128 + left + 24].fill(1.0);
+            }
+        }
+        let left = person.map_or(0.0, |person| person.x) as i64 - 64;
+        BodyMask::of_values(Square { left, top: 56, side: 128 }, 128, values)
+    }
+
+    fn settings() -> SequenceSettings {
+        SequenceSettings::new(25.0)
+    }
+
+    /// The sequences of this many frames with these people.
+    fn sequences(
+        people: fn(u64) -> Vec<Person>,
+        frames: u64,
+        settings: SequenceSettings,
+    ) -> Vec<Sequence> {
+        let mut sequencer = Sequencer::new(Drawn { frame: 0, people, detections: 0 }, settings);
+        let frame = Frame::grey(640, 240, 0);
+        let mut found: Vec<Sequence> =
+            (0..frames).flat_map(|_| sequencer.push(&frame).unwrap()).collect();
+        let detections = sequencer.segmenter.detections as u64;
+        assert_eq!(detections, frames.div_ceil(settings.detect_every as u64));
+        found.extend(sequencer.finish());
+        found
+    }
+
+    fn walker(frame: u64) -> Person {
+        Person { x: 60.0 + 3.0 * frame as f32, feet: swing(frame) }
+    }
+
+    fn dropped(sequence: &Sequence) -> Vec<(DropReason, usize)> {
+        sequence.dropped.iter().map(|(&reason, &frames)| (reason, frames)).collect()
+    }
+
+    /// Each frame of a stretch is either used or counted.
+    fn check_frames(sequence: &Sequence) {
+        let frames = sequence.last_frame - sequence.first_frame + 1;
+        let counted = sequence.silhouettes.len() + sequence.dropped.values().sum::<usize>();
+        assert_eq!(counted as u64, frames, "{sequence:?}");
+    }
+
+    #[test]
+    fn a_walker_gives_one_sequence() {
+        let found = sequences(|frame| vec![walker(frame)], 100, settings());
+        assert_eq!(found.len(), 1);
+        // The track begins with the second box, in frame 3.
+        let range = [found[0].first_frame, found[0].last_frame];
+        assert_eq!((found[0].track, range), (1, [3, 99]));
+        assert_eq!(found[0].dropped, BTreeMap::new());
+        check_frames(&found[0]);
+        let seen = &found[0].silhouettes[30];
+        assert_eq!((seen.frame, seen.silhouette.height()), (33, 100));
+        assert!((seen.bounds.centre()[0] - walker(33).x).abs() <= 1.0, "{:?}", seen.bounds);
+    }
+
+    #[test]
+    fn whoever_stands_gives_none_and_the_reason() {
+        let stands = |_| vec![Person { x: 300.0, feet: 8.0 }];
+        let found = sequences(stands, 110, settings());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].silhouettes, []);
+        assert_eq!(dropped(&found[0])[0].0, DropReason::Still);
+        check_frames(&found[0]);
+    }
+
+    #[test]
+    fn a_halt_divides_a_walk() {
+        let halts = |frame: u64| {
+            let moved = frame.min(50) + frame.saturating_sub(125);
+            vec![Person { x: 60.0 + 2.0 * moved as f32, feet: swing(moved) }]
+        };
+        let found = sequences(halts, 200, settings());
+        assert_eq!(found.len(), 2, "{found:?}");
+        found.iter().for_each(check_frames);
+        assert!(found.iter().all(|sequence| sequence.track == 1));
+        assert!(found[0].silhouettes.len() >= 45);
+        let still: usize = found.iter().map(|s| s.dropped[&DropReason::Still]).sum();
+        assert!((50..=85).contains(&still), "{still}");
+    }
+
+    #[test]
+    fn a_long_walk_is_cut() {
+        let on_the_spot = |frame| vec![Person { x: 300.0, feet: swing(frame) }];
+        let settings = SequenceSettings { max_length: 60, ..settings() };
+        let found = sequences(on_the_spot, 203, settings);
+        let lengths: Vec<usize> = found.iter().map(|sequence| sequence.silhouettes.len()).collect();
+        assert_eq!(lengths, [50, 50, 50, 50]);
+        found.iter().for_each(check_frames);
+        let joined: Vec<u64> =
+            found.iter().flat_map(|s| &s.silhouettes).map(|seen| seen.frame).collect();
+        assert_eq!(joined, (3..203).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn whoever_leaves_is_cut_off_and_ends() {
+        // 25 frames in view, then the border, then nobody.
+        let leaves = |frame: u64| {
+            let x = 500.0 + 4.0 * frame as f32;
+            if x < 660.0 { vec![Person { x, feet: swing(frame) }] } else { vec![] }
+        };
+        let found = sequences(leaves, 120, settings());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].dropped[&DropReason::Border] >= 5, "{found:?}");
+        assert!(found[0].silhouettes.len() >= 20, "{found:?}");
+    }
+
+    #[test]
+    fn whoever_is_seen_briefly_gives_none() {
+        // Nine frames: two are a quarter of the cycle after another one.
+        let found = sequences(|frame| vec![walker(frame)], 12, settings());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].silhouettes, []);
+        assert_eq!(dropped(&found[0]), [(DropReason::Brief, 9)]);
+    }
+
+    #[test]
+    fn a_second_without_a_body_divides_a_walk() {
+        let lost = |frame: u64| {
+            let feet = if (60..100).contains(&frame) { NOBODY } else { swing(frame) };
+            vec![Person { feet, ..walker(frame) }]
+        };
+        let found = sequences(lost, 170, settings());
+        assert_eq!(found.len(), 2, "{found:?}");
+        found.iter().for_each(check_frames);
+        assert_eq!(found.iter().map(|s| s.silhouettes.len()).sum::<usize>(), 57 + 70);
+        assert_eq!(found.iter().map(|s| s.dropped[&DropReason::NoBody]).sum::<usize>(), 40);
+        // As soon as the second is over, for who watches a stream.
+        assert_eq!(found[0].last_frame, 59 + 25);
     }
 }

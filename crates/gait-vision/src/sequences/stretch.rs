@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Sequence, SequenceFrame, SequenceSettings};
 use crate::DropReason;
 use crate::silhouette::Body;
-use crate::walking::LegMotion;
+use crate::walking::{LegMotion, movement};
 
 /// What is known of a track since its last sequence.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Stretch {
         self.last_seen = frame;
         self.first.get_or_insert(frame);
         match seen {
-            Err(reason) => self.drop(reason, 1),
+            Err(reason) => self.count(reason, 1),
             Ok(body) => {
                 let change = self.legs.change(frame, &body.silhouette);
                 let Body { bounds, silhouette, .. } = body;
@@ -77,18 +77,24 @@ impl Stretch {
     /// Decides whether the person walked in the undecided frames, and gives the sequence that this ends.
     fn decide(&mut self) -> Option<Sequence> {
         let changes: Vec<f32> = self.undecided.iter().filter_map(|&(_, change)| change).collect();
+        let walks = self.legs.walks(&changes, self.movement());
         let undecided = std::mem::take(&mut self.undecided);
-        let walks = self.legs.walks(&changes);
-        if std::env::var_os("DBG").is_some() { let (Some(a), Some(b)) = (undecided.first(), undecided.last()) else {return None}; let c0=a.0.bounds.centre(); let c1=b.0.bounds.centre(); let h=a.0.bounds.height(); eprintln!("DBG {} {} n={} c={:.3} h={h} move={:.3} grow={:.3}", self.track, a.0.frame, changes.len(), changes.iter().sum::<f32>()/changes.len() as f32, (c1[0]-c0[0]).hypot(b.0.bounds.bottom-a.0.bounds.bottom)/h, (b.0.bounds.height()/h).ln()); }
         match walks {
-            Some(false) => self.drop(DropReason::Still, undecided.len()),
-            None if self.walked.is_empty() => self.drop(DropReason::Brief, undecided.len()),
+            Some(false) => self.count(DropReason::Still, undecided.len()),
+            None if self.walked.is_empty() => self.count(DropReason::Brief, undecided.len()),
             Some(true) | None => self.walked.extend(undecided.into_iter().map(|(frame, _)| frame)),
         }
         let stopped = walks == Some(false);
         let is_full = self.walked.len() + self.second as usize > self.max_length;
         let ends = !self.walked.is_empty() && (stopped || is_full);
         if ends { self.sequence() } else { None }
+    }
+
+    /// How far the person came within the undecided frames, in heights of their body per second.
+    fn movement(&self) -> f32 {
+        let [(first, _), .., (last, _)] = self.undecided.as_slice() else { return 0.0 };
+        let seconds = (last.frame - first.frame) as f32 / self.second as f32;
+        movement(&first.bounds, &last.bounds) / seconds
     }
 
     /// What is known so far, as a sequence. Nothing remains.
@@ -102,7 +108,7 @@ impl Stretch {
         })
     }
 
-    fn drop(&mut self, reason: DropReason, frames: usize) {
+    fn count(&mut self, reason: DropReason, frames: usize) {
         if frames > 0 {
             *self.dropped.entry(reason).or_default() += frames;
         }
