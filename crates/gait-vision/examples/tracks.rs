@@ -1,8 +1,8 @@
 //! Prints the tracks of a video with the frames that were dropped, and draws a contact sheet of the
-//! silhouettes: a row for each sequence.
+//! silhouettes: a row for each sequence. With `background` it uses no network.
 //!
 //! ```text
-//! cargo run --release -p gait-vision --example tracks -- VIDEO SHEET.png
+//! cargo run --release -p gait-vision --example tracks -- VIDEO SHEET.png [background]
 //! ```
 
 #![allow(clippy::print_stdout, reason = "it is what the example is for")]
@@ -11,28 +11,41 @@ use std::error::Error;
 use std::num::NonZero;
 
 use gait_vision::{
-    BodyMasker, Detector, Engine, Networks, Sequence, SequenceSettings, Sequencer, Silhouette,
-    Video,
+    Background, BodyMasker, Detector, Engine, Networks, Segmenter, Sequence, SequenceSettings,
+    Sequencer, Silhouette, Video,
 };
 use image::{GrayImage, imageops};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [video, sheet] = arguments.as_slice() else { return Err("VIDEO SHEET.png".into()) };
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (sequences, sheet) = match arguments.as_slice() {
+        [video, sheet] => (sequences(video, networks()?)?, sheet),
+        [video, sheet, "background"] => (sequences(video, Background::new())?, sheet),
+        _ => return Err("the arguments are VIDEO SHEET.png [background]".into()),
+    };
+    sequences.iter().for_each(print);
+    draw(&sequences).save(sheet)?;
+    Ok(())
+}
+
+fn networks() -> Result<Networks, Box<dyn Error>> {
     let engine = Engine::new(NonZero::<usize>::MIN);
     let detector = Detector::shipped(&engine)?;
     let masker = BodyMasker::shipped(&engine)?;
+    Ok(Networks { detector, masker })
+}
+
+fn sequences(video: &str, segmenter: impl Segmenter) -> Result<Vec<Sequence>, Box<dyn Error>> {
     let video = Video::open(video, None)?;
     let settings = SequenceSettings::new(video.rate().per_second());
-    let mut sequencer = Sequencer::new(Networks { detector, masker }, settings);
+    let mut sequencer = Sequencer::new(segmenter, settings);
     let mut sequences = vec![];
     for frame in video {
         sequences.extend(sequencer.push(&frame?)?);
     }
     sequences.extend(sequencer.finish());
-    sequences.iter().for_each(print);
-    draw(&sequences).save(sheet)?;
-    Ok(())
+    Ok(sequences)
 }
 
 fn print(sequence: &Sequence) {

@@ -9,6 +9,7 @@
 //! - [`Sequencer`] does all of this frame by frame, and gives a [`Sequence`] of silhouettes for each
 //!   stretch in which a person walks, whole and in view. It counts the frames that it drops by
 //!   [`DropReason`].
+//! - [`Background`] is for fixed cameras: it finds people and masks without any network.
 //! - [`Engine`] is the threads that both run on. Networks are ONNX files and run on the CPU, in Rust.
 //!
 //! ```
@@ -45,6 +46,7 @@
 #![doc = concat!("\n```toml\n", include_str!("../models/ssd-mobilenet-v2.toml"), "```\n")]
 //! The keys are explained in `models/README.md`.
 
+mod background;
 mod body_mask;
 mod bounds;
 mod description;
@@ -54,6 +56,7 @@ mod engine;
 mod error;
 mod frame;
 mod input;
+mod regions;
 mod resize;
 mod sequences;
 mod silhouette;
@@ -61,6 +64,7 @@ mod tracker;
 mod video;
 mod walking;
 
+pub use background::Background;
 pub use body_mask::{BodyMask, BodyMasker, MaskInFrame, Square};
 pub use bounds::Bounds;
 pub use detector::{Detection, Detector};

@@ -1,5 +1,6 @@
 //! The silhouette of a body, from its mask.
 
+use crate::regions::{Region, regions};
 use crate::{BodyMask, Bounds, Square, resize};
 
 /// The probability from which a pixel belongs to the body.
@@ -17,6 +18,19 @@ pub struct Silhouette {
 }
 
 impl Silhouette {
+    /// The pixels of a region in a picture of this width.
+    fn of(region: &Region, line: usize) -> Self {
+        let width = region.right - region.left;
+        let height = region.bottom - region.top;
+        let mut pixels = vec![0; width * height];
+        for &pixel in &region.pixels {
+            let column = pixel % line - region.left;
+            let row = pixel / line - region.top;
+            pixels[row * width + column] = 255;
+        }
+        Self { width, height, pixels }
+    }
+
     /// Width in pixels.
     pub fn width(&self) -> usize {
         self.width
@@ -71,7 +85,8 @@ impl Body {
         let resized = (size != [side; 2]).then(|| resize::map(values, size, [side; 2]));
         let values = resized.as_deref().unwrap_or(values);
         let is_body: Vec<bool> = values.iter().map(|&value| value >= THRESHOLD).collect();
-        let region = largest_region(&is_body, side)?;
+        let region =
+            regions(&is_body, side).into_iter().max_by_key(|region| region.pixels.len())?;
         let scale = square.side as f32 / side as f32;
         let bounds = Bounds {
             left: square.left as f32 + region.left as f32 * scale,
@@ -81,84 +96,12 @@ impl Body {
         };
         let is_cut =
             region.left == 0 || region.top == 0 || region.right == side || region.bottom == side;
-        Some(Self { silhouette: region.silhouette(side), bounds, is_cut })
+        Some(Self { silhouette: Silhouette::of(&region, side), bounds, is_cut })
     }
 }
 
 /// Side of an enlarged mask. A body that is smaller still is noise.
 const LARGEST_SIDE: usize = 1024;
-
-/// Connected pixels and the box around them; `right` and `bottom` are exclusive.
-struct Region {
-    pixels: Vec<usize>,
-    left: usize,
-    top: usize,
-    right: usize,
-    bottom: usize,
-}
-
-impl Region {
-    fn new(pixels: Vec<usize>, width: usize) -> Self {
-        let mut region = Self { pixels, left: usize::MAX, top: usize::MAX, right: 0, bottom: 0 };
-        for &pixel in &region.pixels {
-            region.left = region.left.min(pixel % width);
-            region.right = region.right.max(pixel % width + 1);
-            region.top = region.top.min(pixel / width);
-            region.bottom = region.bottom.max(pixel / width + 1);
-        }
-        region
-    }
-
-    fn silhouette(&self, line: usize) -> Silhouette {
-        let width = self.right - self.left;
-        let height = self.bottom - self.top;
-        let mut pixels = vec![0; width * height];
-        for &pixel in &self.pixels {
-            let column = pixel % line - self.left;
-            let row = pixel / line - self.top;
-            pixels[row * width + column] = 255;
-        }
-        Silhouette { width, height, pixels }
-    }
-}
-
-/// The largest set of pixels that touch at edges or corners.
-fn largest_region(is_body: &[bool], width: usize) -> Option<Region> {
-    let mut is_left = is_body.to_vec();
-    let mut largest = vec![];
-    for start in 0..is_left.len() {
-        if is_left[start] {
-            let region = fill(&mut is_left, width, start);
-            if region.len() > largest.len() {
-                largest = region;
-            }
-        }
-    }
-    (!largest.is_empty()).then(|| Region::new(largest, width))
-}
-
-/// Takes the region around a pixel out of `is_left`.
-fn fill(is_left: &mut [bool], width: usize, start: usize) -> Vec<usize> {
-    let height = is_left.len() / width;
-    is_left[start] = false;
-    let mut region = vec![start];
-    let mut visited = 0;
-    while visited < region.len() {
-        let column = region[visited] % width;
-        let row = region[visited] / width;
-        visited += 1;
-        for near_row in row.saturating_sub(1)..=(row + 1).min(height - 1) {
-            for near_column in column.saturating_sub(1)..=(column + 1).min(width - 1) {
-                let near = near_row * width + near_column;
-                if is_left[near] {
-                    is_left[near] = false;
-                    region.push(near);
-                }
-            }
-        }
-    }
-    region
-}
 
 #[cfg(test)]
 impl Silhouette {

@@ -157,7 +157,8 @@ mod tests {
                 let pixels = still.pixels();
                 place > 0 && place + 1 < pixels.len() && pixels[place - 1] != pixels[place + 1]
             };
-            let wobbles = |place: usize| is_edge(place) && (place * 31 + frame * 17) % 11 == 0;
+            let wobbles =
+                |place: usize| is_edge(place) && (place * 31 + frame * 17).is_multiple_of(11);
             let levels = still.pixels().iter().enumerate();
             let pixels =
                 levels.map(|(place, &level)| if wobbles(place) { !level } else { level }).collect();

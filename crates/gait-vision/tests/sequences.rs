@@ -7,8 +7,8 @@ use std::num::NonZero;
 use gait_data::Clip;
 use gait_data::synth::{SynthOptions, aligned_clip};
 use gait_vision::{
-    BodyMasker, Detector, DropReason, Engine, Frame, Networks, Sequence, SequenceSettings,
-    Sequencer,
+    Background, BodyMasker, Detector, DropReason, Engine, Frame, Networks, Segmenter, Sequence,
+    SequenceSettings, Sequencer,
 };
 
 const WIDTH: usize = 320;
@@ -55,12 +55,15 @@ fn clothes(row: usize) -> [u8; 3] {
     }
 }
 
-fn sequences(frames: impl Iterator<Item = Frame>) -> Vec<Sequence> {
+fn networks() -> Networks {
     let engine = Engine::new(NonZero::<usize>::MIN);
     let detector = Detector::shipped(&engine).unwrap();
     let masker = BodyMasker::shipped(&engine).unwrap();
-    let networks = Networks { detector, masker };
-    let mut sequencer = Sequencer::new(networks, SequenceSettings::new(25.0));
+    Networks { detector, masker }
+}
+
+fn sequences(segmenter: impl Segmenter, frames: impl Iterator<Item = Frame>) -> Vec<Sequence> {
+    let mut sequencer = Sequencer::new(segmenter, SequenceSettings::new(25.0));
     let mut found: Vec<Sequence> =
         frames.flat_map(|frame| sequencer.push(&frame).unwrap()).collect();
     found.extend(sequencer.finish());
@@ -70,7 +73,13 @@ fn sequences(frames: impl Iterator<Item = Frame>) -> Vec<Sequence> {
 #[test]
 fn a_walker_in_a_video_gives_a_sequence() {
     let clip = walker(50);
-    let found = sequences((0..clip.frames).map(|index| frame(&clip, index, 10 + 3 * index)));
+    let found =
+        sequences(networks(), (0..clip.frames).map(|index| frame(&clip, index, 10 + 3 * index)));
+    check_walk(&found);
+}
+
+/// One sequence of nearly all frames, in the shape of a body.
+fn check_walk(found: &[Sequence]) {
     assert_eq!(found.len(), 1);
     assert!(found[0].silhouettes.len() >= 40);
     for seen in &found[0].silhouettes {
@@ -82,9 +91,18 @@ fn a_walker_in_a_video_gives_a_sequence() {
 }
 
 #[test]
+fn a_fixed_camera_needs_no_network() {
+    let clip = walker(50);
+    let outside = WIDTH;
+    let empty = (0..25).map(|index| frame(&clip, index, outside));
+    let walk = (0..clip.frames).map(|index| frame(&clip, index, 10 + 3 * index));
+    check_walk(&sequences(Background::new(), empty.chain(walk)));
+}
+
+#[test]
 fn whoever_stands_in_a_video_gives_none() {
     let clip = walker(10);
-    let found = sequences((0..40).map(|_| frame(&clip, 0, 100)));
+    let found = sequences(networks(), (0..40).map(|_| frame(&clip, 0, 100)));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].silhouettes, []);
     assert!(found[0].dropped[&DropReason::Still] >= 30);

@@ -152,7 +152,7 @@ impl<S: Segmenter> Sequencer<S> {
     }
 
     fn track(&mut self, frame: &Frame) -> Result<Vec<Tracked>, ModelError> {
-        if self.frames % self.settings.detect_every.max(1) as u64 != 0 {
+        if !self.frames.is_multiple_of(self.settings.detect_every.max(1) as u64) {
             return Ok(self.tracker.passed());
         }
         let found = self.segmenter.detect(frame)?;
