@@ -9,6 +9,9 @@ const THRESHOLD: f32 = 0.5;
 /// The fewest rows of a silhouette; a mask of a coarser network is enlarged.
 const FEWEST_ROWS: usize = 64;
 
+/// Side of a mask that is worth its memory: finer ones are reduced.
+const MOST_DETAIL: usize = 256;
+
 /// A binary picture of one connected body, cropped to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Silhouette {
@@ -68,7 +71,7 @@ impl Body {
     /// The largest connected body of a mask; none if no pixel is likely enough.
     pub(crate) fn of(mask: &BodyMask) -> Option<Self> {
         let size = mask.size();
-        let side = size[0].max(size[1]);
+        let side = size[0].max(size[1]).min(MOST_DETAIL);
         let found = Self::in_square(mask.values(), size, side, mask.square())?;
         let rows = found.silhouette.height;
         if rows >= FEWEST_ROWS {
@@ -115,7 +118,7 @@ impl Silhouette {
 mod tests {
     use super::*;
 
-    /// A mask of 128 x 128 over the 64 x 64 pixels at (10, 20) with rectangles
+    /// A mask of `side` x `side` over the 64 x 64 pixels at (10, 20) with rectangles
     /// `[left, top, right, bottom]` of this probability.
     fn mask(side: usize, rectangles: &[([usize; 4], f32)]) -> BodyMask {
         let mut values = vec![0.1; side * side];
@@ -160,6 +163,13 @@ mod tests {
         let ratio = body.silhouette.height() as f32 / body.silhouette.width() as f32;
         assert!((ratio - 20.0 / 6.0).abs() < 0.3, "{ratio}");
         assert!((body.bounds.top - 28.0).abs() < 1.5, "{:?}", body.bounds);
+    }
+
+    #[test]
+    fn a_fine_mask_is_reduced() {
+        let body = Body::of(&mask(1024, &[([400, 128, 600, 896], 1.0)])).unwrap();
+        assert_eq!([body.silhouette.width(), body.silhouette.height()], [50, 192]);
+        assert_eq!(body.bounds, Bounds { left: 35.0, top: 28.0, right: 47.5, bottom: 76.0 });
     }
 
     #[test]

@@ -22,22 +22,23 @@ pub struct SequenceSettings {
     pub detect_every: usize,
     /// Rows of the frame that the body of a person must cover.
     pub min_height: f32,
-    /// Silhouettes of a sequence. Who walks on begins another one.
+    /// Silhouettes of a sequence, and at least a second. Who walks on begins another one.
     pub max_length: usize,
     /// When boxes make a track.
     pub tracker: TrackerSettings,
 }
 
 impl SequenceSettings {
-    /// The usual settings for this many frames per second: a detection in every third frame, people
-    /// from 48 rows, sequences of at most ten seconds.
+    /// The usual settings for this many frames per second: some eight detections per second, people from
+    /// 48 rows, sequences of at most ten seconds.
     pub fn new(rate: f64) -> Self {
+        let frames = |seconds: f64| (seconds * rate).round().max(1.0) as usize;
         Self {
             rate,
-            detect_every: 3,
+            detect_every: frames(0.12),
             min_height: 48.0,
-            max_length: (10.0 * rate).max(1.0) as usize,
-            tracker: TrackerSettings::default(),
+            max_length: frames(10.0),
+            tracker: TrackerSettings { memory: frames(1.2), ..TrackerSettings::default() },
         }
     }
 }
@@ -269,6 +270,17 @@ mod tests {
         let frames = sequence.last_frame - sequence.first_frame + 1;
         let counted = sequence.silhouettes.len() + sequence.dropped.values().sum::<usize>();
         assert_eq!(counted as u64, frames, "{sequence:?}");
+    }
+
+    #[test]
+    fn settings_follow_the_rate() {
+        let of = |rate| {
+            let settings = SequenceSettings::new(rate);
+            [settings.detect_every, settings.max_length, settings.tracker.memory]
+        };
+        assert_eq!(of(25.0), [3, 250, 30]);
+        assert_eq!(of(10.0), [1, 100, 12]);
+        assert_eq!([of(0.0), of(f64::NAN)], [[1; 3]; 2]);
     }
 
     #[test]

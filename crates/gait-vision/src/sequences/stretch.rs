@@ -44,8 +44,8 @@ impl Stretch {
         self.last_seen
     }
 
-    /// Adds a frame, and gives the sequence that it ends.
-    pub(super) fn add(&mut self, frame: u64, seen: Result<Body, DropReason>) -> Option<Sequence> {
+    /// Adds a frame, and gives the sequences that it ends.
+    pub(super) fn add(&mut self, frame: u64, seen: Result<Body, DropReason>) -> Vec<Sequence> {
         let lost = self.last_body().is_some_and(|last| frame > last + self.second);
         let finished = if lost { self.cut() } else { None };
         self.last_seen = frame;
@@ -60,7 +60,7 @@ impl Stretch {
         }
         let begin = self.undecided.first().map_or(frame, |(first, _)| first.frame);
         let decided = if frame + 1 >= begin + self.second { self.decide() } else { None };
-        finished.or(decided)
+        finished.into_iter().chain(decided).collect()
     }
 
     /// Ends the track. None if it ended with its last sequence.
