@@ -167,7 +167,7 @@ impl BodyMasker {
 
 impl Square {
     /// The square around a box, `margin` times its longer side.
-    fn around(bounds: &Bounds, margin: f32, frame: &Frame) -> Self {
+    pub(crate) fn around(bounds: &Bounds, margin: f32, frame: &Frame) -> Self {
         let [x, y] = bounds.centre();
         // A box far beyond the frame asks for no more memory than the frame is worth.
         let most = 2 * frame.width().max(frame.height());
@@ -182,6 +182,11 @@ impl Square {
 }
 
 impl BodyMask {
+    /// A mask of `side` x `side` probabilities of somebody who is there.
+    pub(crate) fn of_values(square: Square, side: usize, values: Vec<f32>) -> Self {
+        Self { presence: 1.0, is_present: true, square, width: side, height: side, values }
+    }
+
     /// How certain the network is that a person is in view, 0 to 1; 1 for a network that does not say.
     pub fn presence(&self) -> f32 {
         self.presence

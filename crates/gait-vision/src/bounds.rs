@@ -47,15 +47,20 @@ impl Bounds {
 
     /// Intersection over union: 1 for equal boxes, 0 for boxes that do not meet.
     pub fn overlap(&self, other: &Self) -> f32 {
+        let shared = self.shared_area(other);
+        let union = self.area() + other.area() - shared;
+        if union > 0.0 { shared / union } else { 0.0 }
+    }
+
+    /// Area of the intersection.
+    pub(crate) fn shared_area(&self, other: &Self) -> f32 {
         let shared = Self {
             left: self.left.max(other.left),
             top: self.top.max(other.top),
             right: self.right.min(other.right),
             bottom: self.bottom.min(other.bottom),
         };
-        let shared = shared.area();
-        let union = self.area() + other.area() - shared;
-        if union > 0.0 { shared / union } else { 0.0 }
+        shared.area()
     }
 
     /// Whether all edges are numbers and the box has an area.

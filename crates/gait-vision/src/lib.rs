@@ -6,25 +6,33 @@
 //! - [`Tracker`] joins the boxes of the same person in successive frames.
 //! - [`BodyMasker`] separates the body in a box from everything else, neighbours included. The
 //!   network that ships is the lite one of BlazePose.
+//! - [`Sequencer`] does all of this frame by frame, and gives a [`Sequence`] of silhouettes for each
+//!   stretch in which a person walks, whole and in view. It counts the frames that it drops by
+//!   [`DropReason`].
+//! - [`Background`] is for fixed cameras: it finds people and masks without any network.
 //! - [`Engine`] is the threads that both run on. Networks are ONNX files and run on the CPU, in Rust.
 //!
 //! ```
 //! use std::num::NonZero;
 //!
-//! use gait_vision::{BodyMasker, Bounds, Detector, Engine, Frame};
+//! use gait_vision::{
+//!     BodyMasker, Detector, Engine, Frame, Networks, SequenceSettings, Sequencer,
+//! };
 //!
 //! let engine = Engine::new(NonZero::<usize>::MIN);
 //! let detector = Detector::shipped(&engine)?;
 //! let masker = BodyMasker::shipped(&engine)?;
+//! let mut sequencer =
+//!     Sequencer::new(Networks { detector, masker }, SequenceSettings::new(25.0));
 //!
-//! // 64 x 48 grey pixels: nobody is there.
+//! // 64 x 48 grey pixels: nobody is there. `Video::open("walk.mp4", None)?` gives frames of a file.
 //! let frame = Frame::new(64, 48, vec![128; 64 * 48 * 3])?;
-//! let people = detector.detect(&frame)?;
-//! let boxes: Vec<Bounds> = people.iter().map(|person| person.bounds).collect();
-//! for mask in masker.masks(&frame, &boxes)? {
-//!     if mask.is_present() {
-//!         let body = mask.values().iter().filter(|&&probability| probability > 0.5).count();
-//!         println!("{body} pixels of {:?}", mask.size());
+//! let mut sequences = sequencer.push(&frame)?;
+//! sequences.extend(sequencer.finish());
+//! for sequence in sequences {
+//!     println!("track {}: {} silhouettes", sequence.track, sequence.silhouettes.len());
+//!     for (reason, frames) in &sequence.dropped {
+//!         println!("{frames} frames dropped: {reason}");
 //!     }
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -38,23 +46,33 @@
 #![doc = concat!("\n```toml\n", include_str!("../models/ssd-mobilenet-v2.toml"), "```\n")]
 //! The keys are explained in `models/README.md`.
 
+mod background;
 mod body_mask;
 mod bounds;
 mod description;
 mod detector;
+mod dropped;
 mod engine;
 mod error;
 mod frame;
 mod input;
+mod regions;
 mod resize;
+mod sequences;
+mod silhouette;
 mod tracker;
 mod video;
+mod walking;
 
+pub use background::Background;
 pub use body_mask::{BodyMask, BodyMasker, MaskInFrame, Square};
 pub use bounds::Bounds;
 pub use detector::{Detection, Detector};
+pub use dropped::DropReason;
 pub use engine::Engine;
 pub use error::ModelError;
 pub use frame::{Frame, FrameError};
+pub use sequences::{Networks, Segmenter, Sequence, SequenceFrame, SequenceSettings, Sequencer};
+pub use silhouette::Silhouette;
 pub use tracker::{Tracked, Tracker, TrackerSettings};
 pub use video::{FfmpegReason, Rate, Video, VideoError};
