@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -11,6 +12,8 @@ use crate::store::StoreProblem;
 
 /// How long to wait for other programs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for them at a time.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Files up to this size are checked whole when they are opened, which takes a fraction of a second.
 const CHECKED_AT_ONCE: u64 = 64 << 20;
 /// The smallest page of SQLite, in bytes.
@@ -39,13 +42,22 @@ pub fn connect(path: &Path, application: i64, version: i64) -> Result<Connection
         return Err(StoreProblem::NotAGallery);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(wait_for_others))?;
     check_application(&connection, application, version)?;
     if length <= CHECKED_AT_ONCE {
         check_integrity(&connection, "quick_check")?;
     }
     Ok(connection)
+}
+
+/// Waits for other programs, and says whether to try again.
+///
+/// SQLite's own handler soon sleeps for a tenth of a second. A program that writes without a pause
+/// leaves gaps that are far shorter, so it would keep the others out until they give up.
+fn wait_for_others(attempts: i32) -> bool {
+    thread::sleep(PAUSE);
+    u128::from(attempts.unsigned_abs()) < PATIENCE.as_millis() / PAUSE.as_millis()
 }
 
 fn check_application(
