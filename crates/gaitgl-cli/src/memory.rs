@@ -7,6 +7,9 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{process, thread};
 
 use mimalloc::MiMalloc;
 
@@ -63,8 +66,14 @@ fn out_of_memory(bytes: usize) {
     thread_local! {
         static ENDING: Cell<bool> = const { Cell::new(false) };
     }
+    static REPORTING: AtomicBool = AtomicBool::new(false);
     if ENDING.replace(true) {
         return;
+    }
+    if REPORTING.swap(true, Ordering::Relaxed) {
+        // Another thread prints the line and exits. It cannot if this one holds standard error.
+        thread::sleep(Duration::from_secs(1));
+        process::exit(2);
     }
     let mut line = [0; 300];
     let mut rest = &mut line[..];
@@ -73,5 +82,5 @@ fn out_of_memory(bytes: usize) {
         writeln!(rest, "gaitgl: out of memory: cannot allocate {megabytes} MB; {OUT_OF_MEMORY}");
     let free = rest.len();
     let _ = std::io::stderr().write_all(&line[..line.len() - free]);
-    std::process::exit(2);
+    process::exit(2);
 }
