@@ -32,7 +32,7 @@ pub struct Neighbour {
 impl Confusion {
     /// How much farther the right person is than the wrong one; at least 0.
     pub fn gap(&self) -> f32 {
-        self.right.distance - self.wrong.distance
+        gap(&[self.wrong, self.right])
     }
 }
 
@@ -53,12 +53,7 @@ pub fn confusions(
     let mut notes = Vec::new();
     let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
-    let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
-    let mut done = 0;
-    let mut found: Vec<Confusion> = Vec::new();
-    for (group, chosen) in protocol.groups.iter().zip(&chosen) {
-        let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
-        let watch = Watch { progress: &progress, stop: watch.stop };
+    let found = selection::each_group(protocol, &chosen, watch, |group, chosen, watch| {
         let parts = pairs.parts(&chosen.gallery, protocol.average);
         let worst = |at: usize, row: &[f32]| {
             let errors = parts.values().filter_map(|part| error(&pairs, chosen, at, part, row));
@@ -66,10 +61,9 @@ pub fn confusions(
             let group = group.name.clone();
             worst.map(|[wrong, right]| Confusion { group, probe: chosen.probes[at], wrong, right })
         };
-        let rows = map_rows(e, distance, &chosen.probes, &chosen.gallery, &watch, worst)?;
-        found.extend(rows.into_iter().flatten());
-        done += chosen.probes.len() as u64;
-    }
+        map_rows(e, distance, &chosen.probes, &chosen.gallery, watch, worst)
+    })?;
+    let mut found: Vec<Confusion> = found.into_iter().flatten().flatten().collect();
     // A stable sort: equal gaps stay in the order of the protocol and of the data.
     found.sort_by(|a, b| b.gap().total_cmp(&a.gap()));
     Ok(found)

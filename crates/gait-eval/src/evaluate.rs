@@ -48,18 +48,11 @@ pub fn evaluate(
     let subjects: BTreeSet<usize> = probes.map(|&probe| pairs.subject(probe)).collect();
     let subjects = subjects.into_iter().collect();
     let data = Data { e, protocol, distance, pairs, copies, subjects };
-    let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
-    let mut done = 0;
-    let mut groups = Vec::new();
-    let mut outcomes = Vec::new();
-    for (group, chosen) in protocol.groups.iter().zip(&chosen) {
-        let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
-        let watch = Watch { progress: &progress, stop: watch.stop };
-        let cells = data.compare(chosen, &watch)?;
-        done += chosen.probes.len() as u64;
-        groups.push(data.result(group, chosen, &cells, &mut notes));
-        outcomes.push(data.outcomes(group, &cells));
-    }
+    let results = selection::each_group(protocol, &chosen, watch, |group, chosen, watch| {
+        let cells = data.compare(chosen, watch)?;
+        Ok((data.result(group, chosen, &cells, &mut notes), data.outcomes(group, &cells)))
+    })?;
+    let (groups, outcomes): (Vec<GroupResult>, Vec<GroupOutcomes>) = results.into_iter().unzip();
     let counted = || protocol.groups.iter().zip(&groups).filter(|(group, _)| group.in_mean);
     let mean_of = |at: usize| mean(counted().map(|(_, result)| result.values[at]));
     Ok(Evaluation {

@@ -3,7 +3,8 @@
 use crate::misfit::{Misfit, Part};
 use crate::note::Note;
 use crate::pattern::Selector;
-use crate::{EvalError, Name, Protocol};
+use crate::protocol::ProbeGroup;
+use crate::{EvalError, Name, Protocol, Watch};
 
 /// The probes and the gallery of one group, as indices of sequences in ascending order.
 pub(crate) struct Chosen {
@@ -42,6 +43,24 @@ pub(crate) fn select(
 ) -> Result<Vec<Chosen>, EvalError> {
     chosen(names, protocol, notes)
         .map_err(|reason| EvalError::Misfit { protocol: protocol.name.clone(), reason })
+}
+
+/// Works on one group of the protocol after the other; their progress is that of all their probes.
+pub(crate) fn each_group<T>(
+    protocol: &Protocol,
+    chosen: &[Chosen],
+    watch: &Watch,
+    mut work: impl FnMut(&ProbeGroup, &Chosen, &Watch) -> Result<T, EvalError>,
+) -> Result<Vec<T>, EvalError> {
+    let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
+    let mut done = 0;
+    let mut results = Vec::with_capacity(chosen.len());
+    for (group, chosen) in protocol.groups.iter().zip(chosen) {
+        let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
+        results.push(work(group, chosen, &Watch { progress: &progress, stop: watch.stop })?);
+        done += chosen.probes.len() as u64;
+    }
+    Ok(results)
 }
 
 fn chosen(

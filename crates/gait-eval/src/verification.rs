@@ -82,16 +82,9 @@ pub fn verify(
     let mut notes = Vec::new();
     let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
-    let total: usize = chosen.iter().map(|c| c.probes.len()).sum();
-    let mut done = 0;
-    let mut groups = Vec::new();
-    for (group, chosen) in protocol.groups.iter().zip(&chosen) {
-        let progress = |part: u64, _: u64| (watch.progress)(done + part, total as u64);
-        let watch = Watch { progress: &progress, stop: watch.stop };
-        let counts = Counts::new(e, distance, &pairs, chosen, &watch)?;
-        done += chosen.probes.len() as u64;
-        groups.push(counts.group(&group.name));
-    }
+    let groups = selection::each_group(protocol, &chosen, watch, |group, chosen, watch| {
+        Ok(Counts::new(e, distance, &pairs, chosen, watch)?.group(&group.name))
+    })?;
     Ok(Verification { protocol: protocol.name.clone(), distance, groups, notes })
 }
 
