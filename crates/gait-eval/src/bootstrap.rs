@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::grid::Grid;
+use crate::grid::{Grid, shown_rows};
 use crate::{Metric, Outcomes};
 
 /// Resamples of a bootstrap, and sign patterns of a permutation test.
@@ -163,8 +163,7 @@ impl fmt::Display for Intervals {
             ([name.clone(), String::new()], figures.iter().map(cell).collect())
         };
         let headings = self.metrics.iter().map(ToString::to_string).collect();
-        // The mean of a single group is that group.
-        let shown = if self.rows.len() == 2 { 1 } else { self.rows.len() };
+        let shown = shown_rows(self.rows.len());
         let rows = self.rows.iter().zip(&self.figures).take(shown).map(row).collect();
         write!(f, "{}", Grid { headings, rows })
     }

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::bootstrap::RESAMPLES;
-use crate::grid::Grid;
+use crate::grid::{Grid, shown_rows};
 use crate::{Confidence, Interval, Metric, Outcomes};
 
 /// With at most so many subjects that differ, all patterns of signs are tried (at most 8,192).
@@ -214,8 +214,7 @@ fn p_value(parts: &[f64], seed: u64) -> f64 {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The mean of a single group is that group.
-        let shown = if self.rows.len() == 2 { 1 } else { self.rows.len() };
+        let shown = shown_rows(self.rows.len());
         let sure = format!("{}% interval", self.confidence.percent);
         let headings = ["first", "second", "difference", &sure, "p", "wins", "losses", "ties"];
         let mut rows = Vec::new();

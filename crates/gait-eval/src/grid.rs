@@ -5,6 +5,12 @@ use std::fmt;
 /// The widest line; further columns continue in another block.
 const LINE: usize = 120;
 
+/// How many rows of groups and their mean, which is the last, are shown: the mean of a single group is
+/// that group.
+pub(crate) fn shown_rows(rows: usize) -> usize {
+    if rows == 2 { 1 } else { rows }
+}
+
 /// Two names and the figures beside them.
 pub(crate) type Row = ([String; 2], Vec<String>);
 

@@ -77,8 +77,9 @@ pub fn show_published(
     settings: Option<&Settings>,
 ) -> Vec<PublishedNote> {
     let own = settings.map(|settings| settings.preset.as_str());
+    let is_own = |row: &PublishedRow| row.preset.is_some() && row.preset.as_deref() == own;
     let chosen = |row: &&PublishedRow| match choice {
-        PublishedChoice::Own => row.preset.is_some() && row.preset.as_deref() == own,
+        PublishedChoice::Own => is_own(row),
         PublishedChoice::All => true,
         PublishedChoice::None => false,
         PublishedChoice::Preset(name) => row.preset.as_ref() == Some(name),
@@ -99,7 +100,7 @@ pub fn show_published(
     if *choice == PublishedChoice::Own {
         shown.retain(|row| result.has_the_views_of(row));
     }
-    let shows_own = shown.iter().any(|row| row.preset.is_some() && row.preset.as_deref() == own);
+    let shows_own = shown.iter().any(is_own);
     if let Some(settings) = settings.filter(|_| shows_own) {
         let keys = settings.unlike_preset();
         if !keys.is_empty() {

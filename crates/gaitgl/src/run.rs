@@ -15,8 +15,8 @@ mod events;
 mod metrics;
 mod numbered;
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -233,6 +233,13 @@ fn if_present<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, RunError
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     Ok(write_atomic(path, bytes).map_err(|e| FileError::io("write", path, e))?)
+}
+
+/// Appends to a file that grows by whole records, and creates it.
+fn append(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(bytes));
+    Ok(written.map_err(|e| FileError::io("write", path, e))?)
 }
 
 #[cfg(test)]

@@ -23,6 +23,11 @@ pub struct Rocs {
 }
 
 impl Rocs {
+    /// Height of the legend with its margins.
+    fn head(&self) -> i32 {
+        self.legend().height(self.width() - 2 * MARGIN) + 2 * MARGIN
+    }
+
     /// The names of the groups in the order in which they first occur.
     fn groups(&self) -> Vec<&str> {
         let mut groups: Vec<&str> = Vec::new();
@@ -89,15 +94,12 @@ struct Panel<'a> {
 impl Picture for Rocs {
     fn size(&self) -> [u32; 2] {
         let [lines, _] = grid(self.panels().len(), MOST_PANELS);
-        let legend = self.legend().height(self.width() - 2 * MARGIN);
-        [self.width() as u32, (legend + 2 * MARGIN + px(lines) * PANEL[1]) as u32]
+        [self.width() as u32, (self.head() + px(lines) * PANEL[1]) as u32]
     }
 
     fn draw<S: Surface>(&self, root: &DrawingArea<S, Shift>) -> anyhow::Result<()> {
-        let legend = self.legend();
-        let head = legend.height(self.width() - 2 * MARGIN) + 2 * MARGIN;
-        let (above, body) = root.split_vertically(head);
-        legend.draw(&above.margin(0, 0, 0, MARGIN), (MARGIN, MARGIN))?;
+        let (above, body) = root.split_vertically(self.head());
+        self.legend().draw(&above.margin(0, 0, 0, MARGIN), (MARGIN, MARGIN))?;
         let panels = self.panels();
         let [lines, across] = grid(panels.len(), MOST_PANELS);
         for (panel, area) in panels.iter().zip(body.split_evenly((lines, across))) {

@@ -5,7 +5,7 @@ use std::fmt;
 use gait_eval::{ComparisonError, Confidence, Interval, Outcomes, RESAMPLES, Watch};
 
 use super::ResultTable;
-use super::table::width;
+use super::table::{group_key, width};
 
 /// The intervals of a table.
 #[derive(Clone, Debug)]
@@ -51,8 +51,7 @@ impl ResultTable {
         let watch = Watch { progress: &|_, _| {}, ..*watch };
         let found = Outcomes::mean_of(&outcomes)?.intervals(confidence, &watch)?;
         let interval = |column: &String| {
-            let name = if column == "Mean" { "mean" } else { column };
-            let row = found.rows.iter().position(|row| row == name)?;
+            let row = found.rows.iter().position(|row| row == group_key(column))?;
             found.figures[row].first()?.map(|(_, interval)| interval)
         };
         Ok(self.columns().iter().map(interval).collect())

@@ -101,10 +101,7 @@ impl ResultTable {
     /// `None` if it is not a result of this table's protocol.
     pub fn score(&self, result: &Value) -> Option<Score> {
         let figures = result.get(&self.metric_key)?;
-        let value = |column: &String| {
-            let key = if column == "Mean" { "mean" } else { column };
-            figures.get(key).map(Value::as_f64)
-        };
+        let value = |column: &String| figures.get(group_key(column)).map(Value::as_f64);
         let values = self.columns.iter().map(value).collect::<Option<_>>()?;
         Some(Score { values, outcomes: Outcomes::from_json(result).ok() })
     }
@@ -142,10 +139,7 @@ impl ResultTable {
 
     /// The published figure; `None` if there is none or another protocol measured it.
     pub fn published(&self, row: usize, column: usize) -> Option<f64> {
-        let key = match self.columns[column].as_str() {
-            "Mean" => "mean",
-            group => group,
-        };
+        let key = group_key(&self.columns[column]);
         self.sweep.rows[row].published.get(key).copied().filter(|_| self.published)
     }
 
@@ -263,6 +257,11 @@ impl fmt::Display for ResultTable {
 
 pub(super) fn width(cells: &[String]) -> usize {
     cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
+}
+
+/// What results and sweeps call the group of a column.
+pub(super) fn group_key(column: &str) -> &str {
+    if column == "Mean" { "mean" } else { column }
 }
 
 #[cfg(test)]

@@ -5,14 +5,13 @@
 //! of its own. TensorBoard reads the files of a folder in the order of their names; where a session
 //! starts, it drops the events of this step and later ones, which the session writes again.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gait_support::FileError;
 
-use super::{LogLine, RunError, RunFolder};
+use super::{LogLine, RunError, RunFolder, append};
 use crate::protobuf::Message;
 use crate::train::TestReport;
 
@@ -117,11 +116,7 @@ impl EventFile {
 
     fn append(&self, events: &[Message]) -> Result<(), RunError> {
         let records: Vec<u8> = events.iter().flat_map(|event| record(event.as_bytes())).collect();
-        let write = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
-            file.write_all(&records)
-        };
-        Ok(write().map_err(|e: io::Error| FileError::io("write", &self.path, e))?)
+        append(&self.path, &records)
     }
 }
 

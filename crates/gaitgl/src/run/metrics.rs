@@ -1,14 +1,14 @@
 //! `metrics.jsonl`: one JSON object per logged iteration or test.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use gait_support::FileError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunError, RunFolder, if_present, write};
+use super::{RunError, RunFolder, append, if_present, write};
 use crate::train::{Pace, StepReport, TestReport};
 
 /// What a run has logged so far, in the order of its iterations.
@@ -58,13 +58,9 @@ impl RunFolder {
     /// A full disk or a folder that cannot be written to.
     pub(crate) fn record(&self, line: &impl Serialize) -> Result<(), RunError> {
         let path = self.metrics_path();
-        let append = || {
-            let mut text = serde_json::to_string(line)?;
-            text.push('\n');
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(text.as_bytes())
-        };
-        Ok(append().map_err(|e| FileError::io("write", &path, e))?)
+        let text = serde_json::to_string(line).map_err(io::Error::from);
+        let text = text.map_err(|e| FileError::io("write", &path, e))?;
+        append(&path, format!("{text}\n").as_bytes())
     }
 
     /// Drops the metrics after an iteration: a resumed run writes them again.

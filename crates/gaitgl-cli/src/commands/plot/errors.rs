@@ -18,8 +18,8 @@ use crate::{ExitStatus, progress};
 
 /// Draw the worst errors of a test: whom the network took a probe for, and the right person
 ///
-/// An error is a probe whose nearest sequence of the gallery is of another person. The worst one is
-/// that whose own person is farthest behind.
+/// An error is a probe whose nearest sequence of the gallery is of another person. The worst is the
+/// one whose own person is farthest behind that sequence.
 #[derive(Args)]
 pub struct Errors {
     #[command(flatten)]

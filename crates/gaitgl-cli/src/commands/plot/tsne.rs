@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use gait_data::PreparedSet;
+use gait_data::{PreparedSet, SequenceKey};
 use gait_eval::{Distance, Embeddings, Name, Watch};
 use gaitgl::protocols::names_of;
 use rand::SeedableRng;
@@ -67,8 +67,8 @@ impl Tsne {
         let inputs: Vec<Input> = inputs.collect::<anyhow::Result<_>>()?;
         let samples = self.choose(&inputs)?;
         let people: Vec<String> = samples.keys().cloned().collect();
-        let names: Vec<[String; 3]> = samples.into_values().flatten().collect();
-        let class = |name: &[String; 3]| people.iter().position(|person| *person == name[0]);
+        let names: Vec<SequenceKey> = samples.into_values().flatten().collect();
+        let class = |name: &SequenceKey| people.iter().position(|person| *person == name.subject);
         let classes = names.iter().filter_map(class).collect();
         let mut maps = Vec::new();
         for (title, input) in titles.into_iter().zip(inputs) {
@@ -84,11 +84,11 @@ impl Tsne {
 
     /// Samples by person, from those that all inputs have. People with too few samples are passed
     /// over while there are others.
-    fn choose(&self, inputs: &[Input]) -> anyhow::Result<BTreeMap<String, Vec<[String; 3]>>> {
+    fn choose(&self, inputs: &[Input]) -> anyhow::Result<BTreeMap<String, Vec<SequenceKey>>> {
         let mut common = inputs.iter().map(Input::names).reduce(|a, b| &a & &b).unwrap_or_default();
-        let mut people: BTreeMap<String, Vec<[String; 3]>> = BTreeMap::new();
+        let mut people: BTreeMap<String, Vec<SequenceKey>> = BTreeMap::new();
         while let Some(name) = common.pop_first() {
-            people.entry(name[0].clone()).or_default().push(name);
+            people.entry(name.subject.clone()).or_default().push(name);
         }
         if people.is_empty() {
             bail!(
@@ -97,7 +97,7 @@ impl Tsne {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let wanted = usize::from(self.samples);
-        let mut chosen: Vec<(String, Vec<[String; 3]>)> = people.into_iter().collect();
+        let mut chosen: Vec<(String, Vec<SequenceKey>)> = people.into_iter().collect();
         chosen.shuffle(&mut rng);
         chosen.sort_by_key(|(_, samples)| samples.len() < wanted);
         chosen.truncate(self.subjects.into());
@@ -107,6 +107,10 @@ impl Tsne {
         }
         Ok(chosen.into_iter().collect())
     }
+}
+
+fn key(name: Name) -> SequenceKey {
+    SequenceKey::new(name.subject, name.condition, name.view)
 }
 
 /// Where a map's embeddings come from.
@@ -137,20 +141,16 @@ impl<'a> Input<'a> {
     }
 
     /// The names of all samples: subject, condition and view.
-    fn names(&self) -> BTreeSet<[String; 3]> {
-        let owned = |name: Name| [name.subject, name.condition, name.view].map(str::to_owned);
+    fn names(&self) -> BTreeSet<SequenceKey> {
         match self {
-            Self::Network { set, .. } => {
-                names_of(set, &set.test()).into_iter().map(owned).collect()
-            }
-            Self::File { embeddings, .. } => embeddings.names().into_iter().map(owned).collect(),
+            Self::Network { set, .. } => names_of(set, &set.test()).into_iter().map(key).collect(),
+            Self::File { embeddings, .. } => embeddings.names().into_iter().map(key).collect(),
         }
     }
 
     /// The embeddings of some samples, in their order.
-    fn embeddings(self, names: &[[String; 3]], on: &OnDevice) -> anyhow::Result<Embeddings> {
-        let key = |name: Name| [name.subject, name.condition, name.view].map(str::to_owned);
-        let places = |all: Vec<Name>| -> BTreeMap<[String; 3], usize> {
+    fn embeddings(self, names: &[SequenceKey], on: &OnDevice) -> anyhow::Result<Embeddings> {
+        let places = |all: Vec<Name>| -> BTreeMap<SequenceKey, usize> {
             all.into_iter().enumerate().rev().map(|(at, name)| (key(name), at)).collect()
         };
         match self {
@@ -167,7 +167,7 @@ impl<'a> Input<'a> {
                 let names = names
                     .iter()
                     .cloned()
-                    .map(|[subject, condition, view]| (subject, condition, view));
+                    .map(|SequenceKey { subject, condition, view }| (subject, condition, view));
                 let chosen = Embeddings::new(e.channels(), e.strips(), values, names);
                 chosen.with_context(|| format!("{} cannot be drawn", path.display()))
             }
