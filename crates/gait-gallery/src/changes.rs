@@ -85,7 +85,8 @@ impl<S: Store> Gallery<S> {
     /// Of the two consents, the one that ends first holds.
     ///
     /// # Errors
-    /// [`GalleryError::UnknownSubject`], a consent that has ended, or a store that fails.
+    /// [`GalleryError::UnknownSubject`], [`GalleryError::SameSubject`], a consent that has ended,
+    /// [`GalleryError::NotErased`], or a store that fails.
     pub fn merge(&mut self, from: &str, into: &str, by: &By) -> Result<(), GalleryError> {
         if from == into {
             return Err(GalleryError::SameSubject { name: from.to_owned() });

@@ -84,9 +84,6 @@ pub enum GalleryError {
     /// There is nothing to enrol.
     #[error("there is no template to enrol")]
     NoTemplates,
-    /// There is nobody in the gallery whose consent holds.
-    #[error("there is nobody in the gallery")]
-    Empty,
     /// The embeddings cannot be used.
     #[error(transparent)]
     Embeddings(#[from] EmbeddingsError),

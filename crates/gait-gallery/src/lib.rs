@@ -72,9 +72,9 @@
 //!
 //! Removing a subject also erases its key. A backup of the gallery from before the removal still has
 //! the sealed records, and nobody can open them: in a restored backup, removed people stay removed
-//! ([`Gallery::lost`]), and [`Gallery::purge_lost`] erases what is left of them. This holds on two conditions: **the file of the
-//! subjects' keys is not in the backups of the gallery** (keep it, with the key file, in another place
-//! or on another disk), **and older copies of it are destroyed**. It does need a backup of its own,
+//! ([`Gallery::lost`]), and [`Gallery::purge_lost`] erases what is left of them. This holds on two
+//! conditions: **the file of the subjects' keys is not in the backups of the gallery** (keep it, with the
+//! key file, in another place or on another disk), **and older copies of it are destroyed**. It does need a backup of its own,
 //! because without it the gallery cannot be read; replace that backup after each removal.
 //!
 //! | who has | learns |
@@ -82,7 +82,7 @@
 //! | the gallery, or backups of it | how many subjects and templates there are, sizes, the policy, the calibration, the network's fingerprint, and the audit with its numbers, times, sources and the names of those who acted |
 //! | the gallery and the subjects' keys | the same |
 //! | the gallery and the key file | the same |
-//! | all three | everybody who is enrolled now, and nobody who was removed, unless he has an older copy of the subjects' keys |
+//! | all three | everybody who is enrolled now, and nobody who was removed, unless they have an older copy of the subjects' keys |
 //! | the memory of a running program | everything |
 //!
 //! Changes to a sealed record are noticed. Somebody who may write to the file can remove records, or put

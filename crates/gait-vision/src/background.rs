@@ -41,6 +41,9 @@ const DEVIATIONS: [f32; 2] = [12.0, 5.0];
 /// Brightness over that of the background that a shadow leaves.
 const SHADOW: std::ops::Range<f32> = 0.5..0.95;
 
+/// How far a level in a shadow may be from the darkened background, over its level.
+const SHADOW_TOLERANCE: f32 = 0.06;
+
 /// Pixels around each pixel, in each direction, of which the majority decides.
 const REACH: usize = 2;
 
@@ -122,7 +125,7 @@ fn is_shadow(levels: &[u8; 3], colours: &[Colour; 3]) -> bool {
     let brightness = levels.iter().map(|&level| f32::from(level)).sum::<f32>()
         / colours.iter().map(|colour| colour.mean).sum::<f32>().max(1.0);
     let fits = |(&level, colour): (&u8, &Colour)| {
-        (f32::from(level) - brightness * colour.mean).abs() < 0.06 * colour.mean
+        (f32::from(level) - brightness * colour.mean).abs() < SHADOW_TOLERANCE * colour.mean
     };
     SHADOW.contains(&brightness) && levels.iter().zip(colours).all(fits)
 }
@@ -143,7 +146,7 @@ fn sums(counts: &[u8], width: usize, step: usize) -> Vec<u8> {
 impl Segmenter for Background {
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, ModelError> {
         self.begin(frame);
-        let regions = regions(&self.foreground(frame), self.width);
+        let regions = regions(self.foreground(frame), self.width);
         let rows = |region: &Region| (region.bottom - region.top) as f32;
         let large = regions.iter().filter(|region| rows(region) >= LEAST_ROWS * self.height as f32);
         Ok(large.map(|region| Detection { bounds: bounds(region), score: 1.0 }).collect())

@@ -83,7 +83,7 @@ impl BodyMasker {
     /// The mask network that ships: BlazePose lite.
     ///
     /// # Errors
-    /// None that are known; the engine decides.
+    /// The engine refuses the network. No machine is known on which it does.
     pub fn shipped(engine: &Engine) -> Result<Self, ModelError> {
         let text = include_str!("../models/blazepose-lite.toml");
         let onnx = include_bytes!("../models/blazepose-lite.onnx");

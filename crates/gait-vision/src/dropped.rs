@@ -10,9 +10,11 @@ use serde::Serialize;
 pub enum DropReason {
     /// The body reaches the border of the frame, or beyond what its box shows of it.
     Border,
-    /// A person who is nearer to the camera covers part of the box.
+    /// A person who is nearer to the camera covers part of the box, or the mask shows part of a
+    /// neighbour.
     Hidden,
-    /// The mask is empty or broken, or its presence is too low.
+    /// The mask is empty or its presence too low, or what it shows is far smaller than the box or does
+    /// not have the shape of a walker.
     NoBody,
     /// The person is too few rows high.
     Small,

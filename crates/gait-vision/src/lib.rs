@@ -10,7 +10,7 @@
 //!   stretch in which a person walks, whole and in view. It counts the frames that it drops by
 //!   [`DropReason`].
 //! - [`Background`] is for fixed cameras: it finds people and masks without any network.
-//! - [`Engine`] is the threads that both run on. Networks are ONNX files and run on the CPU, in Rust.
+//! - [`Engine`] is the threads that networks run on. They are ONNX files and run on the CPU, in Rust.
 //!
 //! ```
 //! use std::num::NonZero;

@@ -23,8 +23,8 @@ impl Region {
 }
 
 /// All sets of pixels that touch at edges or corners.
-pub(crate) fn regions(is_set: &[bool], width: usize) -> Vec<Region> {
-    let mut is_left = is_set.to_vec();
+pub(crate) fn regions(is_set: Vec<bool>, width: usize) -> Vec<Region> {
+    let mut is_left = is_set;
     let mut regions = vec![];
     for start in 0..is_left.len() {
         if is_left[start] {
@@ -65,10 +65,10 @@ mod tests {
     fn regions_touch_at_edges_or_corners() {
         let rows = ["#.#.", "#..#", "..#.", "#..."];
         let is_set: Vec<bool> = rows.concat().bytes().map(|byte| byte == b'#').collect();
-        let found = regions(&is_set, 4);
+        let found = regions(is_set, 4);
         let boxes = found.iter().map(|r| [r.left, r.top, r.right, r.bottom, r.pixels.len()]);
         let expected = [[0, 0, 1, 2, 2], [2, 0, 4, 3, 3], [0, 3, 1, 4, 1]];
         assert_eq!(boxes.collect::<Vec<_>>(), expected);
-        assert!(regions(&[false; 4], 2).is_empty());
+        assert!(regions(vec![false; 4], 2).is_empty());
     }
 }

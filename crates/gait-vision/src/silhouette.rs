@@ -88,8 +88,7 @@ impl Body {
         let resized = (size != [side; 2]).then(|| resize::map(values, size, [side; 2]));
         let values = resized.as_deref().unwrap_or(values);
         let is_body: Vec<bool> = values.iter().map(|&value| value >= THRESHOLD).collect();
-        let region =
-            regions(&is_body, side).into_iter().max_by_key(|region| region.pixels.len())?;
+        let region = regions(is_body, side).into_iter().max_by_key(|region| region.pixels.len())?;
         let scale = square.side as f32 / side as f32;
         let bounds = Bounds {
             left: square.left as f32 + region.left as f32 * scale,

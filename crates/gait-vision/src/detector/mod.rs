@@ -79,7 +79,7 @@ impl Detector {
     /// The detector that ships: SSD MobileNetV2, trained on Open Images.
     ///
     /// # Errors
-    /// None that are known; the engine decides.
+    /// The engine refuses the network. No machine is known on which it does.
     pub fn shipped(engine: &Engine) -> Result<Self, ModelError> {
         let text = include_str!("../../models/ssd-mobilenet-v2.toml");
         let onnx = include_bytes!("../../models/ssd-mobilenet-v2.onnx");

@@ -56,7 +56,8 @@ impl Gates {
 
     /// The body that the mask of this person shows, if it is whole and large enough.
     pub(super) fn body(&self, person: usize, mask: &BodyMask) -> Result<Body, DropReason> {
-        let body = Body::of(mask).filter(|_| mask.is_present()).ok_or(DropReason::NoBody)?;
+        let body = mask.is_present().then(|| Body::of(mask)).flatten();
+        let body = body.ok_or(DropReason::NoBody)?;
         let bounds = &body.bounds;
         if bounds.height() < LEAST_OF_BOX * self.boxes[person].height() {
             Err(DropReason::NoBody)

@@ -18,11 +18,13 @@ use stretch::Stretch;
 pub struct SequenceSettings {
     /// Frames per second.
     pub rate: f64,
-    /// The detector sees every frame of this number; the tracker bridges the others.
+    /// The detector runs on every frame of this number (3: every third one); the tracker bridges the
+    /// others.
     pub detect_every: usize,
     /// Rows of the frame that the body of a person must cover.
     pub min_height: f32,
-    /// Silhouettes of a sequence, and at least a second. Who walks on begins another one.
+    /// The most silhouettes of a sequence, at least those of a second. If the person walks on, another
+    /// sequence begins.
     pub max_length: usize,
     /// When boxes make a track.
     pub tracker: TrackerSettings,

@@ -10,15 +10,19 @@ pub(super) fn assign(
     // Square, so that every row has a column: staying apart costs as much as the limit, for which a
     // row has a column of its own and a column a row.
     let size = rows + columns;
+    // Computed once: the search asks for each of them many times.
+    let pairs = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let costs: Vec<f32> = pairs.map(|(row, column)| costs(row, column)).collect();
+    let of_pair = |row: usize, column: usize| costs[row * columns + column];
     let cost = |row: usize, column: usize| match (row < rows, column < columns) {
-        (true, true) => f64::from(costs(row, column)),
+        (true, true) => f64::from(of_pair(row, column)),
         (false, false) => 0.0,
         _ => f64::from(limit) / 2.0,
     };
     let mut assigned = hungarian(size, cost);
     assigned.truncate(rows);
     let keep = |(row, column): (usize, usize)| {
-        (column < columns && costs(row, column) <= limit).then_some(column)
+        (column < columns && of_pair(row, column) <= limit).then_some(column)
     };
     assigned.into_iter().enumerate().map(keep).collect()
 }

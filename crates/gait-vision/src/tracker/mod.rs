@@ -82,9 +82,6 @@ impl Tracker {
     /// A frame in which a detector found these boxes.
     pub fn detected(&mut self, found: &[Detection]) -> Vec<Tracked> {
         self.predict();
-        for track in &mut self.tracks {
-            track.score = None;
-        }
         let is_proper = |found: &&Detection| found.bounds.is_proper();
         let (high, low): (Vec<&Detection>, Vec<&Detection>) = found
             .iter()
