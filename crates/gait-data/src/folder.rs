@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 
 use gait_support::Fingerprint;
 
-use crate::natural::NaturalOrder;
+use gait_support::NaturalOrder;
 use crate::pattern::PathPattern;
 
 /// The frames of one folder.
