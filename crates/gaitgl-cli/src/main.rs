@@ -7,12 +7,14 @@
 
 mod commands;
 mod files;
+mod gallery_file;
 mod hints;
 mod input;
 mod memory;
 mod output;
 mod plot;
 mod progress;
+mod source;
 mod threads;
 
 use std::panic;
