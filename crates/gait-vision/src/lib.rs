@@ -85,4 +85,4 @@ pub use sequences::{
 pub use silhouette::Silhouette;
 pub use source::{FrameSource, Frames, ReadOptions};
 pub use tracker::{Tracked, Tracker, TrackerSettings};
-pub use video::{FfmpegReason, Rate, VideoError};
+pub use video::{FfmpegReason, Rate, VideoError, VideoWriter};

@@ -45,11 +45,15 @@ impl FrameSource {
         if path.is_dir() { Self::Images(path.into()) } else { Self::Video(text.to_owned()) }
     }
 
-    /// Whether frames come at their own pace, so that a slow reader has to leave some out. What is
-    /// behind an address of `http` can be either; it is taken for a file, which loses no frames.
+    /// Whether it may go on for ever: a stream or a camera.
     pub fn is_live(&self) -> bool {
-        let forms = ["rtsp://", "rtsps://", "camera:"];
-        matches!(self, Self::Video(video) if forms.iter().any(|form| video.starts_with(form)))
+        matches!(self, Self::Video(name) if name.contains("://") || name.starts_with("camera:"))
+    }
+
+    /// Whether frames come at a pace of their own, so that a slow reader has to leave some out. What is
+    /// behind an address of `http` can be either; it is taken for a file, which waits for its reader.
+    pub fn sets_the_pace(&self) -> bool {
+        self.is_live() && !matches!(self, Self::Video(name) if name.starts_with("http"))
     }
 
     /// Opens the source.

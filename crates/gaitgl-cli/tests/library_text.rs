@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "quickstart",
     "synth",
     "prepare",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 15] = [
     "export",
     "info",
     "bench",
+    "silhouettes",
     "completions",
 ];
 

@@ -20,6 +20,12 @@ pub trait Segmenter {
     fn look(&mut self, frame: &Frame, detect: bool) -> Result<Look, ModelError>;
 }
 
+impl<S: Segmenter + ?Sized> Segmenter for Box<S> {
+    fn look(&mut self, frame: &Frame, detect: bool) -> Result<Look, ModelError> {
+        (**self).look(frame, detect)
+    }
+}
+
 /// What a [`Segmenter`] saw in a frame.
 pub struct Look {
     /// The people; nobody unless they were asked for.

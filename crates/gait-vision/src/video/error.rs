@@ -50,6 +50,14 @@ pub enum VideoError {
         /// The video.
         video: String,
     },
+    /// `ffmpeg` could not write a video.
+    #[error("cannot write {}", path.display())]
+    NotWritten {
+        /// The video.
+        path: PathBuf,
+        /// What `ffmpeg` said last.
+        source: FfmpegReason,
+    },
     /// A stream or camera gave nothing for some time, at its beginning or later.
     #[error("{video} has sent nothing for {seconds} seconds")]
     Silent {

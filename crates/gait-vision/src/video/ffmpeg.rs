@@ -53,7 +53,7 @@ impl Ffmpeg {
         video: &str,
         options: &ReadOptions,
     ) -> Result<(Self, ChildStdout), VideoError> {
-        let program = program(options);
+        let program = program(options.ffmpeg.as_deref());
         let mut command = Command::new(&program);
         command.args(["-hide_banner", "-nostdin", "-loglevel", "error"]);
         command.args(input(video)?);
@@ -172,13 +172,16 @@ impl Drop for Ffmpeg {
 }
 
 /// The program of the caller, of the environment, or in the path.
-fn program(options: &ReadOptions) -> PathBuf {
+pub(super) fn program(ffmpeg: Option<&Path>) -> PathBuf {
     let named = || std::env::var_os(VARIABLE).filter(|program| !program.is_empty());
-    options.ffmpeg.clone().or_else(|| named().map(PathBuf::from)).unwrap_or_else(|| "ffmpeg".into())
+    ffmpeg
+        .map(PathBuf::from)
+        .or_else(|| named().map(PathBuf::from))
+        .unwrap_or_else(|| "ffmpeg".into())
 }
 
 /// Keeps the terminal's Ctrl-C from the process: this one decides when to end it.
-fn beside_the_terminal(command: &mut Command) {
+pub(super) fn beside_the_terminal(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
     #[cfg(windows)]
@@ -198,7 +201,7 @@ fn filters(max_rate: Option<u32>) -> String {
 
 /// Length of a video in seconds, as its container gives it.
 pub(crate) fn seconds(video: &str, options: &ReadOptions) -> Option<f64> {
-    let mut command = Command::new(program(options));
+    let mut command = Command::new(program(options.ffmpeg.as_deref()));
     // Without an output it prints what the input is.
     command.args(["-hide_banner", "-nostdin"]).args(input(video).ok()?);
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().ok()?;
@@ -253,7 +256,7 @@ fn camera(number: &str) -> Option<Vec<String>> {
 }
 
 /// The last line that gives a reason, without the address of the part that prints it.
-fn last_reason(messages: impl Read) -> Option<String> {
+pub(super) fn last_reason(messages: impl Read) -> Option<String> {
     let mut last = None;
     let mut messages = BufReader::new(messages);
     let mut line = Vec::new();
@@ -291,7 +294,7 @@ fn without_address(line: &str) -> &str {
 const LONGEST_LINE: u64 = 4096;
 
 /// A message without the name of the video, which stands before it.
-fn without_name(message: &str, video: &str) -> String {
+pub(super) fn without_name(message: &str, video: &str) -> String {
     let prefixes =
         [format!("file:{video}: "), format!("{video}: "), "Error opening input: ".into()];
     let found = prefixes.iter().find_map(|prefix| message.strip_prefix(prefix));

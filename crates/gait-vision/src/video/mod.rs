@@ -2,6 +2,7 @@
 
 mod error;
 mod ffmpeg;
+mod writer;
 mod yuv;
 
 use std::io::BufReader;
@@ -10,6 +11,7 @@ use std::process::ChildStdout;
 pub use error::{FfmpegReason, VideoError};
 use ffmpeg::Ffmpeg;
 pub(crate) use ffmpeg::seconds;
+pub use writer::VideoWriter;
 
 use crate::{Frame, ReadOptions};
 

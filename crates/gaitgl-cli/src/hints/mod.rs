@@ -8,6 +8,7 @@ mod eval;
 mod exchange;
 mod network;
 mod training;
+mod vision;
 
 use std::error::Error;
 use std::io;
@@ -17,6 +18,7 @@ use gait_data::synth::SynthError;
 use gait_embeddings::{ColumnError, DecodeError};
 use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError, RocCsvError};
 use gait_support::{FileError, Stopped};
+use gait_vision::VideoError;
 use gaitgl::ablation::{AblationError, RowFault};
 use gaitgl::checkpoint::{CheckpointError, CheckpointFault};
 use gaitgl::device::DeviceError;
@@ -38,6 +40,7 @@ use network::{device, embed, loss, model, settings, syntax};
 use training::{
     ablation, checkpoint, checkpoint_fault, optimizer_state, run, start, sweep_row, train,
 };
+use vision::{video, vision_model};
 
 /// What to do when memory runs out.
 pub const OUT_OF_MEMORY: &str = "close other programs, raise the memory limit, or use less at once \
@@ -135,6 +138,12 @@ fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<RowFault>() {
         return sweep_row(error);
+    }
+    if let Some(error) = cause.downcast_ref::<VideoError>() {
+        return video(error);
+    }
+    if let Some(error) = cause.downcast_ref::<gait_vision::ModelError>() {
+        return vision_model(error);
     }
     if let Some(error) = cause.downcast_ref::<FileError>() {
         return file(error);
