@@ -45,8 +45,8 @@ fn draw_box(area: &Area, person: &Person) -> anyhow::Result<()> {
     };
     let style = colour.stroke_width(2);
     area.draw(&Rectangle::new([(left, top), (right, bottom)], style))?;
-    // Letters of a fifteenth of the body, in a range in which they can be read.
-    let letters = ((bottom - top) / 8).clamp(10, 24);
+    // Letters that grow with the body, in a range in which they can be read.
+    let letters = ((bottom - top) / 8).clamp(14, 24);
     let pos = Pos::new(HPos::Left, VPos::Bottom);
     let label_style = (FONT, letters).into_font().color(&colour).pos(pos);
     area.draw(&Text::new(label, (left.max(0), top.max(letters)), label_style))?;

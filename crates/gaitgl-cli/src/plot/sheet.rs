@@ -12,7 +12,7 @@ const GAP: i32 = 4;
 /// Height of the title.
 const HEAD: i32 = TITLE + 2 * MARGIN;
 /// Height of a row's caption.
-const CAPTION: i32 = TEXT + MARGIN;
+const CAPTION: i32 = TEXT + 2 * MARGIN;
 
 /// Rows of silhouettes.
 pub struct Sheet {
@@ -45,7 +45,7 @@ impl Picture for Sheet {
                 let place = (MARGIN + px(frame) * (width + GAP), top);
                 frames.draw(root, place, frame, silhouette::plain)?;
             }
-            root.draw(&Text::new(caption.clone(), (MARGIN, top + height + GAP), style(TEXT)))?;
+            root.draw(&Text::new(caption.clone(), (MARGIN, top + height + 3 * GAP), style(TEXT)))?;
             top += height + CAPTION;
         }
         Ok(())
