@@ -7,6 +7,7 @@
 
 mod commands;
 mod files;
+mod gallery_file;
 mod hints;
 mod input;
 mod memory;
