@@ -9,7 +9,8 @@
 //! - [`SubjectPartition`] lists the training and the test subjects; [`PartitionFile`] reads
 //!   OpenGait's files.
 //! - [`convert()`] writes a prepared set as the tree of pickled arrays that OpenGait reads.
-//! - [`align()`] and [`read_grey`] are the steps for a single image.
+//! - [`align()`] and [`read_grey`] are the steps for a single image; [`read_folder`] takes them for a
+//!   folder outside of any layout.
 //! - [`synth`] films synthetic walkers, for tests and first experiments without any data set.
 //! - [`pickle`] reads Python pickles without executing anything.
 //!
@@ -81,6 +82,7 @@ mod set;
 pub mod synth;
 mod tally;
 mod tree;
+mod walk_folder;
 
 pub use align::{AlignError, FAINTEST_SUM, WIDEST, align};
 pub use benchmark::Benchmark;
@@ -107,3 +109,4 @@ pub use set::{
 };
 pub use tally::Tally;
 pub use tree::TreeFault;
+pub use walk_folder::{FolderClip, holds_silhouettes, image_folders, read_folder};

@@ -14,6 +14,7 @@ mod memory;
 mod output;
 mod plot;
 mod progress;
+mod source;
 mod threads;
 
 use std::panic;

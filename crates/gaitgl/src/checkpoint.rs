@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use gait_support::FileError;
 use gait_support::files::write_atomic;
+use gait_support::{FileError, Fingerprint};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,17 @@ impl Checkpoint {
         Ok(Self { settings, subjects, iteration, score, weights, optimizer })
     }
 
+    /// Tells this network from others by its weights, so that embeddings of two networks are never
+    /// compared. It depends on nothing else: not on the file's name, nor on the optimiser.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        for (name, weight) in &self.weights {
+            fingerprint.feed(name.as_bytes());
+            fingerprint.feed(&little_endian(&weight.values));
+        }
+        fingerprint
+    }
+
     /// The network, for use on a device.
     ///
     /// # Errors
@@ -241,6 +252,16 @@ mod tests {
         let first = std::fs::read(&path).unwrap();
         example().save(&path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_weights() {
+        let fingerprint = example().fingerprint();
+        let renamed = Checkpoint { iteration: 99, optimizer: None, ..example() };
+        assert_eq!(renamed.fingerprint(), fingerprint);
+        let mut trained = example();
+        trained.weights.values_mut().for_each(|weight| weight.values[3] += 1e-6);
+        assert_ne!(trained.fingerprint(), fingerprint);
     }
 
     #[test]
