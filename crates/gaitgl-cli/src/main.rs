@@ -15,6 +15,7 @@ mod output;
 mod plot;
 mod progress;
 mod source;
+mod table;
 mod threads;
 
 use std::panic;

@@ -7,6 +7,7 @@ mod completions;
 mod convert;
 mod embed;
 mod export;
+mod gallery;
 mod import;
 mod info;
 mod plot;
@@ -44,6 +45,7 @@ pub enum Command {
     Ablate(ablate::Ablate),
     Plot(plot::Plot),
     Embed(embed::Embed),
+    Gallery(gallery::Gallery),
     Import(import::Import),
     Export(export::Export),
     Info(info::Info),
@@ -65,6 +67,7 @@ impl Command {
             Self::Ablate(command) => command.run(),
             Self::Plot(command) => command.run(),
             Self::Embed(command) => command.run(),
+            Self::Gallery(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Info(command) => command.run(),

@@ -20,7 +20,9 @@ pub(super) fn gallery(error: &GalleryError) -> Option<String> {
         GalleryError::Compare(error) => return eval(error),
         GalleryError::Rate(error) => return rate(error),
         GalleryError::Portable(error) => return portable(&error.problem),
-        GalleryError::UnknownSubject { nearest: None, .. } => "`gaitgl gallery list` prints all names",
+        GalleryError::UnknownSubject { nearest: None, .. } => {
+            "`gaitgl gallery list` prints all names"
+        }
         GalleryError::NameTaken { .. } => {
             "choose another name, or join two names of one person with `gaitgl gallery merge`"
         }
@@ -128,7 +130,7 @@ pub(super) fn rate(error: &RateError) -> Option<String> {
 fn rounded_up(rate: f64) -> f64 {
     let unit = 10_f64.powf(rate.log10().floor() - 1.0);
     let places = (1.0 / unit).round();
-    (rate * places).ceil() / places
+    ((rate * places) - 1e-9).ceil() / places
 }
 
 #[cfg(test)]
