@@ -14,6 +14,7 @@ mod memory;
 mod output;
 mod plot;
 mod progress;
+mod recognizer;
 mod source;
 mod table;
 mod threads;

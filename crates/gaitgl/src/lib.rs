@@ -9,6 +9,7 @@
 //! | train | [`train::begin`], [`train::resume`]; single steps: [`train::Trainer`] |
 //! | choose settings | [`settings::Settings`]: presets, recipes, files, assignments |
 //! | read what a training logged | [`run::RunFolder::metrics`] |
+//! | use the network that ships | [`builtin`] |
 //! | read and write networks | [`checkpoint::Checkpoint`]; formats of other programs: [`exchange`] |
 //! | choose a test protocol | [`protocols`] |
 //! | compare networks | [`ablation`] |
@@ -60,6 +61,7 @@
 //! ```
 
 pub mod ablation;
+pub mod builtin;
 pub mod checkpoint;
 pub mod device;
 pub mod embed;

@@ -2,12 +2,16 @@
 
 mod ablate;
 mod bench;
+mod calibrate;
+mod compare;
 mod compare_results;
 mod completions;
 mod convert;
 mod embed;
+mod enrol;
 mod export;
 mod gallery;
+mod identify;
 mod import;
 mod info;
 mod plot;
@@ -24,6 +28,7 @@ use anyhow::bail;
 use burn::tensor::Device;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
+use gaitgl::builtin;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
@@ -45,7 +50,11 @@ pub enum Command {
     Ablate(ablate::Ablate),
     Plot(plot::Plot),
     Embed(embed::Embed),
+    Enrol(enrol::Enrol),
+    Identify(identify::Identify),
+    Compare(compare::Compare),
     Gallery(gallery::Gallery),
+    Calibrate(calibrate::Calibrate),
     Import(import::Import),
     Export(export::Export),
     Info(info::Info),
@@ -67,7 +76,11 @@ impl Command {
             Self::Ablate(command) => command.run(),
             Self::Plot(command) => command.run(),
             Self::Embed(command) => command.run(),
+            Self::Enrol(command) => command.run(),
+            Self::Identify(command) => command.run(),
+            Self::Compare(command) => command.run(),
             Self::Gallery(command) => command.run(),
+            Self::Calibrate(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Info(command) => command.run(),
@@ -84,8 +97,8 @@ pub struct Trained {
     /// Run folder, whose last checkpoint is used
     #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
-    /// Checkpoint file
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint file, or `builtin` for the network that ships
+    #[arg(long, value_name = "FILE|builtin")]
     checkpoint: Option<PathBuf>,
 }
 
@@ -115,9 +128,20 @@ impl Trained {
             (None, Some(path)) if path.is_dir() => {
                 bail!("{} is a folder, not a checkpoint; give it with --run", path.display())
             }
+            (None, Some(path)) if path == Path::new(builtin::NAME) && !path.exists() => {
+                Ok((path.clone(), builtin::checkpoint()?))
+            }
             (None, Some(path)) => Ok((path.clone(), Checkpoint::load(path)?)),
             (None, None) => bail!("give --run RUN or --checkpoint FILE"),
         }
+    }
+
+    /// Reads the checkpoint, or the one that ships if none was asked for.
+    pub fn load_or_builtin(&self) -> anyhow::Result<(PathBuf, Checkpoint)> {
+        if self.run.is_none() && self.checkpoint.is_none() {
+            return Ok((builtin::NAME.into(), builtin::checkpoint()?));
+        }
+        self.load()
     }
 }
 

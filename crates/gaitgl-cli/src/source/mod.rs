@@ -1,14 +1,16 @@
 //! SOURCE arguments: where walks come from.
 
 pub mod video;
+pub mod walk;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::bail;
-use gait_data::{ABOUT_FILE, holds_silhouettes, image_folders};
+use gait_data::{ABOUT_FILE, PreparedSet, holds_silhouettes, image_folders, read_folder};
 
-use video::FrameSource;
+use video::{Event, FrameSource, VisionOptions};
+use walk::{Labels, Walk};
 
 /// What a SOURCE argument names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,24 @@ pub enum Source {
     Silhouettes(PathBuf),
     /// A prepared set: each sequence is a walk.
     Prepared(PathBuf),
+}
+
+/// What a source gives, in this order for each track.
+pub enum Happening {
+    /// A person has come into view.
+    Began {
+        /// The number of the track.
+        track: u64,
+        /// The frame, from 0.
+        frame: u64,
+    },
+    /// A stretch in which the person walks or does not.
+    Walk(Walk),
+    /// The person is gone.
+    Ended {
+        /// The number of the track.
+        track: u64,
+    },
 }
 
 impl FromStr for Source {
@@ -46,4 +66,73 @@ impl FromStr for Source {
             _ => bail!("{text} holds several folders of pictures; give one of them at a time"),
         }
     }
+}
+
+impl Source {
+    /// Passes on all walks of the source, aligned to `height` rows, and what happens around them.
+    ///
+    /// # Errors
+    /// A source that cannot be read, and what `each` fails with.
+    pub fn walks(
+        &self,
+        vision: &VisionOptions,
+        height: usize,
+        each: &mut dyn FnMut(Happening) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Frames(frames) => {
+                video::sequences(frames, vision, &mut |event| {
+                    each(match event {
+                        Event::Began { track, frame } => Happening::Began { track, frame },
+                        Event::Sequence(found) => {
+                            Happening::Walk(Walk::of_sequence(&found, height))
+                        }
+                        Event::Ended { track, .. } => Happening::Ended { track },
+                    })
+                })?;
+                Ok(())
+            }
+            Self::Silhouettes(root) => silhouettes(root, height, each),
+            Self::Prepared(folder) => prepared(folder, each),
+        }
+    }
+}
+
+fn silhouettes(
+    root: &Path,
+    height: usize,
+    each: &mut dyn FnMut(Happening) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for (track, folder) in (1..).zip(image_folders(root)?) {
+        let name = folder.strip_prefix(root).ok().filter(|below| *below != Path::new(""));
+        let name = name.unwrap_or(&folder).display().to_string();
+        let walk = Walk::of_folder(track, name, read_folder(&folder, height)?);
+        one_walk(walk, each)?;
+    }
+    Ok(())
+}
+
+fn prepared(
+    folder: &Path,
+    each: &mut dyn FnMut(Happening) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let set = PreparedSet::open(folder)?;
+    for (track, index) in (1..).zip(0..set.len()) {
+        let key = set.entry(index).key.clone();
+        let name = key.to_string();
+        let labels = Labels { subject: key.subject, view: key.view };
+        one_walk(Walk::of_clip(track, name, labels, set.clip(index)?), each)?;
+    }
+    Ok(())
+}
+
+/// A walk that is a track of its own.
+fn one_walk(
+    walk: Walk,
+    each: &mut dyn FnMut(Happening) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let track = walk.track;
+    each(Happening::Began { track, frame: 0 })?;
+    each(Happening::Walk(walk))?;
+    each(Happening::Ended { track })
 }

@@ -1,0 +1,211 @@
+//! `gaitgl enrol`: adds walks of a person to a gallery.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use anyhow::bail;
+use clap::Args;
+use gait_gallery::{By, Consent, Enrolment, GalleryError, Origin, Template};
+
+use super::print_line;
+use crate::gallery_file::GalleryFile;
+use crate::recognizer::{Recognizer, WithNetwork};
+use crate::source::video::VisionOptions;
+use crate::source::walk::{Loss, Walk, losses};
+use crate::source::{Happening, Source};
+use crate::{ExitStatus, progress};
+
+/// Enrol a person in a gallery by videos or silhouettes of their walk
+///
+/// A SOURCE is a video file, a stream (rtsp://, http://), a camera (camera:0), a folder of images, a
+/// folder or tree of silhouettes, or a prepared set. Each walk of a few seconds becomes a template. The
+/// gallery is made if there is none.
+///
+/// Nobody is enrolled without consent: give it with --consent, or set one for the whole gallery with
+/// `gaitgl gallery policy`.
+#[derive(Args)]
+#[command(arg_required_else_help = true)]
+pub struct Enrol {
+    #[command(flatten)]
+    gallery: GalleryFile,
+    /// Name of the person; a prepared set names its people itself
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// Consent of the person: who agreed, when, to what purpose, and until when
+    #[arg(long, value_name = "WHO, WHEN, PURPOSE, UNTIL")]
+    consent: Option<Consent>,
+    /// Track to enrol, if several people are in the picture; may be given more than once
+    #[arg(long, value_name = "NUMBER")]
+    track: Vec<u64>,
+    /// Where the person walks
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<String>,
+    #[command(flatten)]
+    network: WithNetwork,
+    #[command(flatten)]
+    vision: VisionOptions,
+}
+
+/// A track of which something can be enrolled.
+struct Track {
+    first_frame: u64,
+    last_frame: u64,
+    subject: Option<String>,
+    templates: Vec<Template>,
+}
+
+/// The tracks of a source, and what was lost of it.
+#[derive(Default)]
+struct Found {
+    tracks: BTreeMap<u64, Track>,
+    lost: BTreeMap<Loss, usize>,
+}
+
+impl Enrol {
+    pub fn run(self) -> anyhow::Result<ExitStatus> {
+        let sources = self.sources.iter().map(|text| text.parse::<Source>());
+        let sources = sources.collect::<anyhow::Result<Vec<Source>>>()?;
+        let recognizer = self.network.load()?;
+        self.check_gallery(&recognizer)?;
+        let mut people: BTreeMap<String, Vec<Template>> = BTreeMap::new();
+        for (text, source) in self.sources.iter().zip(&sources) {
+            let found = self.find(text, source, &recognizer)?;
+            self.check_one_person(text, &found)?;
+            for track in found.tracks.into_values() {
+                let subject = self.name_of(text, &track)?;
+                people.entry(subject).or_default().extend(track.templates);
+            }
+        }
+        let (mut gallery, by) = self.gallery.create_or_open()?;
+        for (name, templates) in people {
+            let count = templates.len();
+            let network = recognizer.network.clone();
+            let enrolment = Enrolment { consent: self.consent.clone(), network, templates };
+            gallery.enrol(&name, &enrolment, &by)?;
+            let until = gallery.subject(&name)?.consent.until;
+            print_line(format!("{name}: {count} templates enrolled, consent until {until}"));
+        }
+        Ok(ExitStatus::Done)
+    }
+
+    /// Refuses a gallery that could not take the embeddings, before the long work.
+    fn check_gallery(&self, recognizer: &Recognizer) -> anyhow::Result<()> {
+        if !self.gallery.path().exists() {
+            return Ok(());
+        }
+        let (gallery, _) = self.gallery.open()?;
+        match gallery.network()? {
+            Some(network) if network.fingerprint != recognizer.network.fingerprint => {
+                let given = recognizer.network.fingerprint.clone();
+                Err(GalleryError::OtherNetwork { gallery: network.fingerprint, given }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn find(&self, text: &str, source: &Source, recognizer: &Recognizer) -> anyhow::Result<Found> {
+        let stop = progress::watch_interrupts()?;
+        let mut found = Found::default();
+        source.walks(&self.vision, recognizer.height, &mut |happening| {
+            if stop.load(Ordering::Relaxed) {
+                bail!("interrupted; nobody was enrolled");
+            }
+            match happening {
+                Happening::Walk(walk) => found.add(text, &walk, recognizer),
+                Happening::Began { .. } | Happening::Ended { .. } => Ok(()),
+            }
+        })?;
+        if !self.track.is_empty() {
+            found.tracks.retain(|track, _| self.track.contains(track));
+        }
+        if found.tracks.is_empty() {
+            bail!("{text}: {}", found.nothing(!self.track.is_empty()));
+        }
+        Ok(found)
+    }
+
+    /// Refuses two people at the same time: one of them is not whom the user means.
+    fn check_one_person(&self, text: &str, found: &Found) -> anyhow::Result<()> {
+        let mut latest: Option<(u64, u64)> = None;
+        let mut in_order: Vec<(&u64, &Track)> = found.tracks.iter().collect();
+        in_order.sort_by_key(|(_, track)| track.first_frame);
+        for (&number, track) in in_order.into_iter().filter(|(_, track)| track.subject.is_none()) {
+            match latest {
+                Some((other, last)) if self.track.is_empty() && track.first_frame <= last => bail!(
+                    "{text} shows several people at once, tracks {other} and {number} among them; \
+                     look at them with `gaitgl silhouettes --preview` and choose with --track"
+                ),
+                Some((_, last)) if track.last_frame <= last => {}
+                _ => latest = Some((number, track.last_frame)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The name under which a track is enrolled.
+    fn name_of(&self, text: &str, track: &Track) -> anyhow::Result<String> {
+        match (&self.subject, &track.subject) {
+            (Some(name), Some(labelled)) if name != labelled => bail!(
+                "{text} names its people itself, `{labelled}` among them; leave out --subject, or \
+                 give a set of `{name}` alone"
+            ),
+            (Some(name), _) | (None, Some(name)) => Ok(name.clone()),
+            (None, None) => bail!("{text} does not say who walks; give --subject NAME"),
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, text: &str, walk: &Walk, recognizer: &Recognizer) -> anyhow::Result<()> {
+        for (&loss, count) in &walk.lost {
+            *self.lost.entry(loss).or_default() += count;
+        }
+        let windows = recognizer.embed(walk)?;
+        if windows.is_empty() {
+            return Ok(());
+        }
+        let count = windows.len() as u64;
+        let part = walk.name.clone().unwrap_or_else(|| format!("track {}", walk.track));
+        let template = |values| Template {
+            origin: Origin {
+                source: format!("{text}, {part}"),
+                date: By::now("").at,
+                frames: walk.clip.frames as u64 / count,
+                view: walk.labels.as_ref().map(|labels| labels.view.clone()),
+                quality: Some(walk.quality()),
+            },
+            values,
+        };
+        let templates = windows.into_iter().map(template);
+        let new = || Track {
+            first_frame: walk.first_frame,
+            last_frame: walk.last_frame,
+            subject: walk.labels.as_ref().map(|labels| labels.subject.clone()),
+            templates: Vec::new(),
+        };
+        // Walks of folders are not at the same time.
+        let number = walk.track;
+        let track = self.tracks.entry(number).or_insert_with(new);
+        track.templates.extend(templates);
+        track.first_frame = track.first_frame.min(walk.first_frame);
+        track.last_frame = track.last_frame.max(walk.last_frame);
+        Ok(())
+    }
+
+    /// Why there is nothing to enrol.
+    fn nothing(&self, chosen: bool) -> String {
+        if chosen {
+            return "nobody walks in the chosen tracks".into();
+        }
+        nobody(&self.lost)
+    }
+}
+
+/// Why a source shows nobody who walks.
+pub fn nobody(lost: &BTreeMap<Loss, usize>) -> String {
+    if lost.is_empty() {
+        "nobody is in the picture".into()
+    } else {
+        format!("nobody can be seen walking; frames were dropped: {}", losses(lost))
+    }
+}
