@@ -4,12 +4,14 @@ use std::fmt;
 
 use anyhow::bail;
 use clap::Args;
-use gait_eval::{Distance, Embeddings, OpenSetRule};
+use gait_data::PreparedSet;
+use gait_eval::{Distance, Embeddings, OpenSetRule, Watch};
 use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, Index, Network};
 use gaitgl::Embedder;
 use gaitgl::builtin::{self, DefaultRule};
 
 use crate::commands::{OnDevice, Trained};
+use crate::progress;
 use crate::source::walk::Walk;
 
 /// The network that embeds walks, and where it runs.
@@ -57,6 +59,13 @@ impl Recognizer {
     pub fn embed(&self, walk: &Walk) -> anyhow::Result<Vec<Vec<f32>>> {
         let embed = |clip| Ok(self.embedder.embed(&clip)?.values().to_vec());
         walk.windows().map(embed).collect()
+    }
+
+    /// The embeddings of some sequences of a prepared set.
+    pub fn embed_set(&self, set: &PreparedSet, indices: &[usize]) -> anyhow::Result<Embeddings> {
+        progress::watched("Embedding", "sequences", |progress, stop| {
+            self.embedder.embed_set(set, indices, &Watch { progress, stop })
+        })
     }
 
     /// Embeddings as gait-eval compares them.

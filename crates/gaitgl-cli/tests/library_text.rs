@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "quickstart",
     "synth",
     "prepare",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 15] = [
     "ablate",
     "plot",
     "embed",
+    "gallery",
+    "calibrate",
     "import",
     "export",
     "info",
