@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+use crate::moment::{NotATime, first_second, last_second};
 
 /// That somebody agreed to be enrolled: who, when, for what, and until when.
 ///
@@ -117,28 +117,16 @@ impl FromStr for Consent {
         if purpose.is_empty() {
             return Err(ConsentError::Form(text.to_owned()));
         }
+        let failed = |part| move |NotATime(text)| ConsentError::Time { part, text };
         let consent = Self {
             who: (*who).to_owned(),
-            when: time(when, ConsentPart::When)?,
+            when: first_second(when).map_err(failed(ConsentPart::When))?,
             purpose: purpose.join(", "),
-            until: time(until, ConsentPart::Until)?,
+            until: last_second(until).map_err(failed(ConsentPart::Until))?,
         };
         consent.check()?;
         Ok(consent)
     }
-}
-
-fn time(text: &str, part: ConsentPart) -> Result<Timestamp, ConsentError> {
-    let day = |date: Date| match part {
-        ConsentPart::Until => date.at(23, 59, 59, 0),
-        _ => date.at(0, 0, 0, 0),
-    };
-    let date = text.parse::<Date>().ok().filter(|_| !text.contains(['T', ' ', ':']));
-    let time = match date {
-        Some(date) => TimeZone::UTC.to_timestamp(day(date)),
-        None => text.parse(),
-    };
-    time.map_err(|_| ConsentError::Time { part, text: text.to_owned() })
 }
 
 #[cfg(test)]

@@ -125,6 +125,15 @@ impl<S: Store> Gallery<S> {
         self.read(|ledger| ledger.network())
     }
 
+    /// Checks that embeddings of a network can be compared with those of the gallery. With a gallery
+    /// without templates, all can.
+    ///
+    /// # Errors
+    /// [`GalleryError::OtherNetwork`], [`GalleryError::OtherShape`], or a store that fails.
+    pub fn check_network(&self, network: &Network) -> Result<(), GalleryError> {
+        self.read(|ledger| ledger.check_network(network))
+    }
+
     /// Grows with every change by any program, but not with identifications.
     ///
     /// # Errors

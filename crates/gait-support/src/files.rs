@@ -22,10 +22,37 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write_atomic`], and what `write` fails with.
-pub fn write_atomic_with<E: From<io::Error>>(
+pub fn write_atomic_with<T, E: From<io::Error>>(
     path: &Path,
-    write: impl FnOnce(&mut File) -> Result<(), E>,
-) -> Result<(), E> {
+    write: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
+    write_beside(path, Readers::All, write)
+}
+
+/// [`write_atomic_with`] for a file that only its owner may read.
+///
+/// # Errors
+/// As [`write_atomic_with`].
+pub fn write_private_with<T, E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
+    write_beside(path, Readers::Owner, write)
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Whoever may read the user's other files.
+    All,
+    Owner,
+}
+
+fn write_beside<T, E: From<io::Error>>(
+    path: &Path,
+    readers: Readers,
+    write: impl FnOnce(&mut File) -> Result<T, E>,
+) -> Result<T, E> {
     if fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
         return write(&mut File::options().write(true).open(path)?);
     }
@@ -35,13 +62,17 @@ pub fn write_atomic_with<E: From<io::Error>>(
     let mut builder = tempfile::Builder::new();
     // Temporary files are private by default; results should be as readable as any other file.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    if readers == Readers::All {
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    #[cfg(not(unix))]
+    let _ = readers;
     builder.rand_bytes(TEMPORARY_SUFFIX_LENGTH);
     let mut file = builder.prefix(TEMPORARY_PREFIX).tempfile_in(folder)?;
-    write(file.as_file_mut())?;
+    let written = write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    Ok(written)
 }
 
 /// The file that `path` means: itself, or what it links to, be it there or not.
@@ -228,6 +259,20 @@ mod tests {
         assert!(write_atomic_with(&path, full).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(path.parent().unwrap()), ["a.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_for_its_owner_also_where_another_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let others = || fs::metadata(&path).unwrap().permissions().mode() & 0o077;
+        write_atomic(&path, b"for all").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        let write = |file: &mut File| file.write_all(b"mine");
+        write_private_with(&path, write).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), others()), (b"mine".to_vec(), 0));
     }
 
     #[cfg(unix)]

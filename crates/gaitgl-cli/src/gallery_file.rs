@@ -27,6 +27,28 @@ impl GalleryFile {
         &self.gallery
     }
 
+    /// Whether a path is one of the files that the gallery consists of.
+    pub fn is_made_of(&self, path: &Path) -> bool {
+        let keys = self.key_file.as_deref().map(subject_keys_path);
+        let files = [Some(&self.gallery), self.key_file.as_ref(), keys.as_ref()];
+        let same = |file: &Path| match (file.canonicalize(), path.canonicalize()) {
+            (Ok(file), Ok(path)) => file == path,
+            _ => false,
+        };
+        files.into_iter().flatten().any(|file| same(file))
+    }
+
+    /// What a removal leaves to the operator.
+    pub fn about_backups(&self) -> String {
+        match &self.key_file {
+            Some(key_file) => format!(
+                "replace the backups of {}: older ones still open what was erased",
+                subject_keys_path(key_file).display()
+            ),
+            None => format!("backups of {} still hold what was erased", self.gallery.display()),
+        }
+    }
+
     /// Opens the gallery, and says who acts now.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod plot;
 mod progress;
 mod recognizer;
 mod source;
+mod table;
 mod threads;
 
 use std::panic;

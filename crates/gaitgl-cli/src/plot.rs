@@ -8,6 +8,7 @@ mod axes;
 pub mod errors;
 mod legend;
 pub mod masks;
+pub mod open_set;
 pub mod overlay;
 pub mod roc;
 pub mod sheet;

@@ -4,12 +4,14 @@ use std::fmt;
 
 use anyhow::bail;
 use clap::Args;
-use gait_eval::{Distance, Embeddings, OpenSetRule};
-use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, Index, Network};
+use gait_data::PreparedSet;
+use gait_eval::{Distance, Embeddings, OpenSetRule, Watch};
+use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, GalleryError, Index, Network};
 use gaitgl::Embedder;
 use gaitgl::builtin::{self, DefaultRule};
 
 use crate::commands::{OnDevice, Trained};
+use crate::progress;
 use crate::source::walk::Walk;
 
 /// The network that embeds walks, and where it runs.
@@ -59,11 +61,29 @@ impl Recognizer {
         walk.windows().map(embed).collect()
     }
 
+    /// The embeddings of some sequences of a prepared set.
+    pub fn embed_set(&self, set: &PreparedSet, indices: &[usize]) -> anyhow::Result<Embeddings> {
+        progress::watched("Embedding", "sequences", |progress, stop| {
+            self.embedder.embed_set(set, indices, &Watch { progress, stop })
+        })
+    }
+
     /// Embeddings as gait-eval compares them.
     pub fn embeddings(&self, windows: &[Vec<f32>]) -> anyhow::Result<Embeddings> {
         let Network { channels, strips, .. } = self.network;
         let names = (0..windows.len()).map(|at| (String::new(), at.to_string(), String::new()));
         Ok(Embeddings::new(channels, strips, windows.concat(), names)?)
+    }
+
+    /// Checks that the people in a gallery were enrolled with this network.
+    pub fn check(&self, gallery: &Gallery) -> anyhow::Result<()> {
+        match gallery.network()? {
+            Some(network) if network.fingerprint != self.network.fingerprint => {
+                let given = self.network.fingerprint.clone();
+                Err(GalleryError::OtherNetwork { gallery: network.fingerprint, given }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The rule that ships with the network, if it ships.
@@ -131,6 +151,7 @@ pub struct Search {
 impl Search {
     /// Reads the people of a gallery.
     pub fn new(gallery: Gallery, by: &By, recognizer: &Recognizer) -> anyhow::Result<Self> {
+        recognizer.check(&gallery)?;
         let calibrated = gallery.calibration()?.map(Rule::Calibrated);
         let Some(rule) = calibrated.or_else(|| recognizer.default_rule.map(Rule::Default)) else {
             bail!(

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 18] = [
     "quickstart",
     "synth",
     "prepare",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 16] = [
     "ablate",
     "plot",
     "embed",
+    "gallery",
+    "calibrate",
     "import",
     "export",
     "info",

@@ -135,6 +135,10 @@ fn a_gallery_of_another_network_is_refused() {
     let [run, walk] = [run.display(), walk.display()];
     for command in ["identify", "enrol --subject anna"] {
         let line = format!("{command} --gallery people.db --run {run} {walk}");
-        refused(gallery.path(), &line, &["another network", "--checkpoint"]);
+        refused(
+            gallery.path(),
+            &line,
+            &["the gallery holds embeddings of network", "--checkpoint"],
+        );
     }
 }

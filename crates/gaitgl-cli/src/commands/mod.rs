@@ -2,6 +2,7 @@
 
 mod ablate;
 mod bench;
+mod calibrate;
 mod compare;
 mod compare_results;
 mod completions;
@@ -9,6 +10,7 @@ mod convert;
 mod embed;
 mod enrol;
 mod export;
+mod gallery;
 mod identify;
 mod import;
 mod info;
@@ -53,6 +55,8 @@ pub enum Command {
     Enrol(enrol::Enrol),
     Identify(identify::Identify),
     Compare(compare::Compare),
+    Gallery(gallery::Gallery),
+    Calibrate(calibrate::Calibrate),
     Import(import::Import),
     Export(export::Export),
     Info(info::Info),
@@ -78,6 +82,8 @@ impl Command {
             Self::Enrol(command) => command.run(),
             Self::Identify(command) => command.run(),
             Self::Compare(command) => command.run(),
+            Self::Gallery(command) => command.run(),
+            Self::Calibrate(command) => command.run(),
             Self::Import(command) => command.run(),
             Self::Export(command) => command.run(),
             Self::Info(command) => command.run(),

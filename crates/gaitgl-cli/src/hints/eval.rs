@@ -14,6 +14,7 @@ pub(super) fn eval(error: &EvalError) -> Option<String> {
         EvalError::Range { .. } => {
             "leave that sequence out if it is an outlier, or multiply all embeddings by one factor"
         }
+        EvalError::Shape { .. } => "compare embeddings of one network",
         EvalError::Stopped(_) => "run the same command again",
         // The reason of a misfit is the next cause.
         _ => return None,

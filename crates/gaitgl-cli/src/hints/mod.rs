@@ -6,6 +6,7 @@
 mod data;
 mod eval;
 mod exchange;
+mod gallery;
 mod network;
 mod training;
 mod vision;
@@ -16,7 +17,10 @@ use std::io;
 use gait_data::DataError;
 use gait_data::synth::SynthError;
 use gait_embeddings::{ColumnError, DecodeError};
-use gait_eval::{ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError, RocCsvError};
+use gait_eval::{
+    ComparisonError, EmbeddingsError, EvalError, Misfit, OutcomesError, RateError, RocCsvError,
+};
+use gait_gallery::{ConsentError, GalleryError, KeyError, PortableProblem, StoreProblem};
 use gait_support::{FileError, Stopped};
 use gait_vision::VideoError;
 use gaitgl::ablation::{AblationError, RowFault};
@@ -36,6 +40,7 @@ use eval::{
     column, comparison, decoded_embeddings, embeddings, eval, misfit, outcomes, protocol, roc_csv,
 };
 use exchange::{exchange, export_fault, import_fault};
+use gallery::{consent, gallery, key, portable, rate, store};
 use network::{device, embed, loss, model, settings, syntax};
 use training::{
     ablation, checkpoint, checkpoint_fault, optimizer_state, run, start, sweep_row, train,
@@ -144,6 +149,24 @@ fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<gait_vision::ModelError>() {
         return vision_model(error);
+    }
+    if let Some(error) = cause.downcast_ref::<GalleryError>() {
+        return gallery(error);
+    }
+    if let Some(problem) = cause.downcast_ref::<StoreProblem>() {
+        return store(problem);
+    }
+    if let Some(error) = cause.downcast_ref::<KeyError>() {
+        return key(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ConsentError>() {
+        return consent(error);
+    }
+    if let Some(problem) = cause.downcast_ref::<PortableProblem>() {
+        return portable(problem);
+    }
+    if let Some(error) = cause.downcast_ref::<RateError>() {
+        return rate(error);
     }
     if let Some(error) = cause.downcast_ref::<FileError>() {
         return file(error);

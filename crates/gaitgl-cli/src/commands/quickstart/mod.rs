@@ -67,7 +67,7 @@ impl Quickstart {
         files::write_json(&run.join("table.json"), &json)?;
         print_line(format!("\nA guess would be right {:.1}% of the time.", 100.0 / test as f64));
         print_line(format!(
-            "\n5 of 5: every second of them is enrolled in a gallery, and more walks of all are named"
+            "\n5 of 5: half of them are enrolled in a gallery, and walks of all of them are identified"
         ));
         let gallery = run.join("people.db");
         print_line(name_people(&gallery, &checkpoint, &embeddings)?);

@@ -15,7 +15,7 @@ use gaitgl::checkpoint::Checkpoint;
 /// The condition of the walks that are enrolled; those of all other conditions are identified.
 const ENROLLED: [&str; 4] = ["nm-01", "nm-02", "nm-03", "nm-04"];
 /// Rate of comparisons with another person that the threshold accepts.
-const FALSE_ACCEPT_RATE: f64 = 0.01;
+const FALSE_ACCEPT_RATE: f64 = 0.0025;
 /// The consent of people who do not exist.
 const CONSENT: &str = "synthetic people, 2026-01-01, quickstart, 2999-12-31";
 
