@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use gait_data::PreparedSet;
 use gait_eval::{Distance, Embeddings, OpenSetRule, Watch};
-use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, Index, Network};
+use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, GalleryError, Index, Network};
 use gaitgl::Embedder;
 use gaitgl::builtin::{self, DefaultRule};
 
@@ -75,6 +75,17 @@ impl Recognizer {
         Ok(Embeddings::new(channels, strips, windows.concat(), names)?)
     }
 
+    /// Checks that the people in a gallery were enrolled with this network.
+    pub fn check(&self, gallery: &Gallery) -> anyhow::Result<()> {
+        match gallery.network()? {
+            Some(network) if network.fingerprint != self.network.fingerprint => {
+                let given = self.network.fingerprint.clone();
+                Err(GalleryError::OtherNetwork { gallery: network.fingerprint, given }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The rule that ships with the network, if it ships.
     pub fn default_rule(&self) -> Option<&'static DefaultRule> {
         self.default_rule
@@ -140,6 +151,7 @@ pub struct Search {
 impl Search {
     /// Reads the people of a gallery.
     pub fn new(gallery: Gallery, by: &By, recognizer: &Recognizer) -> anyhow::Result<Self> {
+        recognizer.check(&gallery)?;
         let calibrated = gallery.calibration()?.map(Rule::Calibrated);
         let Some(rule) = calibrated.or_else(|| recognizer.default_rule.map(Rule::Default)) else {
             bail!(

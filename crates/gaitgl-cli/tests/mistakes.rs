@@ -320,7 +320,7 @@ fn an_interrupted_quickstart_leaves_nothing_in_the_way_of_the_next() {
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
     let (out, err) = texts(&child.wait_with_output().unwrap());
-    assert!(out.contains("1 of 4"), "{out}");
+    assert!(out.contains("1 of 5"), "{out}");
     assert!(err.contains("interrupted; run the same command again"), "{err}");
     assert_eq!(entries(), 0, "something stays behind");
     // The empty folder is accepted, so the device is refused.

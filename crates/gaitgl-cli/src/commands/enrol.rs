@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::bail;
 use clap::Args;
-use gait_gallery::{By, Consent, Enrolment, GalleryError, Origin, Template};
+use gait_gallery::{By, Consent, Enrolment, Origin, Template};
 
 use super::print_line;
 use crate::gallery_file::GalleryFile;
@@ -94,13 +94,7 @@ impl Enrol {
             return Ok(());
         }
         let (gallery, _) = self.gallery.open()?;
-        match gallery.network()? {
-            Some(network) if network.fingerprint != recognizer.network.fingerprint => {
-                let given = recognizer.network.fingerprint.clone();
-                Err(GalleryError::OtherNetwork { gallery: network.fingerprint, given }.into())
-            }
-            _ => Ok(()),
-        }
+        recognizer.check(&gallery)
     }
 
     fn find(&self, text: &str, source: &Source, recognizer: &Recognizer) -> anyhow::Result<Found> {

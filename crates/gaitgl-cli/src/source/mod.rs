@@ -69,6 +69,11 @@ impl FromStr for Source {
 }
 
 impl Source {
+    /// Whether it goes on for ever: a stream or a camera.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Frames(frames) if frames.is_live())
+    }
+
     /// Passes on all walks of the source, aligned to `height` rows, and what happens around them.
     ///
     /// # Errors

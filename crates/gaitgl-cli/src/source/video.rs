@@ -18,6 +18,13 @@ pub enum FrameSource {
     Images(PathBuf),
 }
 
+impl FrameSource {
+    /// Whether it goes on for ever: a stream or a camera.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Video(name) if name.contains("://") || name.starts_with("camera:"))
+    }
+}
+
 /// How people are found in pictures.
 #[derive(Args)]
 pub struct VisionOptions {

@@ -44,6 +44,10 @@ pub struct Tracks<'a> {
     candidates: usize,
     open: BTreeMap<u64, Open>,
     rows: Vec<Row>,
+    /// Tracks that have begun.
+    seen: u64,
+    /// What is added to the numbers of tracks: those of earlier connections.
+    offset: u64,
 }
 
 /// A track that may go on.
@@ -101,20 +105,34 @@ impl<'a> Tracks<'a> {
         source: &'a str,
         candidates: usize,
     ) -> Self {
-        Self { recognizer, search, source, candidates, open: BTreeMap::new(), rows: Vec::new() }
+        let open = BTreeMap::new();
+        let rows = Vec::new();
+        Self { recognizer, search, source, candidates, open, rows, seen: 0, offset: 0 }
     }
 
     /// Takes what happens, and says what is new.
     pub fn take(&mut self, happening: Happening) -> anyhow::Result<Vec<News>> {
         match happening {
             Happening::Began { track, frame } => {
+                let track = track + self.offset;
+                self.seen = self.seen.max(track);
                 let open = Open { row: Row::new(track, frame), windows: Vec::new() };
                 self.open.entry(track).or_insert(open);
                 Ok(vec![News::Began { track, frame }])
             }
             Happening::Walk(walk) => self.walk(&walk),
-            Happening::Ended { track } => self.end(track),
+            Happening::Ended { track } => self.end(track + self.offset),
         }
+    }
+
+    /// The largest number of a track, 0 if there was none.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// A new connection numbers its tracks from 1 again; here they go on.
+    pub fn reconnect(&mut self) {
+        self.offset = self.seen;
     }
 
     /// Ends all tracks.
@@ -135,12 +153,13 @@ impl<'a> Tracks<'a> {
 
     fn walk(&mut self, walk: &Walk) -> anyhow::Result<Vec<News>> {
         let mut news = Vec::new();
-        if !self.open.contains_key(&walk.track) {
+        let track = walk.track + self.offset;
+        if !self.open.contains_key(&track) {
             news.extend(
                 self.take(Happening::Began { track: walk.track, frame: walk.first_frame })?,
             );
         }
-        let Some(open) = self.open.get_mut(&walk.track) else { return Ok(news) };
+        let Some(open) = self.open.get_mut(&track) else { return Ok(news) };
         open.row.add(walk);
         open.windows.extend(self.recognizer.embed(walk)?);
         let surplus = open.windows.len().saturating_sub(MOST_WINDOWS);

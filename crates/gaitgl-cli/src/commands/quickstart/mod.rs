@@ -1,4 +1,6 @@
-//! `gaitgl quickstart`: from synthetic walkers to a table of accuracies, in minutes.
+//! `gaitgl quickstart`: from synthetic walkers to a table of accuracies and a gallery, in minutes.
+
+mod naming;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use gaitgl::train::begin;
 
 use super::{OnDevice, print_line, quoted, seed_parser, test, train};
 use crate::{ExitStatus, files, progress};
+use naming::name_people;
 
 /// People; 74 of 124 of them are trained on, as on CASIA-B.
 const SUBJECTS: usize = 50;
@@ -25,9 +28,9 @@ const VIEWS: [f64; 4] = [54.0, 90.0, 126.0, 144.0];
 /// Frames of a sequence.
 const FRAMES: usize = 40;
 
-/// Generate walkers, prepare them, train, test and print the table, all in a few minutes
+/// Generate walkers, prepare them, train, test and name people, all in a few minutes
 ///
-/// The run folder keeps the walkers, the prepared set, the network and the table.
+/// The run folder keeps the walkers, the prepared set, the network, the table and a gallery.
 #[derive(Args)]
 pub struct Quickstart {
     /// Run folder to write
@@ -50,10 +53,10 @@ impl Quickstart {
         let partition = &set.about().partition;
         let train = partition.train.len();
         let test = partition.test.len();
-        print_line(format!("3 of 4: a small network learns {train} of them"));
+        print_line(format!("3 of 5: a small network learns {train} of them"));
         let protocol = Protocol::builtin("casia-b")?;
         let checkpoint = learn(run, self.seed, &device, &set)?;
-        print_line(format!("4 of 4: it is tested on the other {test}, whom it has never seen"));
+        print_line(format!("4 of 5: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
         let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
         let evaluation = test::evaluate(&embeddings, &protocol, Distance::Strips)?;
@@ -64,13 +67,23 @@ impl Quickstart {
         files::write_json(&run.join("table.json"), &json)?;
         print_line(format!("\nA guess would be right {:.1}% of the time.", 100.0 / test as f64));
         print_line(format!(
-            "All of it took {:.0} s and is in {}.",
+            "\n5 of 5: half of them are enrolled in a gallery, and walks of all of them are identified"
+        ));
+        let gallery = run.join("people.db");
+        print_line(name_people(&gallery, &checkpoint, &embeddings)?);
+        print_line(format!(
+            "\nAll of it took {:.0} s and is in {}.",
             began.elapsed().as_secs_f64(),
             run.display()
         ));
         let prepared = quoted(&run.join("prepared"));
         print_line(format!(
             "To print the table again: gaitgl test --run {} --data {prepared}",
+            quoted(run)
+        ));
+        print_line(format!(
+            "To name the people in more walks: gaitgl identify --gallery {} --run {} WALKS",
+            quoted(&gallery),
             quoted(run)
         ));
         Ok(ExitStatus::Done)
@@ -105,9 +118,9 @@ fn make_set(run: &Path, seed: u64) -> anyhow::Result<PreparedSet> {
     let walkers = run.join("walkers");
     let prepared = run.join("prepared");
     let make = || {
-        print_line(format!("1 of 4: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
+        print_line(format!("1 of 5: {SUBJECTS} people walk past {} cameras", VIEWS.len()));
         make_walkers(&walkers, seed)?;
-        print_line("2 of 4: their silhouettes are aligned and packed");
+        print_line("2 of 5: their silhouettes are aligned and packed");
         prepare_walkers(&walkers, &prepared)
     };
     make().inspect_err(|_| {
