@@ -38,8 +38,8 @@ pub struct Calibrate {
     #[command(flatten)]
     file: GalleryFile,
     /// Prepared set to compare instead of the gallery's templates, for galleries of few people. Its
-    /// people should be as unknown to the network as those of the gallery; of a set with test
-    /// subjects, only those are compared
+    /// people should be as unknown to the network as those of the gallery; if it has test subjects,
+    /// only those are compared
     #[arg(long, value_name = "PREPARED")]
     data: Option<PathBuf>,
     #[command(flatten)]
