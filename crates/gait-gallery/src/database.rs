@@ -107,7 +107,8 @@ pub fn check_integrity(connection: &Connection, check: &str) -> Result<(), Store
     if found == "ok" { Ok(()) } else { Err(StoreProblem::Damaged(Some(found.into()))) }
 }
 
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+/// The number that a setting of the file has.
+pub fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 

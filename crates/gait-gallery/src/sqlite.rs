@@ -17,6 +17,9 @@ const APPLICATION: i64 = 0x4741_4954;
 const VERSION: i64 = 1;
 /// Each step leads from the version that is its place to the next one.
 const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema.sql")];
+/// SQLite's number for files that give back empty pages when they are asked to.
+const INCREMENTAL_VACUUM: i64 = 2;
+
 /// A gallery's records in a SQLite file.
 ///
 /// Several programs may use one file at the same time. Beside the file, SQLite keeps `-wal` (changes
@@ -52,8 +55,11 @@ impl SqliteStore {
 
     fn connect(path: &Path) -> Result<Self, StoreProblem> {
         let mut connection = database::connect(path, APPLICATION, VERSION)?;
-        // Before the first table, and without effect later.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        // Set before the first table is made, and never again: it would write to the file, for which
+        // programs that only read would have to wait.
+        if database::pragma(&connection, "auto_vacuum")? != INCREMENTAL_VACUUM {
+            connection.pragma_update(None, "auto_vacuum", INCREMENTAL_VACUUM)?;
+        }
         switch_to_wal(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
