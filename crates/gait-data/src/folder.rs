@@ -11,8 +11,8 @@ use std::time::UNIX_EPOCH;
 
 use gait_support::Fingerprint;
 
-use crate::natural::NaturalOrder;
 use crate::pattern::PathPattern;
+use gait_support::NaturalOrder;
 
 /// The frames of one folder.
 #[derive(Debug, Default)]

@@ -68,7 +68,6 @@ mod form;
 mod image_file;
 mod json;
 mod layout;
-mod natural;
 mod partition;
 mod pattern;
 pub mod pickle;

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use gait_support::full_message;
+use gait_support::{NaturalOrder, full_message};
 
 use crate::align::align;
 use crate::doubt::Doubts;
 use crate::folder::{EntryKind, entries, list_frames};
 use crate::image_file::{Grey, read_grey};
-use crate::natural::NaturalOrder;
 use crate::pattern::PathPattern;
 use crate::{Clip, DataError, Tally};
 

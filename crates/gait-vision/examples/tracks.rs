@@ -11,8 +11,8 @@ use std::error::Error;
 use std::num::NonZero;
 
 use gait_vision::{
-    Background, BodyMasker, Detector, Engine, Networks, Segmenter, Sequence, SequenceSettings,
-    Sequencer, Silhouette, Video,
+    Background, BodyMasker, Detector, Engine, Event, FrameSource, Networks, PipelineSettings,
+    ReadOptions, Segmenter, Sequence, SequenceSettings, Silhouette, Step, run,
 };
 use image::{GrayImage, imageops};
 
@@ -30,21 +30,34 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn networks() -> Result<Networks, Box<dyn Error>> {
-    let engine = Engine::new(NonZero::<usize>::MIN);
+    let engine = Engine::new(threads());
     let detector = Detector::shipped(&engine)?;
     let masker = BodyMasker::shipped(&engine)?;
-    Ok(Networks { detector, masker })
+    Ok(Networks::new(detector, masker))
 }
 
-fn sequences(video: &str, segmenter: impl Segmenter) -> Result<Vec<Sequence>, Box<dyn Error>> {
-    let video = Video::open(video, None)?;
-    let settings = SequenceSettings::new(video.rate().per_second());
-    let mut sequencer = Sequencer::new(segmenter, settings);
+fn threads() -> NonZero<usize> {
+    std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+fn sequences(
+    video: &str,
+    segmenter: impl Segmenter + Send,
+) -> Result<Vec<Sequence>, Box<dyn Error>> {
+    let frames = FrameSource::of(video).open(&ReadOptions::default())?;
+    let settings = PipelineSettings {
+        sequences: SequenceSettings::new(frames.rate().per_second()),
+        mask_threads: threads(),
+        drop_late: false,
+    };
     let mut sequences = vec![];
-    for frame in video {
-        sequences.extend(sequencer.push(&frame?)?);
-    }
-    sequences.extend(sequencer.finish());
+    let statistics = run(frames, segmenter, &settings, |step| {
+        if let Step::Event(Event::Sequence(sequence)) = step {
+            sequences.push(sequence);
+        }
+        Ok::<(), Box<dyn Error>>(())
+    })?;
+    println!("{statistics:?}");
     Ok(sequences)
 }
 

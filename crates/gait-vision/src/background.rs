@@ -4,8 +4,9 @@
 //! Real-Time Tracking of the Human Body", 1997). What differs from them is foreground, and a connected
 //! part of the foreground is a person.
 
+use crate::frame::Shared;
 use crate::regions::{Region, regions};
-use crate::{BodyMask, Bounds, Detection, Frame, ModelError, Segmenter, Square};
+use crate::{BodyMask, Bounds, Detection, Frame, Look, ModelError, Segmenter, Square};
 
 /// The background of a fixed camera, learned while people walk before it.
 ///
@@ -90,6 +91,14 @@ impl Background {
         around.into_iter().map(|count| usize::from(count) > window * window / 2).collect()
     }
 
+    /// The parts of the foreground that are large enough.
+    fn people(&self, foreground: &[bool]) -> Vec<Detection> {
+        let regions = regions(foreground.to_vec(), self.width);
+        let rows = |region: &Region| (region.bottom - region.top) as f32;
+        let large = regions.iter().filter(|region| rows(region) >= LEAST_ROWS * self.height as f32);
+        large.map(|region| Detection { bounds: bounds(region), score: 1.0 }).collect()
+    }
+
     /// Moves the background towards a frame.
     fn learn(&mut self, frame: &Frame, foreground: &[bool]) {
         self.frames += 1;
@@ -144,23 +153,19 @@ fn sums(counts: &[u8], width: usize, step: usize) -> Vec<u8> {
 }
 
 impl Segmenter for Background {
-    fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, ModelError> {
-        self.begin(frame);
-        let regions = regions(self.foreground(frame), self.width);
-        let rows = |region: &Region| (region.bottom - region.top) as f32;
-        let large = regions.iter().filter(|region| rows(region) >= LEAST_ROWS * self.height as f32);
-        Ok(large.map(|region| Detection { bounds: bounds(region), score: 1.0 }).collect())
-    }
-
-    fn masks(&mut self, frame: &Frame, people: &[Bounds]) -> Result<Vec<BodyMask>, ModelError> {
+    fn look(&mut self, frame: &Frame, detect: bool) -> Result<Look, ModelError> {
         self.begin(frame);
         let foreground = self.foreground(frame);
         self.learn(frame, &foreground);
-        let mask = |bounds: &Bounds| {
-            let square = Square::around(bounds, MARGIN, frame);
-            mask(&foreground, [self.width, self.height], square)
+        let people = if detect { self.people(&foreground) } else { vec![] };
+        let masks = move |frame: &Frame, people: &[Bounds]| {
+            let square = |bounds: &Bounds| Square::around(bounds, MARGIN, frame);
+            Ok(people
+                .iter()
+                .map(|bounds| mask(&foreground, frame.width(), square(bounds)))
+                .collect())
         };
-        Ok(people.iter().map(mask).collect())
+        Ok(Look { people, masks: Box::new(masks) })
     }
 }
 
@@ -171,15 +176,20 @@ fn bounds(region: &Region) -> Bounds {
 }
 
 /// The part of the foreground in a square.
-fn mask(foreground: &[bool], [width, height]: [usize; 2], square: Square) -> BodyMask {
+fn mask(foreground: &[bool], width: usize, square: Square) -> BodyMask {
     let Square { left, top, side } = square;
-    let at = |row: usize, column: usize| {
-        let x = usize::try_from(left.checked_add_unsigned(column as u64)?).ok()?;
-        let y = usize::try_from(top.checked_add_unsigned(row as u64)?).ok()?;
-        (x < width && y < height).then(|| foreground[y * width + x])
-    };
-    let pixels = (0..side).flat_map(|row| (0..side).map(move |column| at(row, column)));
-    let values = pixels.map(|pixel| if pixel == Some(true) { 1.0 } else { 0.0 }).collect();
+    let columns = Shared::of(side, width, -left);
+    let rows = Shared::of(side, foreground.len() / width, -top);
+    let mut values = vec![0.0; side * side];
+    for row in 0..rows.length {
+        let from = (rows.from + row) * width + columns.from;
+        let to = (rows.to + row) * side + columns.to;
+        let line = &foreground[from..from + columns.length];
+        values[to..to + columns.length]
+            .iter_mut()
+            .zip(line)
+            .for_each(|(value, &is_body)| *value = f32::from(u8::from(is_body)));
+    }
     BodyMask::of_values(square, side, values)
 }
 
@@ -209,20 +219,25 @@ mod tests {
     fn learned(frames: usize) -> Background {
         let mut background = Background::new();
         for index in 0..frames {
-            background.masks(&frame(index, NOBODY, [0; 3]), &[]).unwrap();
+            detect(&mut background, &frame(index, NOBODY, [0; 3]));
         }
         background
+    }
+
+    /// The people in the next frame.
+    fn detect(background: &mut Background, frame: &Frame) -> Vec<Detection> {
+        background.look(frame, true).unwrap().people
     }
 
     #[test]
     fn whoever_comes_is_found_and_masked() {
         let mut background = learned(20);
-        assert_eq!(background.detect(&frame(20, NOBODY, [0; 3])).unwrap(), []);
-        let person = frame(20, [30, 10, 45, 50], [200, 40, 40]);
-        let found = background.detect(&person).unwrap();
+        assert_eq!(detect(&mut background, &frame(20, NOBODY, [0; 3])), []);
+        let person = frame(21, [30, 10, 45, 50], [200, 40, 40]);
+        let Look { people: found, masks } = background.look(&person, true).unwrap();
         let expected = Bounds { left: 30.0, top: 10.0, right: 45.0, bottom: 50.0 };
         assert_eq!(found, [Detection { bounds: expected, score: 1.0 }]);
-        let mask = background.masks(&person, &[expected]).unwrap().remove(0);
+        let mask = masks(&person, &[expected]).unwrap().remove(0);
         assert_eq!(mask.square().side, 50);
         let area = mask.values().iter().sum::<f32>();
         // The majority rounds the corners.
@@ -232,11 +247,11 @@ mod tests {
     #[test]
     fn specks_shadows_and_small_things_are_nobody() {
         let mut background = learned(20);
-        assert_eq!(background.detect(&frame(20, [30, 10, 32, 50], [200, 40, 40])).unwrap(), []);
-        assert_eq!(background.detect(&frame(20, [30, 10, 45, 14], [200, 40, 40])).unwrap(), []);
+        assert_eq!(detect(&mut background, &frame(20, [30, 10, 32, 50], [200, 40, 40])), []);
+        assert_eq!(detect(&mut background, &frame(20, [30, 10, 45, 14], [200, 40, 40])), []);
         // 0.7 of the wall at its mean level.
         let shadow = frame(20, [30, 10, 45, 50], [99, 106, 92]);
-        assert_eq!(background.detect(&shadow).unwrap(), []);
+        assert_eq!(detect(&mut background, &shadow), []);
     }
 
     #[test]
@@ -246,8 +261,7 @@ mod tests {
         let mut seen = 0;
         for index in 100..1100 {
             let person = frame(index, rectangle, [200, 40, 40]);
-            seen += background.detect(&person).unwrap().len();
-            background.masks(&person, &[]).unwrap();
+            seen += detect(&mut background, &person).len();
         }
         // Four seconds at 25 frames per second at least, and not for ever.
         assert!((100..1000).contains(&seen), "{seen}");
@@ -257,7 +271,7 @@ mod tests {
     fn a_square_beyond_the_frame_is_background() {
         let everything = vec![true; 12];
         let square = Square { left: -1, top: 1, side: 4 };
-        let mask = mask(&everything, [4, 3], square);
+        let mask = mask(&everything, 4, square);
         let row = [0.0, 1.0, 1.0, 1.0];
         assert_eq!(mask.values(), [row, row, [0.0; 4], [0.0; 4]].concat());
     }
@@ -266,7 +280,7 @@ mod tests {
     fn a_frame_of_another_size_begins_again() {
         let mut background = learned(20);
         let other = Frame::new(4, 4, vec![9; 48]).unwrap();
-        assert_eq!(background.detect(&other).unwrap(), []);
-        assert_eq!(background.masks(&other, &[]).unwrap(), []);
+        assert_eq!(detect(&mut background, &other), []);
+        assert_eq!(background.frames, 2);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::description::{Described, check_range};
-use crate::engine::{Network, Output};
+use crate::engine::Network;
 use crate::input::Input;
 use crate::{Bounds, Engine, Frame, ModelError, resize};
 
@@ -115,38 +115,30 @@ impl BodyMasker {
     /// # Errors
     /// An engine that fails, outputs of an unknown shape.
     pub fn masks(&self, frame: &Frame, people: &[Bounds]) -> Result<Vec<BodyMask>, ModelError> {
-        let squares: Vec<Square> =
-            people.iter().map(|bounds| Square::around(bounds, self.output.margin, frame)).collect();
-        if squares.is_empty() {
-            return Ok(vec![]);
-        }
-        let mut values = Vec::new();
-        for &Square { left, top, side } in &squares {
-            let picture = frame.square(left, top, side);
-            self.input.append(&picture.resized(self.input.width, self.input.height), &mut values);
-        }
-        self.decode(&squares, &self.network.run(&values)?)
+        people.iter().map(|bounds| self.mask(frame, bounds)).collect()
     }
 
-    fn decode(&self, squares: &[Square], outputs: &[Output]) -> Result<Vec<BodyMask>, ModelError> {
-        let [masks, presences @ ..] = outputs else {
+    fn mask(&self, frame: &Frame, bounds: &Bounds) -> Result<BodyMask, ModelError> {
+        let Input { width, height, .. } = self.input;
+        let square = Square::around(bounds, self.output.margin, frame);
+        let picture = frame.square(square.left, square.top, square.side);
+        let mut values = Vec::with_capacity(width * height * 3);
+        self.input.append(&picture.resized(width, height), &mut values);
+        let outputs = self.network.run(&values)?;
+        let [mask, presence @ ..] = outputs.as_slice() else {
             unreachable!("a network gives what it was asked for")
         };
-        let length = self.input.width * self.input.height;
-        if masks.values.len() != squares.len() * length {
-            let expected = [squares.len(), 1, self.input.height, self.input.width];
-            return Err(self.network.wrong_shape(masks, &self.output.mask, &expected));
+        if mask.values.len() != width * height {
+            return Err(self.network.wrong_shape(mask, &self.output.mask, &[1, 1, height, width]));
         }
-        if let ([presences], Some(name)) = (presences, &self.output.presence)
-            && presences.values.len() != squares.len()
-        {
-            return Err(self.network.wrong_shape(presences, name, &[squares.len(), 1]));
-        }
-        let presence = |i: usize| presences.first().map_or(1.0, |presences| presences.values[i]);
-        let masks = squares.iter().zip(masks.values.chunks_exact(length)).enumerate();
-        Ok(masks
-            .map(|(i, (&square, values))| self.body_mask(square, presence(i), values))
-            .collect())
+        let presence = match (presence, &self.output.presence) {
+            ([output], Some(name)) => match output.values.as_slice() {
+                &[presence] => presence,
+                _ => return Err(self.network.wrong_shape(output, name, &[1, 1])),
+            },
+            _ => 1.0,
+        };
+        Ok(self.body_mask(square, presence, &mask.values))
     }
 
     fn body_mask(&self, square: Square, presence: f32, values: &[f32]) -> BodyMask {

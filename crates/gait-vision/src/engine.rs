@@ -38,8 +38,6 @@ pub(crate) struct Network {
     input: NodeId,
     /// Its shape for one image.
     shape: [usize; 4],
-    /// Images that it takes at once.
-    batch: usize,
     outputs: Vec<NodeId>,
 }
 
@@ -50,19 +48,7 @@ pub(crate) struct Output {
     pub(crate) values: Vec<f32>,
 }
 
-impl Output {
-    fn append(&mut self, mut more: Self) {
-        if let (Some(images), Some(added)) = (self.shape.first_mut(), more.shape.first()) {
-            *images += added;
-        }
-        self.values.append(&mut more.values);
-    }
-}
-
 impl Network {
-    /// Images at once, so that memory does not grow with the number of people.
-    const MOST_IMAGES: usize = 8;
-
     /// Loads a network that takes images of `shape` and has the outputs `names`.
     pub(crate) fn load(
         engine: &Engine,
@@ -73,32 +59,22 @@ impl Network {
     ) -> Result<Self, ModelError> {
         let model = loaded(path, onnx)?;
         let fitting = fitting_input(&model, shape);
-        let (input, batch) =
+        let input =
             fitting.ok_or_else(|| ModelError::Input { path: path.into(), expected: shape })?;
         let outputs = names.iter().map(|name| named_output(&model, path, name));
         let outputs = outputs.collect::<Result<_, _>>()?;
-        Ok(Self { model, engine: engine.clone(), path: path.into(), input, shape, batch, outputs })
+        Ok(Self { model, engine: engine.clone(), path: path.into(), input, shape, outputs })
     }
 
-    /// Runs the network on images that follow one another in `values`. The outputs are in the order of
-    /// the names that it was loaded with; their first axis is the image.
-    pub(crate) fn run(&self, values: &[f32]) -> Result<Vec<Output>, ModelError> {
-        let length: usize = self.shape.iter().product();
-        let mut batches = values.chunks(length * self.batch).map(|batch| self.run_batch(batch));
-        let mut outputs = batches.next().unwrap_or(Ok(vec![]))?;
-        for batch in batches {
-            outputs.iter_mut().zip(batch?).for_each(|(output, more)| output.append(more));
-        }
-        Ok(outputs)
-    }
-
-    fn run_batch(&self, values: &[f32]) -> Result<Vec<Output>, ModelError> {
-        let [_, sizes @ ..] = self.shape;
-        let [a, b, c] = sizes;
-        let images = values.len() / (a * b * c);
-        let images = TensorView::from_data(&[images, a, b, c], values);
+    /// Runs the network on one image. The outputs are in the order of the names that it was loaded
+    /// with.
+    ///
+    /// BlazePose takes longer for several images at once: 40, 43, 47 and 52 ms per image for 1, 2, 4 and
+    /// 8 images, on two cores that were in use.
+    pub(crate) fn run(&self, image: &[f32]) -> Result<Vec<Output>, ModelError> {
+        let image = TensorView::from_data(&self.shape, image);
         let options = RunOptions::default().with_thread_pool(Some(self.engine.pool.clone()));
-        let inputs = vec![(self.input, images.into())];
+        let inputs = vec![(self.input, image.into())];
         let ran = caught(|| self.model.run(inputs, &self.outputs, Some(options)));
         match ran {
             Some(Ok(values)) => values.into_iter().map(|value| self.output(value)).collect(),
@@ -158,8 +134,8 @@ fn loaded(path: &Path, onnx: Onnx) -> Result<Model, ModelError> {
     loaded.ok_or_else(|| failed(None))?.map_err(|reason| failed(Some(reason.into())))
 }
 
-/// The only input and how many images it takes at once, if they may have this shape.
-fn fitting_input(model: &Model, shape: [usize; 4]) -> Option<(NodeId, usize)> {
+/// The only input, if it may have this shape.
+fn fitting_input(model: &Model, shape: [usize; 4]) -> Option<NodeId> {
     let &[input] = model.input_ids() else { return None };
     let known = model.node_info(input)?.shape()?;
     let fits = |(known, size): (&Dimension, usize)| match known {
@@ -167,8 +143,7 @@ fn fitting_input(model: &Model, shape: [usize; 4]) -> Option<(NodeId, usize)> {
         Dimension::Symbolic(_) => true,
     };
     let all_fit = known.len() == shape.len() && known.iter().zip(shape).all(fits);
-    let one_image = matches!(known.first()?, Dimension::Fixed(_));
-    all_fit.then_some((input, if one_image { 1 } else { Network::MOST_IMAGES }))
+    all_fit.then_some(input)
 }
 
 fn named_output(model: &Model, path: &Path, name: &str) -> Result<NodeId, ModelError> {

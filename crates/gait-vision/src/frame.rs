@@ -90,8 +90,8 @@ impl Frame {
 
     /// Copies the part of `other` that meets this frame if the corner of `other` lies at (x, y).
     pub(crate) fn place(&mut self, other: &Frame, x: i64, y: i64) {
-        let columns = shared_range(self.width, other.width, x);
-        let rows = shared_range(self.height, other.height, y);
+        let columns = Shared::of(self.width, other.width, x);
+        let rows = Shared::of(self.height, other.height, y);
         if columns.length == 0 {
             return;
         }
@@ -105,18 +105,22 @@ impl Frame {
 }
 
 /// A stretch that two lines of pixels have in common.
-struct Shared {
-    to: usize,
-    from: usize,
-    length: usize,
+pub(crate) struct Shared {
+    /// Where it begins in the first line.
+    pub(crate) to: usize,
+    /// Where it begins in the second line.
+    pub(crate) from: usize,
+    pub(crate) length: usize,
 }
 
-/// What lines of `to` and `from` pixels share if the second begins at `offset` of the first.
-fn shared_range(to: usize, from: usize, offset: i64) -> Shared {
-    let begin = offset.max(0).unsigned_abs() as usize;
-    let skipped = offset.min(0).unsigned_abs() as usize;
-    let length = to.saturating_sub(begin).min(from.saturating_sub(skipped));
-    Shared { to: begin, from: skipped, length }
+impl Shared {
+    /// What lines of `to` and `from` pixels share if the second begins at `offset` of the first.
+    pub(crate) fn of(to: usize, from: usize, offset: i64) -> Self {
+        let begin = offset.max(0).unsigned_abs() as usize;
+        let skipped = offset.min(0).unsigned_abs() as usize;
+        let length = to.saturating_sub(begin).min(from.saturating_sub(skipped));
+        Self { to: begin, from: skipped, length }
+    }
 }
 
 #[cfg(test)]

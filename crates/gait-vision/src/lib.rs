@@ -1,6 +1,7 @@
 //! From video to silhouettes: frames, the people in them, and the masks of their bodies.
 //!
-//! - [`Video`] reads the frames of a file, a stream or a camera through the user's `ffmpeg`.
+//! - [`FrameSource`] gives the [`Frames`] of a file, a stream or a camera through the user's `ffmpeg`,
+//!   or those of a folder of images.
 //! - [`Frame`] is a picture; [`Bounds`] is the box around a person in it.
 //! - [`Detector`] finds people. The one that ships is SSD MobileNetV2.
 //! - [`Tracker`] joins the boxes of the same person in successive frames.
@@ -9,6 +10,7 @@
 //! - [`Sequencer`] does all of this frame by frame, and gives a [`Sequence`] of silhouettes for each
 //!   stretch in which a person walks, whole and in view. It counts the frames that it drops by
 //!   [`DropReason`].
+//! - [`run`] does the same on several threads, and leaves frames out where a camera is faster.
 //! - [`Background`] is for fixed cameras: it finds people and masks without any network.
 //! - [`Engine`] is the threads that networks run on. They are ONNX files and run on the CPU, in Rust.
 //!
@@ -23,9 +25,9 @@
 //! let detector = Detector::shipped(&engine)?;
 //! let masker = BodyMasker::shipped(&engine)?;
 //! let mut sequencer =
-//!     Sequencer::new(Networks { detector, masker }, SequenceSettings::new(25.0));
+//!     Sequencer::new(Networks::new(detector, masker), SequenceSettings::new(25.0));
 //!
-//! // 64 x 48 grey pixels: nobody is there. `Video::open("walk.mp4", None)?` gives frames of a file.
+//! // 64 x 48 grey pixels: nobody is there. `FrameSource::of("walk.mp4")` gives the frames of a file.
 //! let frame = Frame::new(64, 48, vec![128; 64 * 48 * 3])?;
 //! let mut sequences = sequencer.push(&frame)?;
 //! sequences.extend(sequencer.finish());
@@ -55,11 +57,14 @@ mod dropped;
 mod engine;
 mod error;
 mod frame;
+mod images;
 mod input;
+mod pipeline;
 mod regions;
 mod resize;
 mod sequences;
 mod silhouette;
+mod source;
 mod tracker;
 mod video;
 mod walking;
@@ -72,7 +77,12 @@ pub use dropped::DropReason;
 pub use engine::Engine;
 pub use error::ModelError;
 pub use frame::{Frame, FrameError};
-pub use sequences::{Networks, Segmenter, Sequence, SequenceFrame, SequenceSettings, Sequencer};
+pub use pipeline::{BusySeconds, PipelineSettings, Statistics, Step, run};
+pub use sequences::{
+    Event, Look, MaskDrawer, Networks, Person, Segmenter, Sequence, SequenceFrame,
+    SequenceSettings, Sequencer,
+};
 pub use silhouette::Silhouette;
+pub use source::{FrameSource, Frames, ReadOptions};
 pub use tracker::{Tracked, Tracker, TrackerSettings};
-pub use video::{FfmpegReason, Rate, Video, VideoError};
+pub use video::{FfmpegReason, Rate, VideoError, VideoWriter};

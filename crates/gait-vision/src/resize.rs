@@ -1,34 +1,39 @@
 //! Pictures and maps in another size: bilinear between pixels, with the weighted mean of what
 //! shrinks together.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{F32, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{Image, ImageRef, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::F32;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 /// Resizes a picture of three bytes per pixel. Sizes are width and height, neither of them 0.
 pub(crate) fn colours(bytes: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
-    let (pixels, _) = bytes.as_chunks();
-    let pixels: Vec<U8x3> = pixels.iter().map(|&pixel| U8x3::new(pixel)).collect();
-    resized(&pixels, from, to).iter().flat_map(|pixel| pixel.0).collect()
+    let [from_width, from_height] = from.map(|side| side as u32);
+    let [to_width, to_height] = to.map(|side| side as u32);
+    let Ok(source) = ImageRef::new(from_width, from_height, bytes, PixelType::U8x3) else {
+        unreachable!("callers pass as many pixels as the size has")
+    };
+    let mut target = Image::new(to_width, to_height, PixelType::U8x3);
+    let done = Resizer::new().resize(&source, &mut target, &options());
+    debug_assert!(done.is_ok(), "only a crop can fail: {done:?}");
+    target.into_vec()
 }
 
 /// Resizes a map of one number per pixel, as [`colours`] does.
 pub(crate) fn map(values: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
-    let pixels: Vec<F32> = values.iter().map(|&value| F32::new(value)).collect();
-    resized(&pixels, from, to).iter().map(|pixel| pixel.0).collect()
-}
-
-fn resized<P: PixelTrait>(pixels: &[P], from: [usize; 2], to: [usize; 2]) -> Vec<P> {
     let [from_width, from_height] = from.map(|side| side as u32);
     let [to_width, to_height] = to.map(|side| side as u32);
-    let Ok(source) = TypedImageRef::new(from_width, from_height, pixels) else {
+    let pixels: Vec<F32> = values.iter().map(|&value| F32::new(value)).collect();
+    let Ok(source) = TypedImageRef::new(from_width, from_height, &pixels) else {
         unreachable!("callers pass as many pixels as the size has")
     };
     let mut target = TypedImage::new(to_width, to_height);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let done = Resizer::new().resize_typed(&source, &mut target, &options);
+    let done = Resizer::new().resize_typed(&source, &mut target, &options());
     debug_assert!(done.is_ok(), "only a crop can fail: {done:?}");
-    target.pixels().to_vec()
+    target.pixels().iter().map(|pixel| pixel.0).collect()
+}
+
+fn options() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
 }
 
 #[cfg(test)]

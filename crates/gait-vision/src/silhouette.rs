@@ -1,7 +1,7 @@
 //! The silhouette of a body, from its mask.
 
 use crate::regions::{Region, regions};
-use crate::{BodyMask, Bounds, Square, resize};
+use crate::{BodyMask, Bounds, SequenceFrame, Square, resize};
 
 /// The probability from which a pixel belongs to the body.
 const THRESHOLD: f32 = 0.5;
@@ -81,6 +81,11 @@ impl Body {
         let enlarged = (side * (FEWEST_ROWS + 1)).div_ceil(rows);
         Self::in_square(mask.values(), size, enlarged.min(LARGEST_SIDE), mask.square())
             .filter(|body| body.silhouette.height >= FEWEST_ROWS)
+    }
+
+    /// As part of a sequence.
+    pub(crate) fn in_frame(self, frame: u64) -> SequenceFrame {
+        SequenceFrame { frame, bounds: self.bounds, silhouette: self.silhouette }
     }
 
     /// The body of a mask that is brought to `side` x `side`.

@@ -117,7 +117,7 @@ fn people_at_and_beyond_the_border_get_masks_of_their_own() {
         Bounds::around(10.0, 10.0, 0.1, 0.1),
         Bounds::around(10.0, 10.0, 1e9, 1e9),
     ];
-    // More than one batch.
+
     let people = [&elsewhere[..], &elsewhere, &elsewhere, &[person]].concat();
     let figure = frame(figure());
     let masks = masker.masks(&figure, &people).unwrap();

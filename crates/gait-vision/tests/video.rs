@@ -4,9 +4,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gait_support::full_message;
-use gait_vision::{Frame, Rate, Video, VideoError};
+use gait_vision::{Frame, FrameSource, Frames, Rate, ReadOptions, VideoError};
 
 /// A folder with a video that nobody reads and a script named ffmpeg.
 struct Stage {
@@ -27,8 +28,13 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    fn open(&self) -> Result<Video, VideoError> {
-        Video::open(self.path("walk.mp4").to_str().unwrap(), Some(self.path("ffmpeg")))
+    fn open(&self) -> Result<Frames, VideoError> {
+        self.open_with(&ReadOptions::default())
+    }
+
+    fn open_with(&self, options: &ReadOptions) -> Result<Frames, VideoError> {
+        let options = ReadOptions { ffmpeg: Some(self.path("ffmpeg")), ..options.clone() };
+        FrameSource::of(self.path("walk.mp4").to_str().unwrap()).open(&options)
     }
 
     /// The message without the folder.
@@ -52,7 +58,7 @@ printf 'FRAME\n\020\020\020\020\200\200'";
 #[test]
 fn frames_come_with_their_size_and_rate() {
     let video = Stage::new(TWO_FRAMES).open().unwrap();
-    assert_eq!([video.width(), video.height()], [2, 2]);
+    assert_eq!(video.size(), [2, 2]);
     assert_eq!(video.rate(), Rate { frames: 30000, seconds: 1001 });
     let frames: Vec<Frame> = video.map(Result::unwrap).collect();
     let white = Frame::new(2, 2, vec![255; 12]).unwrap();
@@ -68,6 +74,41 @@ fn ffmpeg_is_asked_for_the_first_video_stream_with_square_pixels() {
     for expected in ["-nostdin", "-i file:/", "-map 0:v:0", "iw*sar", "-f yuv4mpegpipe -"] {
         assert!(arguments.contains(expected), "{arguments}");
     }
+}
+
+#[test]
+fn the_rate_is_constant_and_can_be_limited() {
+    let stage = Stage::new(&format!("echo \"$@\" > \"$(dirname \"$0\")/arguments\"\n{TWO_FRAMES}"));
+    let arguments = |max_rate| {
+        let options = ReadOptions { max_rate, ..ReadOptions::default() };
+        assert_eq!(stage.open_with(&options).unwrap().count(), 2);
+        std::fs::read_to_string(stage.path("arguments")).unwrap()
+    };
+    assert!(arguments(None).contains("fps='if(gt(source_fps,0),source_fps,25)',scale="));
+    assert!(
+        arguments(Some(30)).contains("fps='if(gt(source_fps,0),min(source_fps,30),30)',scale=")
+    );
+}
+
+#[test]
+fn a_flag_ends_a_source_that_waits() {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let stage = Stage::new(&format!("{TWO_FRAMES}\nexec sleep 600"));
+    let options = ReadOptions { stop: Some(&STOP), ..ReadOptions::default() };
+    let mut video = stage.open_with(&options).unwrap();
+    assert_eq!(video.by_ref().take(2).count(), 2);
+    STOP.store(true, Ordering::Relaxed);
+    assert!(video.next().is_none());
+}
+
+#[test]
+fn the_expected_number_of_frames_is_that_of_the_container() {
+    let stage = Stage::new("echo '  Duration: 00:01:00.50, start: 0.0, bitrate: 1' >&2; exit 1");
+    let options = ReadOptions { ffmpeg: Some(stage.path("ffmpeg")), ..ReadOptions::default() };
+    let rate = Rate { frames: 25, seconds: 1 };
+    let source = FrameSource::of(stage.path("walk.mp4").to_str().unwrap());
+    assert_eq!(source.expected_frames(rate, &options), Some(1513));
+    assert_eq!(FrameSource::of("camera:0").expected_frames(rate, &options), None);
 }
 
 #[test]

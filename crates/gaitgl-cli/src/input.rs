@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::bail;
 
+use crate::commands::quoted;
+
 /// Checks that `path` is not a file. That it is missing is left to whoever reads it.
 ///
 /// # Errors
@@ -17,8 +19,9 @@ pub fn expect_folder(path: &Path) -> anyhow::Result<()> {
     let name = path.display();
     match Kind::of(path) {
         Some(Kind::Video) => bail!(
-            "{name} is a video, not a folder; segment the walkers in its frames, save a silhouette \
-             per frame as an image, and give the folder of the images"
+            "{name} is a video, not a folder; find the people in it with gaitgl silhouettes {} OUT, \
+             then gaitgl prepare OUT PREPARED --layout flat --pattern '{{subject}}'",
+            quoted(path)
         ),
         Some(Kind::Archive) => {
             bail!("{name} is an archive, not a folder; unpack it and give the folder")

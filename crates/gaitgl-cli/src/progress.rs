@@ -43,16 +43,20 @@ pub fn bar(label: &'static str, unit: &str) -> ProgressBar {
     } else {
         ProgressDrawTarget::hidden()
     };
-    let template = format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}  {{eta}} left {{msg}}");
-    let style = ProgressStyle::with_template(&template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ");
-    let bar = ProgressBar::with_draw_target(None, target).with_style(style).with_prefix(label);
+    let bar = ProgressBar::with_draw_target(None, target);
+    let bar = bar.with_style(style(unit)).with_prefix(label);
     bar.tick();
     bar
 }
 
-/// Runs work that reports its progress as (done, total) and ends soon after its flag is set. A bar
+fn style(unit: &str) -> ProgressStyle {
+    let template = format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}  {{eta}} left {{msg}}");
+    ProgressStyle::with_template(&template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+/// Runs work that reports its progress as (done, total), with 0 for an unknown total, and ends soon after its flag is set. A bar
 /// shows the progress, and Ctrl-C sets the flag.
 ///
 /// # Errors
@@ -64,8 +68,12 @@ pub fn watched<T, E: Into<anyhow::Error>>(
 ) -> anyhow::Result<T> {
     let stop = watch_interrupts()?;
     let bar = bar(label, unit);
+    let counter = ProgressStyle::with_template(&format!("{{prefix}}  {{pos}} {unit}"));
     let show = |done, total| {
-        bar.set_length(total);
+        match &counter {
+            Ok(counter) if total == 0 => bar.set_style(counter.clone()),
+            _ => bar.set_length(total),
+        }
         bar.set_position(done);
     };
     let result = work(&show, stop);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The commands of the program.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "quickstart",
     "synth",
     "prepare",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 17] = [
     "export",
     "info",
     "bench",
+    "silhouettes",
     "completions",
 ];
 

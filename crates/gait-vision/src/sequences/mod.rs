@@ -1,17 +1,17 @@
 //! Sequences of silhouettes, one person each.
 
+mod find;
 mod gates;
 mod stretch;
+mod tracks;
 
 use std::collections::BTreeMap;
 
-use crate::silhouette::Body;
-use crate::{
-    BodyMask, BodyMasker, Bounds, Detection, Detector, DropReason, Frame, ModelError, Silhouette,
-    Tracked, Tracker, TrackerSettings,
-};
-use gates::Gates;
-use stretch::Stretch;
+use crate::{Bounds, DropReason, Frame, ModelError, Silhouette, TrackerSettings};
+pub(crate) use find::{Finder, Found};
+pub use find::{Look, MaskDrawer, Networks, Person, Segmenter};
+pub use tracks::Event;
+pub(crate) use tracks::Tracks;
 
 /// How frames become sequences.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,57 +74,23 @@ pub struct SequenceFrame {
     pub silhouette: Silhouette,
 }
 
-/// Finds people in frames and separates them from the rest.
-pub trait Segmenter {
-    /// The people in a frame; called for some frames only.
-    ///
-    /// # Errors
-    /// A network that fails.
-    fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, ModelError>;
-
-    /// The masks of the people in these boxes, in the order of the boxes; called for every frame, after
-    /// [`Self::detect`].
-    ///
-    /// # Errors
-    /// A network that fails.
-    fn masks(&mut self, frame: &Frame, people: &[Bounds]) -> Result<Vec<BodyMask>, ModelError>;
-}
-
-/// Two networks.
-pub struct Networks {
-    /// Finds people.
-    pub detector: Detector,
-    /// Draws their masks.
-    pub masker: BodyMasker,
-}
-
-impl Segmenter for Networks {
-    fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, ModelError> {
-        self.detector.detect(frame)
-    }
-
-    fn masks(&mut self, frame: &Frame, people: &[Bounds]) -> Result<Vec<BodyMask>, ModelError> {
-        self.masker.masks(frame, people)
-    }
-}
-
-/// Turns frames into sequences, frame by frame.
+/// Turns frames into sequences, frame by frame, on one thread.
 ///
 /// Memory is bounded for streams without end: a track holds at most one sequence of
 /// [`SequenceSettings::max_length`] silhouettes and one undecided second.
 pub struct Sequencer<S> {
-    settings: SequenceSettings,
-    segmenter: S,
-    tracker: Tracker,
-    stretches: BTreeMap<u64, Stretch>,
+    finder: Finder<S>,
+    min_height: f32,
+    tracks: Tracks,
     frames: u64,
 }
 
 impl<S: Segmenter> Sequencer<S> {
     /// No frame has been seen.
     pub fn new(segmenter: S, settings: SequenceSettings) -> Self {
-        let tracker = Tracker::new(settings.tracker);
-        Self { settings, segmenter, tracker, stretches: BTreeMap::new(), frames: 0 }
+        let finder = Finder::new(segmenter, &settings);
+        let min_height = settings.min_height;
+        Self { finder, min_height, tracks: Tracks::new(settings), frames: 0 }
     }
 
     /// Takes the next frame, and gives the sequences that are finished.
@@ -132,65 +98,37 @@ impl<S: Segmenter> Sequencer<S> {
     /// # Errors
     /// A network that fails.
     pub fn push(&mut self, frame: &Frame) -> Result<Vec<Sequence>, ModelError> {
-        let people = self.track(frame)?;
-        let gates = Gates::new(frame, self.settings.min_height, &people);
-        let passed = gates.before_masks();
-        let open = passed.iter().zip(&people).filter(|(passed, _)| passed.is_ok());
-        let boxes: Vec<Bounds> = open.map(|(_, person)| person.bounds).collect();
-        let mut masks = self.segmenter.masks(frame, &boxes)?.into_iter();
-        let mut finished = vec![];
-        for (index, (person, passed)) in people.iter().zip(passed).enumerate() {
-            let mask = passed.and_then(|()| masks.next().ok_or(DropReason::NoBody));
-            let seen = mask.and_then(|mask| gates.body(index, &mask));
-            self.add(person.track, seen, &mut finished);
-        }
+        let number = self.frames;
+        let people = self.finder.look(number, frame)?.people(frame, self.min_height)?;
         self.frames += 1;
-        self.end_lost(&mut finished);
-        Ok(finished)
+        Ok(sequences(self.tracks.push(number, people)))
     }
 
     /// Ends the video, and gives the sequences that are left.
     pub fn finish(self) -> Vec<Sequence> {
-        self.stretches.into_values().filter_map(Stretch::end).collect()
+        sequences(self.tracks.finish())
     }
+}
 
-    fn track(&mut self, frame: &Frame) -> Result<Vec<Tracked>, ModelError> {
-        if !self.frames.is_multiple_of(self.settings.detect_every.max(1) as u64) {
-            return Ok(self.tracker.passed());
-        }
-        let found = self.segmenter.detect(frame)?;
-        Ok(self.tracker.detected(&found))
-    }
-
-    fn add(&mut self, track: u64, seen: Result<Body, DropReason>, finished: &mut Vec<Sequence>) {
-        let new = || Stretch::new(track, &self.settings);
-        let stretch = self.stretches.entry(track).or_insert_with(new);
-        finished.extend(stretch.add(self.frames, seen));
-    }
-
-    /// Ends the tracks that the tracker has forgotten.
-    fn end_lost(&mut self, finished: &mut Vec<Sequence>) {
-        let memory = self.settings.tracker.memory as u64;
-        let frames = self.frames;
-        let is_lost = |_: &u64, stretch: &mut Stretch| stretch.last_seen() + memory < frames - 1;
-        let lost = self.stretches.extract_if(.., is_lost);
-        finished.extend(lost.filter_map(|(_, stretch)| stretch.end()));
-    }
+fn sequences(events: Vec<Event>) -> Vec<Sequence> {
+    let sequence =
+        |event| if let Event::Sequence(sequence) = event { Some(sequence) } else { None };
+    events.into_iter().filter_map(sequence).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Square;
+    use crate::{BodyMask, Detection, Square};
 
     /// Draws people instead of finding them: each is a trunk on two legs, 100 pixels high.
     struct Drawn {
         frame: u64,
-        people: fn(u64) -> Vec<Person>,
+        people: fn(u64) -> Vec<Drawing>,
         detections: usize,
     }
 
-    struct Person {
+    struct Drawing {
         x: f32,
         /// How far each foot is from the middle, in pixels; [`NOBODY`] for an empty mask.
         feet: f32,
@@ -204,27 +142,25 @@ mod tests {
     }
 
     impl Segmenter for Drawn {
-        fn detect(&mut self, _: &Frame) -> Result<Vec<Detection>, ModelError> {
-            self.detections += 1;
-            let people = (self.people)(self.frame).into_iter();
-            let bounds = |person: Person| Bounds::around(person.x, 120.0, 40.0, 100.0);
-            Ok(people.map(|person| Detection { bounds: bounds(person), score: 0.9 }).collect())
-        }
-
-        fn masks(&mut self, _: &Frame, boxes: &[Bounds]) -> Result<Vec<BodyMask>, ModelError> {
-            let people = (self.people)(self.frame);
+        fn look(&mut self, _: &Frame, detect: bool) -> Result<Look, ModelError> {
+            self.detections += usize::from(detect);
+            let drawn = (self.people)(self.frame);
             self.frame += 1;
-            let nearest = |bounds: &Bounds| {
+            let bounds = |person: &Drawing| Bounds::around(person.x, 120.0, 40.0, 100.0);
+            let found = |person| Detection { bounds: bounds(person), score: 0.9 };
+            let people = if detect { drawn.iter().map(found).collect() } else { vec![] };
+            let nearest = move |bounds: &Bounds| {
                 let [x, _] = bounds.centre();
-                let off = |person: &&Person| (person.x - x).abs();
-                people.iter().min_by(|a, b| off(a).total_cmp(&off(b)))
+                let off = |person: &&Drawing| (person.x - x).abs();
+                mask(drawn.iter().min_by(|a, b| off(a).total_cmp(&off(b))))
             };
-            Ok(boxes.iter().map(|bounds| mask(nearest(bounds))).collect())
+            let masks = move |_: &Frame, boxes: &[Bounds]| Ok(boxes.iter().map(nearest).collect());
+            Ok(Look { people, masks: Box::new(masks) })
         }
     }
 
     /// The mask of 128 x 128 pixels around a person.
-    fn mask(person: Option<&Person>) -> BodyMask {
+    fn mask(person: Option<&Drawing>) -> BodyMask {
         let mut values = vec![0.0; 128 * 128];
         let person = person.filter(|person| person.feet != NOBODY);
         for row in if person.is_some() { 14..114 } else { 0..0 } {
@@ -245,7 +181,7 @@ mod tests {
 
     /// The sequences of this many frames with these people.
     fn sequences(
-        people: fn(u64) -> Vec<Person>,
+        people: fn(u64) -> Vec<Drawing>,
         frames: u64,
         settings: SequenceSettings,
     ) -> Vec<Sequence> {
@@ -253,14 +189,14 @@ mod tests {
         let frame = Frame::grey(640, 240, 0);
         let mut found: Vec<Sequence> =
             (0..frames).flat_map(|_| sequencer.push(&frame).unwrap()).collect();
-        let detections = sequencer.segmenter.detections as u64;
+        let detections = sequencer.finder.segmenter().detections as u64;
         assert_eq!(detections, frames.div_ceil(settings.detect_every as u64));
         found.extend(sequencer.finish());
         found
     }
 
-    fn walker(frame: u64) -> Person {
-        Person { x: 60.0 + 3.0 * frame as f32, feet: swing(frame) }
+    fn walker(frame: u64) -> Drawing {
+        Drawing { x: 60.0 + 3.0 * frame as f32, feet: swing(frame) }
     }
 
     fn dropped(sequence: &Sequence) -> Vec<(DropReason, usize)> {
@@ -301,7 +237,7 @@ mod tests {
 
     #[test]
     fn whoever_stands_gives_none_and_the_reason() {
-        let stands = |_| vec![Person { x: 300.0, feet: 8.0 }];
+        let stands = |_| vec![Drawing { x: 300.0, feet: 8.0 }];
         let found = sequences(stands, 110, settings());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].silhouettes, []);
@@ -313,7 +249,7 @@ mod tests {
     fn a_halt_divides_a_walk() {
         let halts = |frame: u64| {
             let moved = frame.min(50) + frame.saturating_sub(125);
-            vec![Person { x: 60.0 + 2.0 * moved as f32, feet: swing(moved) }]
+            vec![Drawing { x: 60.0 + 2.0 * moved as f32, feet: swing(moved) }]
         };
         let found = sequences(halts, 200, settings());
         assert_eq!(found.len(), 2, "{found:?}");
@@ -326,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_long_walk_is_cut() {
-        let on_the_spot = |frame| vec![Person { x: 300.0, feet: swing(frame) }];
+        let on_the_spot = |frame| vec![Drawing { x: 300.0, feet: swing(frame) }];
         let settings = SequenceSettings { max_length: 60, ..settings() };
         let found = sequences(on_the_spot, 203, settings);
         let lengths: Vec<usize> = found.iter().map(|sequence| sequence.silhouettes.len()).collect();
@@ -342,7 +278,7 @@ mod tests {
         // 25 frames in view, then the border, then nobody.
         let leaves = |frame: u64| {
             let x = 500.0 + 4.0 * frame as f32;
-            if x < 660.0 { vec![Person { x, feet: swing(frame) }] } else { vec![] }
+            if x < 660.0 { vec![Drawing { x, feet: swing(frame) }] } else { vec![] }
         };
         let found = sequences(leaves, 120, settings());
         assert_eq!(found.len(), 1);
@@ -363,7 +299,7 @@ mod tests {
     fn a_second_without_a_body_divides_a_walk() {
         let lost = |frame: u64| {
             let feet = if (60..100).contains(&frame) { NOBODY } else { swing(frame) };
-            vec![Person { feet, ..walker(frame) }]
+            vec![Drawing { feet, ..walker(frame) }]
         };
         let found = sequences(lost, 170, settings());
         assert_eq!(found.len(), 2, "{found:?}");

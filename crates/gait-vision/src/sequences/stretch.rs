@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Sequence, SequenceFrame, SequenceSettings};
 use crate::DropReason;
-use crate::silhouette::Body;
 use crate::walking::{LegMotion, movement};
 
 /// What is known of a track since its last sequence.
@@ -45,7 +44,11 @@ impl Stretch {
     }
 
     /// Adds a frame, and gives the sequences that it ends.
-    pub(super) fn add(&mut self, frame: u64, seen: Result<Body, DropReason>) -> Vec<Sequence> {
+    pub(super) fn add(
+        &mut self,
+        frame: u64,
+        seen: Result<SequenceFrame, DropReason>,
+    ) -> Vec<Sequence> {
         let lost = self.last_body().is_some_and(|last| frame > last + self.second);
         let finished = if lost { self.cut() } else { None };
         self.last_seen = frame;
@@ -54,8 +57,7 @@ impl Stretch {
             Err(reason) => self.count(reason, 1),
             Ok(body) => {
                 let change = self.legs.change(frame, &body.silhouette);
-                let Body { bounds, silhouette, .. } = body;
-                self.undecided.push((SequenceFrame { frame, bounds, silhouette }, change));
+                self.undecided.push((body, change));
             }
         }
         let begin = self.undecided.first().map_or(frame, |(first, _)| first.frame);

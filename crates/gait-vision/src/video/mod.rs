@@ -2,16 +2,18 @@
 
 mod error;
 mod ffmpeg;
+mod writer;
 mod yuv;
 
 use std::io::BufReader;
-use std::path::PathBuf;
 use std::process::ChildStdout;
 
 pub use error::{FfmpegReason, VideoError};
 use ffmpeg::Ffmpeg;
+pub(crate) use ffmpeg::seconds;
+pub use writer::VideoWriter;
 
-use crate::Frame;
+use crate::{Frame, ReadOptions};
 
 /// A number of frames in a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,25 +31,19 @@ impl Rate {
     }
 }
 
-/// An open video. It iterates over its frames: upright, with square pixels, at a constant rate.
-///
-/// `ffmpeg` runs beside this process until the video is dropped, and waits while no frame is taken.
-pub struct Video {
+/// An open video.
+pub(crate) struct Video {
     ffmpeg: Ffmpeg,
     stream: y4m::Decoder<BufReader<ChildStdout>>,
     ended: bool,
 }
 
 impl Video {
-    /// Opens a file, a stream (`rtsp://`, `http://`, `https://`) or a camera (`camera:0`), with the
-    /// given `ffmpeg`, or the one that the environment variable `GAITGL_FFMPEG` names, or the one in
-    /// the path.
-    ///
-    /// # Errors
-    /// No ffmpeg, no such file, a file that is no video, a stream that cannot be reached.
-    pub fn open(video: &str, ffmpeg: Option<PathBuf>) -> Result<Self, VideoError> {
-        let (mut ffmpeg, stdout) = Ffmpeg::start(video, ffmpeg)?;
-        match y4m::Decoder::new_with_limits(BufReader::new(stdout), LIMITS) {
+    pub(crate) fn open(video: &str, options: &ReadOptions) -> Result<Self, VideoError> {
+        let (mut ffmpeg, stdout) = Ffmpeg::start(video, options)?;
+        let stream = y4m::Decoder::new_with_limits(BufReader::new(stdout), LIMITS);
+        ffmpeg.arrived();
+        match stream {
             Ok(stream) if !yuv::is_known(stream.get_colorspace()) => {
                 Err(ffmpeg.unreadable(y4m::Error::UnknownColorspace))
             }
@@ -60,26 +56,21 @@ impl Video {
         }
     }
 
-    /// Width of its frames.
-    pub fn width(&self) -> usize {
-        self.stream.get_width()
+    pub(crate) fn size(&self) -> [usize; 2] {
+        [self.stream.get_width(), self.stream.get_height()]
     }
 
-    /// Height of its frames.
-    pub fn height(&self) -> usize {
-        self.stream.get_height()
-    }
-
-    /// The rate of its frames.
-    pub fn rate(&self) -> Rate {
+    pub(crate) fn rate(&self) -> Rate {
         let y4m::Ratio { num, den } = self.stream.get_framerate();
         Rate { frames: num, seconds: den }
     }
 
     fn next_frame(&mut self) -> Option<Result<Frame, VideoError>> {
-        let width = self.width();
-        let height = self.height();
-        match self.stream.read_frame() {
+        let [width, height] = self.size();
+        self.ffmpeg.awaited();
+        let read = self.stream.read_frame();
+        self.ffmpeg.arrived();
+        match read {
             Ok(picture) => {
                 let planes = [picture.get_y_plane(), picture.get_u_plane(), picture.get_v_plane()];
                 let frame = Frame::new(width, height, yuv::to_rgb(planes, width, height));

@@ -4,6 +4,7 @@ mod distances;
 mod growth;
 mod networks;
 mod report;
+mod video;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -14,9 +15,10 @@ use clap::Args;
 use gaitgl::device;
 use gaitgl::settings::Settings;
 
-use super::{OnDevice, print_line};
+use super::{OnDevice, Trained, print_line};
 use crate::ExitStatus;
 use crate::files::JsonTarget;
+use crate::source::video::VisionOptions;
 use networks::{Kind, Network};
 use report::{Case, Report, peak_bytes};
 
@@ -89,6 +91,14 @@ pub struct Bench {
     /// Measure instead how the time of a preset grows with frames, map, channels, clips and threads
     #[arg(long, value_name = "PRESET", conflicts_with_all = ["case", "json", "against"])]
     growth: Option<String>,
+    /// Measure instead how long each stage of the work on a video takes: decoding, finding people,
+    /// tracking, masks, embedding. Stages overlap, so that end to end takes less than their sum
+    #[arg(long, value_name = "VIDEO", conflicts_with_all = ["case", "against", "growth"])]
+    video: Option<String>,
+    #[command(flatten)]
+    trained: Trained,
+    #[command(flatten)]
+    vision: VisionOptions,
 }
 
 impl Bench {
@@ -100,6 +110,10 @@ impl Bench {
     pub fn run(self) -> anyhow::Result<ExitStatus> {
         if let Some(target) = &self.json {
             target.prepare()?;
+        }
+        if let Some(video) = &self.video {
+            video::run(&self, video)?;
+            return Ok(ExitStatus::Done);
         }
         let other = self.against.as_deref().map(Report::read).transpose()?;
         let threads = rayon::current_num_threads();

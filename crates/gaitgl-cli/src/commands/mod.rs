@@ -17,6 +17,7 @@ mod info;
 mod plot;
 mod prepare;
 mod quickstart;
+mod silhouettes;
 mod statistics;
 mod synth;
 mod test;
@@ -50,6 +51,7 @@ pub enum Command {
     Ablate(ablate::Ablate),
     Plot(plot::Plot),
     Embed(embed::Embed),
+    Silhouettes(silhouettes::Silhouettes),
     Enrol(enrol::Enrol),
     Identify(identify::Identify),
     Compare(compare::Compare),
@@ -76,6 +78,7 @@ impl Command {
             Self::Ablate(command) => command.run(),
             Self::Plot(command) => command.run(),
             Self::Embed(command) => command.run(),
+            Self::Silhouettes(command) => command.run(),
             Self::Enrol(command) => command.run(),
             Self::Identify(command) => command.run(),
             Self::Compare(command) => command.run(),

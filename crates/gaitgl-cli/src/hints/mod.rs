@@ -9,6 +9,7 @@ mod exchange;
 mod gallery;
 mod network;
 mod training;
+mod vision;
 
 use std::error::Error;
 use std::io;
@@ -21,6 +22,7 @@ use gait_eval::{
 };
 use gait_gallery::{ConsentError, GalleryError, KeyError, PortableProblem, StoreProblem};
 use gait_support::{FileError, Stopped};
+use gait_vision::VideoError;
 use gaitgl::ablation::{AblationError, RowFault};
 use gaitgl::checkpoint::{CheckpointError, CheckpointFault};
 use gaitgl::device::DeviceError;
@@ -43,6 +45,7 @@ use network::{device, embed, loss, model, settings, syntax};
 use training::{
     ablation, checkpoint, checkpoint_fault, optimizer_state, run, start, sweep_row, train,
 };
+use vision::{video, vision_model};
 
 /// What to do when memory runs out.
 pub const OUT_OF_MEMORY: &str = "close other programs, raise the memory limit, or use less at once \
@@ -140,6 +143,12 @@ fn hint_of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<RowFault>() {
         return sweep_row(error);
+    }
+    if let Some(error) = cause.downcast_ref::<VideoError>() {
+        return video(error);
+    }
+    if let Some(error) = cause.downcast_ref::<gait_vision::ModelError>() {
+        return vision_model(error);
     }
     if let Some(error) = cause.downcast_ref::<GalleryError>() {
         return gallery(error);

@@ -1,87 +1,178 @@
 //! From pictures to sequences of silhouettes.
 
+use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gait_vision::{
-    BodyMasker, Detector, Engine, Networks, Rate, Sequence, SequenceSettings, Sequencer, Video,
+    Background, BodyMasker, Detector, Engine, Frames, Networks, PipelineSettings, Rate,
+    ReadOptions, Segmenter, SequenceSettings, Statistics, Step, run,
 };
+pub use gait_vision::{Event, FrameSource};
 
-/// Where pictures come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FrameSource {
-    /// A file, a stream or a camera, as ffmpeg reads it.
-    Video(String),
-    /// A folder of images, in natural order.
-    Images(PathBuf),
-}
-
-impl FrameSource {
-    /// Whether it goes on for ever: a stream or a camera.
-    pub fn is_live(&self) -> bool {
-        matches!(self, Self::Video(name) if name.contains("://") || name.starts_with("camera:"))
-    }
-}
+use crate::progress;
 
 /// How people are found in pictures.
 #[derive(Args)]
+#[command(next_help_heading = "Video")]
 pub struct VisionOptions {
     /// The ffmpeg program [default: GAITGL_FFMPEG, or the one in the path]
     #[arg(long, value_name = "PROGRAM")]
-    ffmpeg: Option<PathBuf>,
+    pub ffmpeg: Option<PathBuf>,
+    /// How people are separated from the rest of the picture
+    #[arg(long, value_enum, default_value_t = Segment::Networks)]
+    segment: Segment,
+    /// Description of another network that finds people [default: the one that ships]
+    #[arg(long, value_name = "FILE.toml")]
+    detector: Option<PathBuf>,
+    /// Description of another network that draws the mask of a person [default: the one that ships]
+    #[arg(long, value_name = "FILE.toml")]
+    masks: Option<PathBuf>,
+    /// Look for people in every frame of this number; the tracker bridges the others [default: eight
+    /// times per second]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    detect_every: Option<u16>,
+    /// Highest number of frames per second; of a faster video, frames are left out
+    #[arg(long, value_name = "RATE", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=240))]
+    max_rate: u16,
+    /// Frames per second of a folder of images
+    #[arg(long, value_name = "RATE", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=240))]
+    image_rate: u16,
+    /// Leaves frames out rather than falling behind, whatever the source is.
+    #[arg(skip)]
+    pub drop_late: bool,
 }
 
-/// What happens while pictures are read.
-pub enum Event {
-    /// A person has come into view.
-    Began {
-        /// The number of the track.
-        track: u64,
-        /// The frame, from 0.
-        frame: u64,
-    },
-    /// A stretch of a track has ended, or is long enough to be looked at.
-    Sequence(Sequence),
-    /// A person has been out of view for so long that the track is over.
-    Ended {
-        /// The number of the track.
-        track: u64,
-        /// The last frame in which the person was in view.
-        frame: u64,
-    },
+/// How people are separated from the rest of the picture.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Segment {
+    /// With two networks, one that finds people and one that draws their masks
+    Networks,
+    /// By what differs from the background, for a fixed camera with people who stay apart
+    Background,
 }
 
 /// What was read.
 pub struct Summary {
-    /// Number of frames.
-    pub frames: u64,
-    /// Their rate.
+    /// What was done.
+    pub statistics: Statistics,
+    /// The rate of the frames.
     pub rate: Rate,
+    /// Width and height of the frames.
+    pub size: [usize; 2],
+}
+
+/// An open source, and all that is needed to find people in it.
+pub struct Viewing {
+    frames: Frames,
+    segmenter: Box<dyn Segmenter + Send>,
+    settings: PipelineSettings,
+    is_live: bool,
+    expected: Option<u64>,
+}
+
+impl Viewing {
+    /// Opens a source and loads the networks.
+    ///
+    /// # Errors
+    /// No ffmpeg, a source that cannot be read, a network that does not load.
+    pub fn open(source: &FrameSource, options: &VisionOptions) -> anyhow::Result<Self> {
+        let mask_threads =
+            NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
+        let segmenter = options.segmenter(mask_threads)?;
+        let read = ReadOptions {
+            ffmpeg: options.ffmpeg.clone(),
+            max_rate: Some(options.max_rate.into()),
+            image_rate: Some(options.image_rate.into()),
+            stop: Some(progress::watch_interrupts()?),
+        };
+        let frames = source.open(&read)?;
+        let rate = frames.rate();
+        let mut sequences = SequenceSettings::new(rate.per_second());
+        if let Some(every) = options.detect_every {
+            sequences.detect_every = every.into();
+        }
+        let drop_late = options.drop_late || source.sets_the_pace();
+        let is_watched = std::io::stderr().is_terminal();
+        let expected = is_watched.then(|| source.expected_frames(rate, &read)).flatten();
+        let settings = PipelineSettings { sequences, mask_threads, drop_late };
+        Ok(Self { frames, segmenter, settings, is_live: source.is_live(), expected })
+    }
+
+    /// Width and height of the frames.
+    pub fn size(&self) -> [usize; 2] {
+        self.frames.size()
+    }
+
+    /// The rate of the frames.
+    pub fn rate(&self) -> Rate {
+        self.frames.rate()
+    }
+
+    /// Reads the source to its end and passes on all frames and what happens in them. Ctrl-C ends a
+    /// stream or a camera, and interrupts anything else.
+    ///
+    /// # Errors
+    /// Frames that cannot be read, a network that fails, an interrupt, and what `each` fails with.
+    pub fn watch(
+        self,
+        mut each: impl FnMut(Step) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Summary> {
+        let size = self.size();
+        let rate = self.rate();
+        let expected = self.expected.unwrap_or(0);
+        let Self { frames, segmenter, settings, is_live, .. } = self;
+        let statistics = progress::watched("Looking for people", "frames", |progress, stop| {
+            let statistics = run(frames, segmenter, &settings, |step| {
+                if let Step::Frame { number, .. } = step {
+                    progress(number + 1, expected);
+                }
+                each(step)
+            })?;
+            if stop.load(Ordering::Relaxed) && !is_live {
+                bail!("interrupted");
+            }
+            Ok(statistics)
+        })?;
+        Ok(Summary { statistics, rate, size })
+    }
+}
+
+impl VisionOptions {
+    fn segmenter(&self, threads: NonZero<usize>) -> anyhow::Result<Box<dyn Segmenter + Send>> {
+        if self.segment == Segment::Background {
+            if self.detector.is_some() || self.masks.is_some() {
+                bail!("--segment background uses no network; leave out --detector and --masks");
+            }
+            return Ok(Box::new(Background::new()));
+        }
+        let engine = Engine::new(threads);
+        let detector = match &self.detector {
+            Some(description) => Detector::read(&engine, description)?,
+            None => Detector::shipped(&engine)?,
+        };
+        let masker = match &self.masks {
+            Some(description) => BodyMasker::read(&engine, description)?,
+            None => BodyMasker::shipped(&engine)?,
+        };
+        Ok(Box::new(Networks::new(detector, masker)))
+    }
 }
 
 /// Reads pictures to their end and passes on what happens.
 ///
 /// # Errors
-/// No ffmpeg, a source that cannot be read, and what `each` fails with.
+/// No ffmpeg, a source that cannot be read, an interrupt, and what `each` fails with.
 pub fn sequences(
-    frames: &FrameSource,
+    source: &FrameSource,
     options: &VisionOptions,
     each: &mut dyn FnMut(Event) -> anyhow::Result<()>,
 ) -> anyhow::Result<Summary> {
-    let FrameSource::Video(video) = frames else { bail!("not yet") };
-    let engine = Engine::new(NonZero::<usize>::MIN);
-    let networks =
-        Networks { detector: Detector::shipped(&engine)?, masker: BodyMasker::shipped(&engine)? };
-    let video = Video::open(video, options.ffmpeg.clone())?;
-    let rate = video.rate();
-    let mut sequencer = Sequencer::new(networks, SequenceSettings::new(rate.per_second()));
-    let mut read = 0;
-    for frame in video {
-        read += 1;
-        sequencer.push(&frame?)?.into_iter().try_for_each(|found| each(Event::Sequence(found)))?;
-    }
-    sequencer.finish().into_iter().try_for_each(|found| each(Event::Sequence(found)))?;
-    Ok(Summary { frames: read, rate })
+    Viewing::open(source, options)?.watch(|step| match step {
+        Step::Frame { .. } => Ok(()),
+        Step::Event(event) => each(event),
+    })
 }

@@ -130,7 +130,8 @@ impl Walk {
     }
 }
 
-fn grey(silhouette: &Silhouette) -> Grey {
+/// A silhouette as an image.
+pub fn grey(silhouette: &Silhouette) -> Grey {
     let pixels = silhouette.pixels().to_vec();
     Grey { height: silhouette.height(), width: silhouette.width(), pixels }
 }

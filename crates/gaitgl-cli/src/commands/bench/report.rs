@@ -83,7 +83,8 @@ impl Report {
     }
 }
 
-fn mega(bytes: u64) -> String {
+/// Bytes as megabytes.
+pub fn mega(bytes: u64) -> String {
     format!("{:.0} MB", bytes as f64 / 1e6)
 }
 

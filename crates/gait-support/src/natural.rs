@@ -4,7 +4,10 @@ use std::cmp::Ordering;
 
 /// Compares runs of digits as numbers, everything else byte by byte.
 #[derive(PartialEq, Eq)]
-pub(crate) struct NaturalOrder(pub String);
+pub struct NaturalOrder(
+    /// The name.
+    pub String,
+);
 
 impl Ord for NaturalOrder {
     fn cmp(&self, other: &Self) -> Ordering {
