@@ -85,7 +85,10 @@ pub(super) fn key(error: &KeyError) -> Option<String> {
             "leave out --key-file; to encrypt its people, export them and import them into a new \
              gallery with --key-file"
         }
-        KeyError::SubjectKeysMissing { .. } => "put them back beside the key file",
+        KeyError::SubjectKeys { problem, .. } => return store(problem),
+        KeyError::SubjectKeysMissing { .. } | KeyError::NotSubjectKeys { .. } => {
+            "put those of this key file there, from their backup"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

@@ -74,7 +74,11 @@ fn wrong_and_missing_keys_are_answered_with_what_to_do() {
     let open = list("--gallery open.db --key-file people.key");
     refused(folder, &open, &["is not encrypted", "leave out --key-file"]);
     fs::remove_file(folder.join("people.key.subjects")).unwrap();
-    refused(folder, &list(FILES), &["people.key.subjects, are missing", "put them back"]);
+    refused(
+        folder,
+        &list(FILES),
+        &["people.key.subjects, are missing", "put those of this key file there"],
+    );
     assert!(fs::read(folder.join("people.db")).unwrap() == before);
 }
 
