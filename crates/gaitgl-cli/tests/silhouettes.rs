@@ -16,17 +16,20 @@ const HEIGHT: usize = 240;
 /// Rows of an aligned silhouette, and pixels of a frame for each of its pixels.
 const ROWS: usize = 64;
 const SCALE: usize = 2;
+/// Frames of the walk.
 const FRAMES: usize = 50;
 /// Frames of the background alone, which come first.
 const EMPTY: usize = 20;
 
-/// Writes pictures of a background, and then of a walker before it who advances by `step` pixels.
-fn film(folder: &Path, step: usize) {
+/// Writes pictures of a background, and then of a walker before it who advances by `step` pixels. Gives
+/// the number of pictures.
+fn film(folder: &Path, step: usize) -> usize {
     let views = vec![90.0];
     let options = SynthOptions { views, frames: FRAMES, ..SynthOptions::default() };
     let clip = aligned_clip(&options, ROWS).unwrap();
     fs::create_dir_all(folder).unwrap();
-    for index in 0..EMPTY + FRAMES {
+    let frames = EMPTY + clip.frames;
+    for index in 0..frames {
         let walked = index.checked_sub(EMPTY);
         // A walker who stands shows the same silhouette in all frames.
         let shown = walked.map(|index| if step == 0 { 0 } else { index });
@@ -42,6 +45,7 @@ fn film(folder: &Path, step: usize) {
         });
         image.save(folder.join(format!("{index}.png"))).unwrap();
     }
+    frames
 }
 
 const BY_BACKGROUND: &str = "--segment background";
@@ -50,7 +54,7 @@ const BY_BACKGROUND: &str = "--segment background";
 fn a_walk_becomes_silhouettes_that_prepare_takes() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    film(&folder.join("film"), 3);
+    let frames = film(&folder.join("film"), 3);
     let line = format!("silhouettes film out {BY_BACKGROUND} --preview p.png --json t.json");
     let printed = ok(folder, &line);
     assert!(printed.contains("next: gaitgl prepare out PREPARED"), "{printed}");
@@ -59,7 +63,7 @@ fn a_walk_becomes_silhouettes_that_prepare_takes() {
     };
     let tracks = read("out/tracks.json");
     assert_eq!(tracks, read("t.json"));
-    assert_eq!([&tracks["frames"], &tracks["width"], &tracks["height"]], [70, 320, 240]);
+    assert_eq!([&tracks["frames"], &tracks["width"], &tracks["height"]], [frames, 320, 240]);
     assert_eq!(tracks["rate"], 25.0);
     let [track] = tracks["tracks"].as_array().unwrap().as_slice() else { panic!("{tracks}") };
     assert_eq!([track["track"].clone(), track["folder"].clone()], [1.into(), Value::from("001")]);
