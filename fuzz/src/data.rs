@@ -8,6 +8,7 @@ use gait_data::{
     align, decode_grey, decode_pickled, partition_subjects,
 };
 use gait_eval::{Distance, Embeddings, Protocol, Watch, evaluate, submission, verify};
+use gait_gallery::{By, Gallery, MemoryStore, Timestamp};
 
 use crate::bounded::{Bound, bounded};
 
@@ -115,6 +116,20 @@ pub fn partition(bytes: &[u8]) {
             let sides = [partition.train, partition.test, partition.left_out];
             assert_eq!(sides.iter().map(Vec::len).sum::<usize>(), subjects.len());
         }
+    });
+}
+
+/// An exported gallery, imported into an empty one. All of it is there then, or nothing.
+pub fn gallery(bytes: &[u8]) {
+    let by = By { who: NAME.to_owned(), at: Timestamp::UNIX_EPOCH };
+    let Ok(mut gallery) = Gallery::open(MemoryStore::default(), None, &by) else { return };
+    bounded(Bound { each: 256, fixed: 64 << 10 }.for_input(bytes), || {
+        let imported = gallery.import(&mut &*bytes, &by).unwrap_or_default();
+        let Ok(subjects) = gallery.subjects() else { return };
+        assert_eq!(subjects.len(), imported.subjects);
+        let templates: u64 = subjects.iter().map(|subject| subject.templates).sum();
+        assert_eq!(templates, imported.templates as u64);
+        assert!(gallery.check().is_ok());
     });
 }
 

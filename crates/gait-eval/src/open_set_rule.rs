@@ -35,7 +35,10 @@ pub enum RateError {
     /// The limit is the "rule of three" (J. A. Hanley, A. Lippman-Hand, "If nothing goes wrong, is
     /// everything all right?", JAMA 249, 1983; also in ISO/IEC 19795-1): if none of `n` independent
     /// trials fails, the rate of failures is at most `3 / n` with 95% confidence.
-    #[error("{pairs} pairs of different people support a rate of {smallest} at least, not {rate}")]
+    #[error(
+        "{pairs} pairs of different people support a rate of {} at least, not {rate}",
+        rounded_up(*smallest)
+    )]
     TooFewPairs {
         /// The rate that was asked for.
         rate: f64,
@@ -62,6 +65,13 @@ impl RateError {
     }
 }
 
+/// A rate with two digits that is not below the exact one.
+fn rounded_up(rate: f64) -> f64 {
+    let places = 10_f64.powf(1.0 - rate.log10().floor()).round();
+    // A rate of two digits is one up to rounding.
+    (rate * places - 1e-9).ceil() / places
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +94,7 @@ mod tests {
         let few = RateError::check(0.01, 250).unwrap_err();
         let expected = "250 pairs of different people support a rate of 0.012 at least, not 0.01";
         assert_eq!(few.to_string(), expected);
+        assert_eq!([0.012, 3e-5, 0.1501, 1.0].map(rounded_up), [0.012, 3e-5, 0.16, 1.0]);
         for wrong in [0.0, -0.1, 1.5, f64::NAN] {
             assert!(matches!(RateError::check(wrong, 9000), Err(RateError::NotARate(_))));
         }

@@ -94,7 +94,9 @@ impl<S: Store> Gallery<S> {
         self.write(|ledger| {
             let (old, old_details) = ledger.named(from)?;
             let (id, mut details) = ledger.named(into)?;
-            let consents = [ledger.consent(old, &old_details)?, ledger.consent(id, &details)?];
+            let policy = ledger.policy()?;
+            let consent = |id, details: &SubjectDetails| details.holding(id, policy.as_ref());
+            let consents = [consent(old, &old_details)?, consent(id, &details)?];
             check_holds(from, &consents[0], by.at)?;
             check_holds(into, &consents[1], by.at)?;
             details.consent = consents.into_iter().min_by_key(|consent| consent.until);
@@ -104,13 +106,12 @@ impl<S: Store> Gallery<S> {
                 Some(old),
                 |_| true,
                 |template| {
-                    templates.push(template);
+                    templates.push((template.details()?, template.values()?));
                     Ok(())
                 },
             )?;
-            for template in templates {
-                ledger.add_template(id, &template.details, &template.values)?;
-            }
+            let writer = ledger.writer(id)?;
+            templates.iter().try_for_each(|(details, values)| writer.add(details, values))?;
             ledger.forget(old)?;
             ledger.changed(by, &Event::Merged { subject: id, from: old })
         })?;
@@ -126,7 +127,7 @@ impl<S: Store> Gallery<S> {
     pub fn remove(&mut self, name: &str, by: &By) -> Result<(), GalleryError> {
         self.write(|ledger| {
             let (id, _) = ledger.named(name)?;
-            ledger.remove_subject(id, Removal::Asked, by)
+            ledger.remove_subjects(&[id], Removal::Asked, by)
         })?;
         self.erase()
     }
@@ -139,7 +140,7 @@ impl<S: Store> Gallery<S> {
         let purged = self.write(|ledger| {
             let ended = ledger.listed()?.into_iter().filter(|s| s.consent.has_ended(by.at));
             let ended: Vec<i64> = ended.map(|subject| subject.id).collect();
-            ended.iter().try_for_each(|id| ledger.remove_subject(*id, Removal::Expired, by))?;
+            ledger.remove_subjects(&ended, Removal::Expired, by)?;
             Ok(ended)
         })?;
         self.erase()?;
@@ -163,7 +164,7 @@ impl<S: Store> Gallery<S> {
     pub fn purge_lost(&mut self, by: &By) -> Result<Vec<i64>, GalleryError> {
         let purged = self.write(|ledger| {
             let lost = ledger.lost()?;
-            lost.iter().try_for_each(|id| ledger.remove_subject(*id, Removal::KeyLost, by))?;
+            ledger.remove_subjects(&lost, Removal::KeyLost, by)?;
             Ok(lost)
         })?;
         self.erase()?;
@@ -193,10 +194,11 @@ pub(crate) fn add(
         Some(id) => ledger.set_subject(id, details).map(|()| id)?,
         None => ledger.add_subject(details)?,
     };
+    let writer = ledger.writer(id)?;
     for template in &enrolment.templates {
         let network = network.fingerprint.clone();
         let details = TemplateDetails { network, origin: template.origin.clone() };
-        ledger.add_template(id, &details, &template.values)?;
+        writer.add(&details, &template.values)?;
     }
     Ok(id)
 }

@@ -1,13 +1,16 @@
 //! Keys, and what is sealed with them.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use gait_support::FileError;
+use gait_support::files::create_private;
 use zeroize::Zeroizing;
+
+use crate::store::StoreProblem;
 
 /// Bytes of a key.
 const KEY: usize = 32;
@@ -44,6 +47,21 @@ pub enum KeyError {
     SubjectKeysMissing {
         /// The file that is missing.
         path: PathBuf,
+    },
+    /// In the place of the file of the subjects' keys is another file, which was left as it is.
+    #[error("{} holds no keys of subjects", path.display())]
+    NotSubjectKeys {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file of the subjects' keys cannot be used.
+    #[error("the keys of the subjects, {}", path.display())]
+    SubjectKeys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: StoreProblem,
     },
     /// The operating system gives no random numbers.
     #[error("the system gives no random numbers")]
@@ -96,13 +114,7 @@ impl SecretKey {
 /// A file that is there already, or a place where no file can be made.
 pub fn create_key_file(path: &Path) -> Result<(), KeyError> {
     let key = SecretKey::random()?;
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let write = |mut file: File| file.write_all(key.bytes()).and_then(|()| file.sync_all());
-    options.open(path).and_then(write).map_err(|e| FileError::io("write", path, e))?;
-    Ok(())
+    Ok(create_private(path, key.bytes()).map_err(|e| FileError::io("write", path, e))?)
 }
 
 /// Reads a key file.

@@ -1,12 +1,13 @@
 //! SQLite files that are ours: opened with care, never taken from others.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use gait_support::files;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use crate::store::StoreProblem;
 
@@ -20,14 +21,14 @@ const CHECKED_AT_ONCE: u64 = 64 << 20;
 const SMALLEST_PAGE: u64 = 512;
 
 /// Makes an empty file that only its owner may read, unless there is one.
-pub fn create_private(path: &Path) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+pub fn create_if_missing(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    match files::create_private(path, &[]) {
+        // Another program was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 
@@ -35,7 +36,7 @@ pub fn create_private(path: &Path) -> io::Result<()> {
 ///
 /// The file is not read before SQLite does: to close it would free the locks that SQLite holds for
 /// other connections of this process.
-pub fn connect(path: &Path, application: i64, version: i64) -> Result<Connection, StoreProblem> {
+pub fn connect(path: &Path, application: i64, steps: &[&str]) -> Result<Connection, StoreProblem> {
     let length = fs::metadata(path)?.len();
     // SQLite takes a file that is shorter than a page for an empty one.
     if (1..SMALLEST_PAGE).contains(&length) {
@@ -44,7 +45,7 @@ pub fn connect(path: &Path, application: i64, version: i64) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(wait_for_others))?;
-    check_application(&connection, application, version)?;
+    check_application(&connection, application, steps.len())?;
     if length <= CHECKED_AT_ONCE {
         check_integrity(&connection, "quick_check")?;
     }
@@ -63,16 +64,15 @@ fn wait_for_others(attempts: i32) -> bool {
 fn check_application(
     connection: &Connection,
     application: i64,
-    version: i64,
+    latest: usize,
 ) -> Result<(), StoreProblem> {
+    let known = i64::try_from(latest).unwrap_or(i64::MAX);
     let found = pragma(connection, "user_version")?;
     let sql = "SELECT count(*) FROM sqlite_schema";
     let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
     match pragma(connection, "application_id")? {
-        known if known == application && found > version => {
-            Err(StoreProblem::Newer { found, known: version })
-        }
-        known if known == application => Ok(()),
+        mark if mark == application && found > known => Err(StoreProblem::Newer { found, known }),
+        mark if mark == application => Ok(()),
         0 if tables == 0 && found == 0 => Ok(()),
         _ => Err(StoreProblem::NotAGallery),
     }
@@ -107,13 +107,17 @@ pub fn check_integrity(connection: &Connection, check: &str) -> Result<(), Store
     if found == "ok" { Ok(()) } else { Err(StoreProblem::Damaged(Some(found.into()))) }
 }
 
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+/// The number that a setting of the file has.
+pub fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 impl From<rusqlite::Error> for StoreProblem {
     fn from(error: rusqlite::Error) -> Self {
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
+            // The file that programs share while they use the gallery could not grow.
+            _ if extended == Some(ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(ErrorCode::NotADatabase) => Self::NotAGallery,
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged(Some(error.into())),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,

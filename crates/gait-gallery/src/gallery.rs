@@ -108,8 +108,8 @@ impl<S: Store> Gallery<S> {
                 Some(id),
                 |_| true,
                 |template| {
-                    let TemplateDetails { network, origin } = template.details;
-                    infos.push(TemplateInfo { id: template.id, network, origin });
+                    let TemplateDetails { network, origin } = template.details()?;
+                    infos.push(TemplateInfo { id: template.id(), network, origin });
                     Ok(())
                 },
             )?;
@@ -196,7 +196,15 @@ impl<S: Store> Gallery<S> {
         self.store.check()?;
         self.read(|ledger| {
             ledger.listed()?;
-            ledger.templates(None, |_| true, |_| Ok(()))?;
+            ledger.templates(
+                None,
+                |_| true,
+                |template| {
+                    template.details()?;
+                    template.values()?;
+                    Ok(())
+                },
+            )?;
             ledger.records.audit(&AuditQuery::default())?;
             Ok(())
         })

@@ -80,11 +80,12 @@ impl<S: Store> Gallery<S> {
                 None,
                 |id| names.contains_key(&id),
                 |template| {
-                    let origin = template.details.origin;
-                    columns[0].extend(names.get(&template.subject).map(|name| (*name).to_owned()));
+                    let origin = template.details()?.origin;
+                    let name = names.get(&template.subject()).map(|name| (*name).to_owned());
+                    columns[0].extend(name);
                     columns[1].push(origin.source);
                     columns[2].push(origin.view.unwrap_or_default());
-                    values.extend(template.values);
+                    values.extend(template.values()?);
                     Ok(())
                 },
             )?;
@@ -126,9 +127,9 @@ impl Index {
             None,
             |id| places.contains_key(&id),
             |template| {
-                index.owners.extend(places.get(&template.subject));
-                index.templates.push(template.id);
-                chunk.extend(template.values);
+                index.owners.extend(places.get(&template.subject()));
+                index.templates.push(template.id());
+                chunk.extend(template.values()?);
                 if chunk.len() >= CHUNK * network.width() {
                     index.pack(network, distance, std::mem::take(&mut chunk))?;
                 }

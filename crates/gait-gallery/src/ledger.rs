@@ -1,5 +1,6 @@
 //! The records of a gallery as values: reads and writes details, and seals them if there are keys.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gait_support::nearest;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cipher::SecretKey;
 use crate::error::Record;
-use crate::store::Records;
+use crate::store::{Records, TemplateRecord};
 use crate::subject_keys::SubjectKeys;
 use crate::{By, Consent, Event, GalleryError, Network, Origin, Removal, Subject};
 
@@ -25,6 +26,15 @@ pub(crate) struct SubjectDetails {
     pub consent: Option<Consent>,
 }
 
+impl SubjectDetails {
+    /// The consent that holds for the subject with this number: its own, or else the gallery's.
+    pub fn holding(&self, id: i64, policy: Option<&Consent>) -> Result<Consent, GalleryError> {
+        let record = Record::Subject(id);
+        let consent = self.consent.as_ref().or(policy).cloned();
+        consent.ok_or(GalleryError::DamagedRecord { record })
+    }
+}
+
 /// What is stored of a template, beside its values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TemplateDetails {
@@ -33,12 +43,53 @@ pub(crate) struct TemplateDetails {
     pub origin: Origin,
 }
 
-/// A template as it is read.
-pub(crate) struct StoredTemplate {
-    pub id: i64,
-    pub subject: i64,
-    pub details: TemplateDetails,
-    pub values: Vec<f32>,
+/// A template as it is read: sealed, until somebody asks for one of its parts.
+pub(crate) struct StoredTemplate<'a> {
+    record: &'a TemplateRecord,
+    cipher: &'a Cipher,
+}
+
+impl StoredTemplate<'_> {
+    pub fn id(&self) -> i64 {
+        self.record.id
+    }
+
+    pub fn subject(&self) -> i64 {
+        self.record.subject
+    }
+
+    pub fn details(&self) -> Result<TemplateDetails, GalleryError> {
+        let place = details_place(self.subject());
+        let text = self.cipher.open(&place, self.name(), &self.record.details)?;
+        parsed(&text, self.name())
+    }
+
+    pub fn values(&self) -> Result<Vec<f32>, GalleryError> {
+        let place = embedding_place(self.subject());
+        let bytes = self.cipher.open(&place, self.name(), &self.record.embedding)?;
+        floats(&bytes).ok_or(GalleryError::DamagedRecord { record: self.name() })
+    }
+
+    fn name(&self) -> Record {
+        Record::Template(self.id())
+    }
+}
+
+/// Adds templates to one subject.
+pub(crate) struct TemplateWriter<'a> {
+    records: &'a dyn Records,
+    subject: i64,
+    cipher: Cipher,
+}
+
+impl TemplateWriter<'_> {
+    pub fn add(&self, details: &TemplateDetails, values: &[f32]) -> Result<(), GalleryError> {
+        let text = written(details, Record::Subject(self.subject))?;
+        let details = self.cipher.seal(&details_place(self.subject), text)?;
+        let embedding = self.cipher.seal(&embedding_place(self.subject), bytes(values))?;
+        self.records.add_template(self.subject, &details, &embedding)?;
+        Ok(())
+    }
 }
 
 /// How the records of one subject are kept.
@@ -55,11 +106,17 @@ impl Cipher {
         }
     }
 
-    fn open(&self, place: &str, record: Record, sealed: Vec<u8>) -> Result<Vec<u8>, GalleryError> {
+    fn open<'a>(
+        &self,
+        place: &str,
+        record: Record,
+        sealed: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, GalleryError> {
         match self {
-            Self::Plain => Ok(sealed),
+            Self::Plain => Ok(sealed.into()),
             Self::Sealed(key) => {
-                key.open(place, &sealed).ok_or(GalleryError::DamagedRecord { record })
+                let text = key.open(place, sealed).map(Cow::Owned);
+                text.ok_or(GalleryError::DamagedRecord { record })
             }
         }
     }
@@ -118,7 +175,7 @@ impl Ledger<'_> {
         for (id, sealed) in self.records.subjects()? {
             if let Some(cipher) = self.cipher(id)? {
                 let record = Record::Subject(id);
-                let text = cipher.open(&subject_place(id), record, sealed)?;
+                let text = cipher.open(&subject_place(id), record, &sealed)?;
                 subjects.insert(id, parsed(&text, record)?);
             }
         }
@@ -153,21 +210,15 @@ impl Ledger<'_> {
         self.setting("policy")
     }
 
-    /// The consent of a subject that holds: its own, or that of the gallery.
-    pub fn consent(&self, id: i64, details: &SubjectDetails) -> Result<Consent, GalleryError> {
-        let record = Record::Subject(id);
-        let consent = details.consent.clone().map_or_else(|| self.policy(), |own| Ok(Some(own)))?;
-        consent.ok_or(GalleryError::DamagedRecord { record })
-    }
-
     /// All subjects as a caller sees them.
     pub fn listed(&self) -> Result<Vec<Subject>, GalleryError> {
         let counts = self.records.template_counts()?;
+        let policy = self.policy()?;
         let mut listed = Vec::new();
         for (id, details) in self.subjects()? {
             listed.push(Subject {
                 id,
-                consent: self.consent(id, &details)?,
+                consent: details.holding(id, policy.as_ref())?,
                 own_consent: details.consent.is_some(),
                 templates: counts.get(&id).copied().unwrap_or(0),
                 name: details.name,
@@ -194,19 +245,10 @@ impl Ledger<'_> {
         Ok(self.records.set_subject(id, &sealed)?)
     }
 
-    pub fn add_template(
-        &self,
-        subject: i64,
-        details: &TemplateDetails,
-        values: &[f32],
-    ) -> Result<(), GalleryError> {
+    /// What adds templates to a subject.
+    pub fn writer(&self, subject: i64) -> Result<TemplateWriter<'_>, GalleryError> {
         let cipher = self.cipher_of(subject)?;
-        let text = written(details, Record::Subject(subject))?;
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let details = cipher.seal(&details_place(subject), text)?;
-        let embedding = cipher.seal(&embedding_place(subject), bytes)?;
-        self.records.add_template(subject, &details, &embedding)?;
-        Ok(())
+        Ok(TemplateWriter { records: self.records, subject, cipher })
     }
 
     /// Visits the templates of one subject, or of all whose numbers are `wanted`.
@@ -226,15 +268,7 @@ impl Ledger<'_> {
                 place.insert(self.cipher(owner)?);
             }
             let Some(Some(cipher)) = ciphers.get(&owner) else { return Ok(()) };
-            let about = Record::Template(record.id);
-            let details = cipher.open(&details_place(owner), about, record.details)?;
-            let bytes = cipher.open(&embedding_place(owner), about, record.embedding)?;
-            visit(StoredTemplate {
-                id: record.id,
-                subject: owner,
-                details: parsed(&details, about)?,
-                values: floats(&bytes).ok_or(GalleryError::DamagedRecord { record: about })?,
-            })
+            visit(StoredTemplate { record: &record, cipher })
         })
     }
 
@@ -260,11 +294,20 @@ impl Ledger<'_> {
         if any { self.setting("network") } else { Ok(None) }
     }
 
-    /// Removes a subject and says so in the audit.
-    pub fn remove_subject(&self, id: i64, reason: Removal, by: &By) -> Result<(), GalleryError> {
-        let templates = self.records.template_counts()?.get(&id).copied().unwrap_or(0);
-        self.forget(id)?;
-        self.changed(by, &Event::Removed { subject: id, templates, reason })
+    /// Removes subjects, and says so in the audit.
+    pub fn remove_subjects(
+        &self,
+        ids: &[i64],
+        reason: Removal,
+        by: &By,
+    ) -> Result<(), GalleryError> {
+        let counts = self.records.template_counts()?;
+        for &subject in ids {
+            let templates = counts.get(&subject).copied().unwrap_or(0);
+            self.forget(subject)?;
+            self.changed(by, &Event::Removed { subject, templates, reason })?;
+        }
+        Ok(())
     }
 
     /// Removes a subject. Its key must stay until this is committed, or a failure would lose a
@@ -316,6 +359,11 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8], record: Record) -> Result<T, Galler
 
 fn written<T: Serialize + ?Sized>(value: &T, record: Record) -> Result<Vec<u8>, GalleryError> {
     serde_json::to_vec(value).map_err(|_| GalleryError::DamagedRecord { record })
+}
+
+/// Floats as little-endian bytes.
+pub(crate) fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Little-endian floats; `None` if bytes are left over.

@@ -20,7 +20,7 @@ use gait_eval::Embeddings;
 use serde::{Deserialize, Serialize};
 
 use crate::changes::check_name;
-use crate::ledger::{Ledger, SubjectDetails, TemplateDetails, floats};
+use crate::ledger::{Ledger, SubjectDetails, TemplateDetails, TemplateWriter, bytes, floats};
 use crate::store::Store;
 use crate::{By, Calibration, Cause, Consent, Event, Gallery, GalleryError, Network};
 
@@ -120,11 +120,11 @@ impl<S: Store> Gallery<S> {
             writer.line(&Line::Gallery(Header {
                 version: VERSION,
                 network,
-                policy,
+                policy: policy.clone(),
                 calibration,
             }))?;
             for (id, details) in ledger.subjects()? {
-                if !ledger.consent(id, &details)?.has_ended(by.at) {
+                if !details.holding(id, policy.as_ref())?.has_ended(by.at) {
                     writer.subject(ledger, id, details)?;
                 }
             }
@@ -185,13 +185,10 @@ impl Writer<'_> {
             Some(id),
             |_| true,
             |template| {
-                let bytes: Vec<u8> = template.values.iter().flat_map(|v| v.to_le_bytes()).collect();
-                let embedding = BASE64_STANDARD.encode(bytes);
+                let details = template.details()?;
+                let embedding = BASE64_STANDARD.encode(bytes(&template.values()?));
                 self.counts.templates += 1;
-                self.line(&Line::Template(PortableTemplate {
-                    details: template.details,
-                    embedding,
-                }))
+                self.line(&Line::Template(PortableTemplate { details, embedding }))
             },
         )
     }
@@ -215,7 +212,8 @@ struct Reader<'a> {
     has_policy: bool,
     /// All names that are taken.
     names: BTreeSet<String>,
-    subject: Option<(i64, String)>,
+    /// The subject whose templates follow, and its name.
+    subject: Option<(TemplateWriter<'a>, String)>,
     counts: Counts,
 }
 
@@ -287,14 +285,15 @@ impl<'a> Reader<'a> {
             None if self.has_policy => {}
             None => return Err(GalleryError::NoConsent { name }),
         }
-        self.subject = Some((self.ledger.add_subject(&details)?, name));
+        let id = self.ledger.add_subject(&details)?;
+        self.subject = Some((self.ledger.writer(id)?, name));
         self.counts.subjects += 1;
         Ok(())
     }
 
     /// False if the template is not one of the subject and network before it.
     fn template(&mut self, template: &PortableTemplate) -> Result<bool, GalleryError> {
-        let (Some((id, name)), Some(network)) = (&self.subject, &self.network) else {
+        let (Some((subject, name)), Some(network)) = (&self.subject, &self.network) else {
             return Ok(false);
         };
         let details = &template.details;
@@ -306,7 +305,7 @@ impl<'a> Reader<'a> {
         let Network { channels, strips, .. } = *network;
         let names = (name.clone(), details.origin.source.clone(), String::new());
         let checked = Embeddings::new(channels, strips, values, [names])?;
-        self.ledger.add_template(*id, details, checked.values())?;
+        subject.add(details, checked.values())?;
         self.counts.templates += 1;
         Ok(true)
     }

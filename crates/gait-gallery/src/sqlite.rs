@@ -13,10 +13,11 @@ use crate::{AuditEntry, AuditQuery, By, Event, GalleryError};
 
 /// Marks the file as a gallery: "GAIT".
 const APPLICATION: i64 = 0x4741_4954;
-/// The version of the tables.
-const VERSION: i64 = 1;
 /// Each step leads from the version that is its place to the next one.
-const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// SQLite's number for files that give back empty pages when they are asked to.
+const INCREMENTAL_VACUUM: i64 = 2;
+
 /// A gallery's records in a SQLite file.
 ///
 /// Several programs may use one file at the same time. Beside the file, SQLite keeps `-wal` (changes
@@ -46,14 +47,17 @@ impl SqliteStore {
     /// As [`SqliteStore::open`], and a place where no file can be made.
     pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
         let failed = |problem| StoreError { path: path.to_owned(), problem };
-        database::create_private(path).map_err(|e| failed(e.into()))?;
+        database::create_if_missing(path).map_err(|e| failed(e.into()))?;
         Self::connect(path).map_err(failed)
     }
 
     fn connect(path: &Path) -> Result<Self, StoreProblem> {
-        let mut connection = database::connect(path, APPLICATION, VERSION)?;
-        // Before the first table, and without effect later.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let mut connection = database::connect(path, APPLICATION, &MIGRATIONS)?;
+        // Set before the first table is made, and never again: it would write to the file, for which
+        // programs that only read would have to wait.
+        if database::pragma(&connection, "auto_vacuum")? != INCREMENTAL_VACUUM {
+            connection.pragma_update(None, "auto_vacuum", INCREMENTAL_VACUUM)?;
+        }
         switch_to_wal(&connection)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;

@@ -8,15 +8,13 @@ use zeroize::Zeroizing;
 
 use crate::cipher::{KeyError, SecretKey, read_key_file};
 use crate::error::Record;
-use crate::store::{StoreError, StoreProblem};
+use crate::store::StoreProblem;
 use crate::{GalleryError, database};
 
 /// Marks the file as keys of subjects: "GAIK".
 const APPLICATION: i64 = 0x4741_494b;
-/// The version of the table.
-const VERSION: i64 = 1;
 /// One file beside the key file, for all galleries of this key.
-const MIGRATIONS: [&str; VERSION as usize] = ["CREATE TABLE subject_key (
+const MIGRATIONS: [&str; 1] = ["CREATE TABLE subject_key (
     gallery BLOB NOT NULL,
     subject INTEGER NOT NULL,
     wrapped BLOB NOT NULL,
@@ -44,8 +42,8 @@ pub fn subject_keys_path(key_file: &Path) -> PathBuf {
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreProblem> {
-    database::create_private(path)?;
-    let mut connection = database::connect(path, APPLICATION, VERSION)?;
+    database::create_if_missing(path)?;
+    let mut connection = database::connect(path, APPLICATION, &MIGRATIONS)?;
     // A journal that is emptied, not a log in which erased keys stay.
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -65,14 +63,17 @@ impl SubjectKeys {
         }
         let connection = connect(&path).map_err(|problem| {
             let path = path.clone();
-            StoreError { path, problem }
+            match problem {
+                StoreProblem::NotAGallery => KeyError::NotSubjectKeys { path },
+                problem => KeyError::SubjectKeys { path, problem },
+            }
         })?;
         let main_path = key_file.to_owned();
         Ok(Self { main, main_path, connection, path, gallery: gallery.to_owned() })
     }
 
-    fn failed(&self, error: rusqlite::Error) -> StoreError {
-        StoreError { path: self.path.clone(), problem: error.into() }
+    fn failed(&self, error: rusqlite::Error) -> KeyError {
+        KeyError::SubjectKeys { path: self.path.clone(), problem: error.into() }
     }
 
     /// A text that only this key opens.

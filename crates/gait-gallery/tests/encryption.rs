@@ -170,7 +170,8 @@ fn a_file_of_somebody_else_is_not_taken_for_the_keys() {
     let before = fs::read(subject_keys_path(&key)).unwrap();
     let store = SqliteStore::open_or_create(&place.gallery()).unwrap();
     let error = Gallery::open(store, Some(&key), &me()).err().unwrap();
-    assert!(matches!(error, GalleryError::Store(_)), "{error}");
+    let GalleryError::Key(KeyError::NotSubjectKeys { path }) = error else { panic!("{error}") };
+    assert_eq!(path, subject_keys_path(&key));
     assert_eq!(fs::read(subject_keys_path(&key)).unwrap(), before);
 }
 

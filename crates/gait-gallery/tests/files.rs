@@ -211,6 +211,19 @@ fn a_reader_of_the_former_state_delays_the_erasure_alone() {
 }
 
 #[test]
+fn a_gallery_is_opened_without_being_changed_also_while_another_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("people.db");
+    opened(&path, None).enrol("ben", &enrolment(1.0, 1), &me()).unwrap();
+    let before = fs::read(&path).unwrap();
+    assert_eq!(names(&opened(&path, None)), ["ben"]);
+    assert!(fs::read(&path).unwrap() == before);
+    let writer = Connection::open(&path).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(names(&opened(&path, None)), ["ben"]);
+}
+
+#[test]
 fn a_writer_that_does_not_finish_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("people.db");

@@ -40,6 +40,24 @@ pub fn write_private_with<T, E: From<io::Error>>(
     write_beside(path, Readers::Owner, write)
 }
 
+/// Makes a file that only its owner may read, whole or not at all. A file that is there stays as it is.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or a folder that is missing or cannot be written to.
+pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.rand_bytes(TEMPORARY_SUFFIX_LENGTH).prefix(TEMPORARY_PREFIX);
+    let mut file = builder.tempfile_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Readers {
@@ -57,7 +75,7 @@ fn write_beside<T, E: From<io::Error>>(
         return write(&mut File::options().write(true).open(path)?);
     }
     let path = &linked(path)?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();
     // Temporary files are private by default; results should be as readable as any other file.
@@ -273,6 +291,12 @@ mod tests {
         let write = |file: &mut File| file.write_all(b"mine");
         write_private_with(&path, write).unwrap();
         assert_eq!((fs::read(&path).unwrap(), others()), (b"mine".to_vec(), 0));
+        let there = create_private(&path, b"other").unwrap_err();
+        assert_eq!(there.kind(), io::ErrorKind::AlreadyExists);
+        fs::remove_file(&path).unwrap();
+        create_private(&path, b"new").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), others()), (b"new".to_vec(), 0));
+        assert_eq!(names(folder.path()), ["a.txt"]);
     }
 
     #[cfg(unix)]

@@ -66,12 +66,18 @@ impl GalleryFile {
         let new_key = self.key_file.as_deref().filter(|key| !key.exists());
         // The key comes first: a gallery that is interrupted in between has none, and is still new.
         if let Some(key_file) = new_key.filter(|_| !self.gallery.exists()) {
-            create_key_file(key_file)?;
-            print_line(format!(
-                "{}: a new key; without it and {}, nobody can read the gallery",
-                key_file.display(),
-                subject_keys_path(key_file).display()
-            ));
+            match create_key_file(key_file) {
+                // Another program was first.
+                Err(_) if key_file.exists() => {}
+                made => {
+                    made?;
+                    print_line(format!(
+                        "{}: a new key; without it and {}, nobody can read the gallery",
+                        key_file.display(),
+                        subject_keys_path(key_file).display()
+                    ));
+                }
+            }
         }
         self.gallery_in(SqliteStore::open_or_create(&self.gallery)?)
     }

@@ -1,11 +1,12 @@
 //! A network that embeds walks, and the people of a gallery who are compared with them.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use anyhow::bail;
 use clap::Args;
-use gait_data::PreparedSet;
-use gait_eval::{Distance, Embeddings, OpenSetRule, Watch};
+use gait_data::{PreparedSet, SequenceKey};
+use gait_eval::{Distance, Embeddings, OpenSetRule, Stopped};
 use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, GalleryError, Index, Network};
 use gaitgl::Embedder;
 use gaitgl::builtin::{self, DefaultRule};
@@ -61,10 +62,27 @@ impl Recognizer {
         walk.windows().map(embed).collect()
     }
 
-    /// The embeddings of some sequences of a prepared set.
+    /// The embeddings of the windows of some sequences of a prepared set, with the names of the
+    /// sequences. `gaitgl enrol` makes the same ones.
     pub fn embed_set(&self, set: &PreparedSet, indices: &[usize]) -> anyhow::Result<Embeddings> {
+        let Network { channels, strips, .. } = self.network;
+        let mut values = Vec::new();
+        let mut columns = [const { Vec::new() }; 3];
         progress::watched("Embedding", "sequences", |progress, stop| {
-            self.embedder.embed_set(set, indices, &Watch { progress, stop })
+            for (done, &index) in (1..).zip(indices) {
+                if stop.load(Ordering::Relaxed) {
+                    bail!(Stopped);
+                }
+                let walk = Walk::of_set(set, index)?;
+                let SequenceKey { subject, condition, view } = &set.entry(index).key;
+                for window in self.embed(&walk)? {
+                    values.extend(window);
+                    let names = [subject, condition, view];
+                    columns.iter_mut().zip(names).for_each(|(c, name)| c.push(name.clone()));
+                }
+                progress(done, indices.len() as u64);
+            }
+            Ok(Embeddings::from_columns(channels, strips, values, columns)?)
         })
     }
 

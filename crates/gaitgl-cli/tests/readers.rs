@@ -100,6 +100,6 @@ macro_rules! readers {
 }
 
 readers! {
-    data: pickle image clips about partition protocol;
+    data: pickle image clips about partition protocol gallery;
     network: settings sweep checkpoint torch npz parquet;
 }

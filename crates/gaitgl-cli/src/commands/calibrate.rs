@@ -18,7 +18,7 @@ use crate::input::expect_folder;
 use crate::plot::Format;
 use crate::plot::open_set::OpenSetCurves;
 use crate::recognizer::WithNetwork;
-use crate::table::Table;
+use crate::table::{Column, Table};
 use crate::{ExitStatus, progress};
 
 /// Set a gallery's threshold: how near a walk must be to be given a name
@@ -38,8 +38,8 @@ pub struct Calibrate {
     #[command(flatten)]
     file: GalleryFile,
     /// Prepared set to compare instead of the gallery's templates, for galleries of few people. Its
-    /// people should be as unknown to the network as those of the gallery; of a set with test
-    /// subjects, only those are compared
+    /// people should be as unknown to the network as those of the gallery; if it has test subjects,
+    /// only those are compared
     #[arg(long, value_name = "PREPARED")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -157,15 +157,16 @@ impl Calibrate {
             );
         }
         print_line(format!(
-            "threshold {} is stored in {}",
+            "threshold {:.4} is stored in {}",
             calibration.rule.threshold,
             self.file.path().display()
         ));
     }
 
     /// What the chosen rate and some others mean.
-    fn table(&self, scores: &OpenSet) -> Table {
-        let mut table = Table::new(["wanted FAR", "threshold", "FAR", "FRR", "FPIR", "FNIR", ""]);
+    fn table(&self, scores: &OpenSet) -> Table<7> {
+        let headings = ["wanted FAR", "threshold", "FAR", "FRR", "FPIR", "FNIR", ""];
+        let mut table = Table::new(headings.map(Column::Right));
         let mut rates = SHOWN.to_vec();
         rates.retain(|rate| *rate != self.far);
         rates.push(self.far);

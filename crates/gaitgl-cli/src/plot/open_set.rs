@@ -6,7 +6,7 @@ use plotters::prelude::*;
 
 use super::axes::{self, Axis, Scale};
 use super::legend::{Legend, Symbol};
-use super::{COLOURS, MARGIN, MARK, Picture, Surface, TEXT};
+use super::{COLOURS, INK, MARGIN, MARK, Picture, Surface, TEXT};
 
 /// Width and height of the picture.
 const SIZE: [u32; 2] = [960, 720];
@@ -32,13 +32,17 @@ impl OpenSetCurves {
         .map(|rates| rates.map(|(accepted, missed)| (100.0 * accepted, 100.0 * missed)))
     }
 
+    /// Of the places without false accepts, which have none on the axis, the last one is kept.
     fn curve(&self, at: usize) -> Vec<(f64, f64)> {
-        self.points.iter().filter_map(|point| Self::places(point)[at]).collect()
+        let mut places: Vec<(f64, f64)> =
+            self.points.iter().filter_map(|point| Self::places(point)[at]).collect();
+        places.drain(..places.partition_point(|(x, _)| *x == 0.0).saturating_sub(1));
+        places
     }
 
     fn legend() -> Legend {
         let lines = CURVES.map(|(name, colour)| (Symbol::Line(colour), name.to_owned()));
-        let chosen = (Symbol::Disc(CURVES[0].1), "chosen threshold".to_owned());
+        let chosen = (Symbol::Disc(INK), "chosen threshold".to_owned());
         Legend::new(lines.into_iter().chain([chosen]))
     }
 }
@@ -105,11 +109,12 @@ mod tests {
 
     fn curves(enrolled: bool) -> OpenSetCurves {
         let points = vec![
+            point(0.05, [0.0, 0.9, 0.0, 0.9], enrolled),
             point(0.1, [0.0, 0.4, 0.0, 0.42], enrolled),
             point(0.2, [0.01, 0.1, 0.2, 0.12], enrolled),
             point(0.3, [1.0, 0.0, 1.0, 0.0], enrolled),
         ];
-        OpenSetCurves { chosen: points[1], points }
+        OpenSetCurves { chosen: points[2], points }
     }
 
     #[test]
@@ -120,7 +125,7 @@ mod tests {
         }
         // One in the legend, and one on each curve.
         assert_eq!(text.matches("<circle").count(), 3);
-        assert_eq!(curves(true).curve(1)[1], (20.0, 12.0));
+        assert_eq!(curves(true).curve(1), [(0.0, 42.0), (20.0, 12.0), (100.0, 0.0)]);
         png(&curves(true)).unwrap();
     }
 

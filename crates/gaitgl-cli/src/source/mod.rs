@@ -10,7 +10,7 @@ use anyhow::bail;
 use gait_data::{ABOUT_FILE, PreparedSet, holds_silhouettes, image_folders, read_folder};
 
 use video::{Event, FrameSource, VisionOptions};
-use walk::{Labels, Walk};
+use walk::Walk;
 
 /// What a SOURCE argument names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,11 +122,8 @@ fn prepared(
     each: &mut dyn FnMut(Happening) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let set = PreparedSet::open(folder)?;
-    for (track, index) in (1..).zip(0..set.len()) {
-        let key = set.entry(index).key.clone();
-        let name = key.to_string();
-        let labels = Labels { subject: key.subject, view: key.view };
-        one_walk(Walk::of_clip(track, name, labels, set.clip(index)?), each)?;
+    for index in 0..set.len() {
+        one_walk(Walk::of_set(&set, index)?, each)?;
     }
     Ok(())
 }

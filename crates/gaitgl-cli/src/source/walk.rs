@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use gait_data::{Clip, FolderClip, Grey, align};
+use gait_data::{Clip, DataError, FolderClip, Grey, PreparedSet, align};
 use gait_vision::{DropReason, Sequence, Silhouette};
 
 /// A stretch in which one person walks.
@@ -85,7 +85,13 @@ impl Walk {
     }
 
     /// The walk of a sequence of a prepared set.
-    pub fn of_clip(track: u64, name: String, labels: Labels, clip: Clip) -> Self {
+    pub fn of_set(set: &PreparedSet, index: usize) -> Result<Self, DataError> {
+        let key = &set.entry(index).key;
+        let labels = Labels { subject: key.subject.clone(), view: key.view.clone() };
+        Ok(Self::of_clip(index as u64 + 1, key.to_string(), labels, set.clip(index)?))
+    }
+
+    fn of_clip(track: u64, name: String, labels: Labels, clip: Clip) -> Self {
         let last_frame = (clip.frames as u64).saturating_sub(1);
         let labels = Some(labels);
         let name = Some(name);

@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 use gait_data::Batch;
-use gait_eval::Embeddings;
+use gait_eval::{Distance, Embeddings, OpenSetRule};
+use gait_gallery::{
+    By, Calibration, Enrolment, Gallery, MemoryStore, Network, Origin, Template, Timestamp,
+};
 use gaitgl::settings::Settings;
 use gaitgl::train::Trainer;
 
@@ -42,9 +45,9 @@ fn write_seeds() {
         let forms = ["p2.np1", "p4.np2", "p5.np2"];
         kinds.iter().any(|kind| name.starts_with(kind)) && forms.iter().any(|f| name.contains(f))
     });
-    copy("protocol", "protocols", |name| name.ends_with(".toml"));
-    copy("sweep", "ablations", |name| name.ends_with(".toml"));
-    copy("settings", "configs", |name| name.ends_with(".toml"));
+    copy("protocol", "crates/gait-eval/protocols", |name| name.ends_with(".toml"));
+    copy("sweep", "crates/gaitgl/ablations", |name| name.ends_with(".toml"));
+    copy("settings", "crates/gaitgl/configs", |name| name.ends_with(".toml"));
     let lines = "model.channels=[4,8,16]\nmodel.local.partition=strip-h\nmodel.local.ratio=0.5\n\
                  model.lta_kernel=[3,1,1]\ntrain.milestones=[5,7]\ntrain.optimizer=\"sgd\"";
     save("settings", "assignments", lines.as_bytes());
@@ -52,10 +55,49 @@ fn write_seeds() {
                         "GALLERY_SET": [], "NOTE": {"a": [1.5e3, null, true]}}"#;
     save("partition", "all", partition.as_bytes());
     save("partition", "short", br#"{"TEST_SET":[]}"#);
+    galleries();
     images();
     prepared();
     networks();
     embeddings();
+}
+
+/// Two people, with all that can be exported, and an empty gallery.
+fn galleries() {
+    let by = By { who: "anna@door".to_owned(), at: Timestamp::UNIX_EPOCH };
+    let consent = || "form 7, 1970-01-01, door, lift, 2999-12-31".parse().unwrap();
+    let network = Network { fingerprint: "6f12".to_owned(), channels: 2, strips: 1 };
+    let exported = |gallery: &mut Gallery<MemoryStore>| {
+        let mut bytes = Vec::new();
+        gallery.export(&mut bytes, &by).unwrap();
+        bytes
+    };
+    let mut gallery = Gallery::open(MemoryStore::default(), None, &by).unwrap();
+    save("gallery", "empty.jsonl", &exported(&mut gallery));
+    gallery.set_policy(&consent(), &by).unwrap();
+    for (name, consent) in [("anna", Some(consent())), ("Åse", None)] {
+        let origin = Origin {
+            source: "door.mp4".to_owned(),
+            date: by.at,
+            frames: 64,
+            view: consent.as_ref().map(|_| "090".to_owned()),
+            quality: consent.as_ref().map(|_| 0.9),
+        };
+        let templates = vec![Template { origin, values: vec![0.5, -1e-30] }; 2];
+        let enrolment = Enrolment { consent, network: network.clone(), templates };
+        gallery.enrol(name, &enrolment, &by).unwrap();
+    }
+    let calibration = Calibration {
+        rule: OpenSetRule { threshold: 0.25, margin: 0.125 },
+        distance: Distance::Strips,
+        false_accept_rate: 0.01,
+        pairs: 1000,
+        network: network.fingerprint.clone(),
+        source: "the gallery".to_owned(),
+        at: by.at,
+    };
+    gallery.set_calibration(&calibration, &by).unwrap();
+    save("gallery", "two.jsonl", &exported(&mut gallery));
 }
 
 /// A box that stands for a person.

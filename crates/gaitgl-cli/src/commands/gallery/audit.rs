@@ -14,7 +14,7 @@ use super::{people, second, templates};
 use crate::commands::print_line;
 use crate::files::JsonTarget;
 use crate::gallery_file::GalleryFile;
-use crate::table::Table;
+use crate::table::{Column, Table};
 
 /// Print who changed the gallery or identified people, and when
 ///
@@ -71,8 +71,8 @@ fn number(gallery: &Gallery, who: &str) -> Result<i64, GalleryError> {
     }
 }
 
-fn table(entries: &[AuditEntry], names: &BTreeMap<i64, String>) -> Table {
-    let mut table = Table::new(["time", "who", "what"]);
+fn table(entries: &[AuditEntry], names: &BTreeMap<i64, String>) -> Table<3> {
+    let mut table = Table::new(["time", "who", "what"].map(Column::Left));
     for AuditEntry { at, who, event, .. } in entries {
         table.row([second(*at), who.clone(), sentence(event, names)]);
     }
@@ -100,7 +100,7 @@ fn sentence(event: &Event, names: &BTreeMap<i64, String>) -> String {
             format!("erased {}, {}{why}", who(subject), templates(*all))
         }
         Event::Calibrated { threshold, false_accept_rate, pairs } => format!(
-            "set the threshold to {threshold}, for a false accept rate of {false_accept_rate} on \
+            "set the threshold to {threshold:.4}, for a false accept rate of {false_accept_rate} on \
              {pairs} pairs"
         ),
         Event::Identified { source, subject, distance } => {

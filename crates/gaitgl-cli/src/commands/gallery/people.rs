@@ -8,6 +8,7 @@ use super::{day, described, end, people, second, templates};
 use crate::commands::print_line;
 use crate::files::JsonTarget;
 use crate::gallery_file::GalleryFile;
+use crate::table::Column::{Left, Right};
 use crate::table::Table;
 
 /// List the people of a gallery and when their consents end
@@ -58,8 +59,9 @@ impl List {
     }
 }
 
-fn table(subjects: &[Subject], now: Timestamp) -> Table {
-    let mut table = Table::new(["name", "templates", "enrolled", "consent until"]);
+fn table(subjects: &[Subject], now: Timestamp) -> Table<4> {
+    let mut table =
+        Table::new([Left("name"), Right("templates"), Left("enrolled"), Left("consent until")]);
     for subject in subjects {
         table.row([
             subject.name.clone(),
@@ -76,7 +78,7 @@ fn threshold(calibration: Option<&Calibration>) -> String {
         return "not calibrated; `gaitgl calibrate` sets the threshold".to_owned();
     };
     format!(
-        "threshold {} of {}, for a false accept rate of {}",
+        "threshold {:.4} of the distance `{}`, for a false accept rate of {}",
         calibration.rule.threshold, calibration.distance, calibration.false_accept_rate
     )
 }
@@ -117,8 +119,15 @@ impl Show {
     }
 }
 
-fn table_of_templates(templates: &[TemplateInfo]) -> Table {
-    let mut table = Table::new(["template", "date", "frames", "view", "quality", "source"]);
+fn table_of_templates(templates: &[TemplateInfo]) -> Table<6> {
+    let mut table = Table::new([
+        Right("template"),
+        Left("date"),
+        Right("frames"),
+        Right("view"),
+        Right("quality"),
+        Left("source"),
+    ]);
     let unknown = || "-".to_owned();
     for TemplateInfo { id, origin, .. } in templates {
         table.row([
