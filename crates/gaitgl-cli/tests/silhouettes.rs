@@ -1,6 +1,8 @@
 //! `silhouettes`: from pictures of walkers to files that `prepare` takes. The walkers are drawn, and no
 //! network or `ffmpeg` is needed; where a video is read, a script stands in for `ffmpeg`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
 mod common;
 
 use std::fs;
