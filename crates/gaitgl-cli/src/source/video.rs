@@ -44,6 +44,9 @@ pub struct VisionOptions {
     /// Leaves frames out rather than falling behind, whatever the source is.
     #[arg(skip)]
     pub drop_late: bool,
+    /// Seconds after which a walk that goes on is passed on, and the next one begins [default: 10].
+    #[arg(skip)]
+    pub longest_walk: Option<f64>,
 }
 
 /// How people are separated from the rest of the picture.
@@ -94,6 +97,9 @@ impl Viewing {
         let mut sequences = SequenceSettings::new(rate.per_second());
         if let Some(every) = options.detect_every {
             sequences.detect_every = every.into();
+        }
+        if let Some(seconds) = options.longest_walk {
+            sequences.max_length = (seconds * rate.per_second()).round() as usize;
         }
         let drop_late = options.drop_late || source.sets_the_pace();
         let is_watched = std::io::stderr().is_terminal();

@@ -61,7 +61,7 @@ struct Watching<'a> {
 }
 
 impl Identify {
-    pub fn run(self) -> anyhow::Result<ExitStatus> {
+    pub fn run(mut self) -> anyhow::Result<ExitStatus> {
         if let Some(target) = &self.json {
             target.prepare()?;
         }
@@ -79,6 +79,7 @@ impl Identify {
         let stop = progress::watch_interrupts()?;
         let mut watching = Watching { source, recognizer: &recognizer, tracks, live, stop };
         if self.follow {
+            self.vision.longest_walk = Some(SECONDS_TO_A_NAME);
             watching.follow(&self.vision)?;
             return Ok(ExitStatus::Done);
         }
@@ -107,6 +108,9 @@ impl Identify {
         Ok(ExitStatus::Done)
     }
 }
+
+/// Seconds of walking after which somebody who is followed is looked up in the gallery, again and again.
+const SECONDS_TO_A_NAME: f64 = 2.5;
 
 /// Seconds before the first attempt to reconnect, and at most; the wait doubles each time.
 const RECONNECT_AFTER: [u64; 2] = [1, 32];
