@@ -273,7 +273,7 @@ mod tests {
         write_atomic(&path, b"one").unwrap();
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        let full = |_: &mut File| Err(io::Error::from(io::ErrorKind::StorageFull));
+        let full = |_: &mut File| Err::<(), _>(io::Error::from(io::ErrorKind::StorageFull));
         assert!(write_atomic_with(&path, full).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(path.parent().unwrap()), ["a.txt"]);
