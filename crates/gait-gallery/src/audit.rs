@@ -90,6 +90,13 @@ pub enum Event {
         /// The number of pairs that it rests on.
         pairs: usize,
     },
+    /// All templates were made anew by another network.
+    Rebuilt {
+        /// The fingerprint of the network.
+        network: String,
+        /// How many templates.
+        templates: usize,
+    },
     /// Somebody was searched for.
     Identified {
         /// Where the sequence comes from. The caller must not put personal data here.
@@ -141,6 +148,7 @@ impl Event {
             Self::Created { .. }
             | Self::PolicySet
             | Self::Calibrated { .. }
+            | Self::Rebuilt { .. }
             | Self::Exported { .. }
             | Self::Imported { .. } => [None, None],
         }

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 
 use crate::ledger::{Ledger, SubjectDetails, TemplateDetails};
 use crate::store::Store;
-use crate::{By, Consent, Enrolment, Event, Gallery, GalleryError, Network, Removal, Template};
+use crate::{
+    By, Consent, Enrolment, Event, Gallery, GalleryError, Network, Origin, Removal, Template,
+};
 
 impl<S: Store> Gallery<S> {
     /// Adds templates to a subject, who is made if there is none of this name. Returns its number.
@@ -106,12 +108,16 @@ impl<S: Store> Gallery<S> {
                 Some(old),
                 |_| true,
                 |template| {
-                    templates.push((template.details()?, template.values()?));
+                    templates.push((template.id(), template.details()?, template.values()?));
                     Ok(())
                 },
             )?;
-            let writer = ledger.writer(id)?;
-            templates.iter().try_for_each(|(details, values)| writer.add(details, values))?;
+            let reader = ledger.templates_of(old)?;
+            let writer = ledger.templates_of(id)?;
+            for (template, details, values) in &templates {
+                let silhouettes = reader.silhouettes(*template)?;
+                writer.add(details, values, silhouettes.as_deref())?;
+            }
             ledger.forget(old)?;
             ledger.changed(by, &Event::Merged { subject: id, from: old })
         })?;
@@ -194,11 +200,11 @@ pub(crate) fn add(
         Some(id) => ledger.set_subject(id, details).map(|()| id)?,
         None => ledger.add_subject(details)?,
     };
-    let writer = ledger.writer(id)?;
+    let writer = ledger.templates_of(id)?;
     for template in &enrolment.templates {
         let network = network.fingerprint.clone();
         let details = TemplateDetails { network, origin: template.origin.clone() };
-        writer.add(&details, &template.values)?;
+        writer.add(&details, &template.values, template.silhouettes.as_deref())?;
     }
     Ok(id)
 }
@@ -217,12 +223,22 @@ pub(crate) fn check_enrolment(name: &str, enrolment: &Enrolment) -> Result<(), G
     if enrolment.templates.is_empty() {
         return Err(GalleryError::NoTemplates);
     }
-    let Network { channels, strips, .. } = enrolment.network;
-    for Template { origin, values } in &enrolment.templates {
-        let view = origin.view.clone().unwrap_or_default();
-        let names = (name.to_owned(), origin.source.clone(), view);
-        Embeddings::new(channels, strips, values.clone(), [names])?;
-    }
+    let check = |Template { origin, values, .. }: &Template| {
+        check_values(name, &enrolment.network, origin, values)
+    };
+    enrolment.templates.iter().try_for_each(check)
+}
+
+/// Checks that values are an embedding of a network.
+pub(crate) fn check_values(
+    name: &str,
+    network: &Network,
+    origin: &Origin,
+    values: &[f32],
+) -> Result<(), GalleryError> {
+    let view = origin.view.clone().unwrap_or_default();
+    let names = (name.to_owned(), origin.source.clone(), view);
+    Embeddings::new(network.channels, network.strips, values.to_vec(), [names])?;
     Ok(())
 }
 

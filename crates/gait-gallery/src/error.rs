@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::ConsentError;
 use crate::cipher::KeyError;
 use crate::portable::PortableError;
-use crate::store::StoreError;
+use crate::store::{Cause, StoreError};
 
 /// A request that a gallery does not fulfil.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,15 @@ pub enum GalleryError {
         /// Channels and strips that were given.
         given: [usize; 2],
     },
+    /// A template cannot be made anew.
+    #[error("the silhouettes of `{name}` were not kept")]
+    NoSilhouettes {
+        /// The name of the subject.
+        name: String,
+    },
+    /// The silhouettes of a template cannot be embedded.
+    #[error("the silhouettes of a template cannot be embedded")]
+    Embed(#[source] Cause),
     /// There is nothing to enrol.
     #[error("there is no template to enrol")]
     NoTemplates,

@@ -75,20 +75,60 @@ impl StoredTemplate<'_> {
     }
 }
 
-/// Adds templates to one subject.
-pub(crate) struct TemplateWriter<'a> {
+/// Reads and writes the templates of one subject.
+pub(crate) struct SubjectTemplates<'a> {
     records: &'a dyn Records,
     subject: i64,
     cipher: Cipher,
 }
 
-impl TemplateWriter<'_> {
-    pub fn add(&self, details: &TemplateDetails, values: &[f32]) -> Result<(), GalleryError> {
-        let text = written(details, Record::Subject(self.subject))?;
-        let details = self.cipher.seal(&details_place(self.subject), text)?;
-        let embedding = self.cipher.seal(&embedding_place(self.subject), bytes(values))?;
-        self.records.add_template(self.subject, &details, &embedding)?;
+impl SubjectTemplates<'_> {
+    /// Adds a template, with its silhouettes if they are kept.
+    pub fn add(
+        &self,
+        details: &TemplateDetails,
+        values: &[f32],
+        silhouettes: Option<&[u8]>,
+    ) -> Result<(), GalleryError> {
+        let [details, embedding] = self.sealed(details, values)?;
+        let id = self.records.add_template(self.subject, &details, &embedding)?;
+        if let Some(silhouettes) = silhouettes {
+            let place = silhouettes_place(self.subject);
+            let sealed = self.cipher.seal(&place, silhouettes.to_vec())?;
+            self.records.add_silhouettes(id, &sealed)?;
+        }
         Ok(())
+    }
+
+    /// Replaces a template, but for its silhouettes.
+    pub fn replace(
+        &self,
+        id: i64,
+        details: &TemplateDetails,
+        values: &[f32],
+    ) -> Result<(), GalleryError> {
+        let [details, embedding] = self.sealed(details, values)?;
+        Ok(self.records.set_template(id, &details, &embedding)?)
+    }
+
+    /// The silhouettes of a template, if they were kept.
+    pub fn silhouettes(&self, id: i64) -> Result<Option<Vec<u8>>, GalleryError> {
+        let Some(sealed) = self.records.silhouettes(id)? else { return Ok(None) };
+        let place = silhouettes_place(self.subject);
+        let frames = self.cipher.open(&place, Record::Template(id), &sealed)?;
+        Ok(Some(frames.into_owned()))
+    }
+
+    fn sealed(
+        &self,
+        details: &TemplateDetails,
+        values: &[f32],
+    ) -> Result<[Vec<u8>; 2], GalleryError> {
+        let text = written(details, Record::Subject(self.subject))?;
+        Ok([
+            self.cipher.seal(&details_place(self.subject), text)?,
+            self.cipher.seal(&embedding_place(self.subject), bytes(values))?,
+        ])
     }
 }
 
@@ -245,10 +285,10 @@ impl Ledger<'_> {
         Ok(self.records.set_subject(id, &sealed)?)
     }
 
-    /// What adds templates to a subject.
-    pub fn writer(&self, subject: i64) -> Result<TemplateWriter<'_>, GalleryError> {
+    /// What reads and writes the templates of a subject.
+    pub fn templates_of(&self, subject: i64) -> Result<SubjectTemplates<'_>, GalleryError> {
         let cipher = self.cipher_of(subject)?;
-        Ok(TemplateWriter { records: self.records, subject, cipher })
+        Ok(SubjectTemplates { records: self.records, subject, cipher })
     }
 
     /// Visits the templates of one subject, or of all whose numbers are `wanted`.
@@ -347,6 +387,10 @@ fn subject_place(id: i64) -> String {
 
 fn details_place(subject: i64) -> String {
     format!("details of a template of subject {subject}")
+}
+
+fn silhouettes_place(subject: i64) -> String {
+    format!("silhouettes of a template of subject {subject}")
 }
 
 fn embedding_place(subject: i64) -> String {

@@ -26,7 +26,7 @@
 //!         view: None,
 //!         quality: None,
 //!     };
-//!     let templates = vec![Template { origin, values }];
+//!     let templates = vec![Template { origin, values, silhouettes: None }];
 //!     let network = network.clone();
 //!     gallery.enrol(name, &Enrolment { consent: Some(consent), network, templates }, &by)?;
 //! }
@@ -102,6 +102,7 @@ mod ledger;
 mod memory;
 mod moment;
 mod portable;
+mod rebuild;
 mod records;
 mod sqlite;
 mod store;

@@ -17,6 +17,7 @@ struct Tables {
     settings: BTreeMap<String, Vec<u8>>,
     subjects: BTreeMap<i64, Vec<u8>>,
     templates: Vec<TemplateRecord>,
+    silhouettes: BTreeMap<i64, Vec<u8>>,
     audit: Vec<AuditEntry>,
     /// The last number of a subject or template.
     last: i64,
@@ -85,8 +86,11 @@ impl Records for RefCell<Tables> {
 
     fn remove_subject(&self, id: i64) -> Result<(), StoreError> {
         let mut tables = self.borrow_mut();
-        tables.subjects.remove(&id);
-        tables.templates.retain(|template| template.subject != id);
+        let Tables { subjects, templates, silhouettes, .. } = &mut *tables;
+        subjects.remove(&id);
+        for template in templates.extract_if(.., |template| template.subject == id) {
+            silhouettes.remove(&template.id);
+        }
         Ok(())
     }
 
@@ -101,6 +105,24 @@ impl Records for RefCell<Tables> {
         let [details, embedding] = [details, embedding].map(<[u8]>::to_vec);
         tables.templates.push(TemplateRecord { id, subject, details, embedding });
         Ok(id)
+    }
+
+    fn set_template(&self, id: i64, details: &[u8], embedding: &[u8]) -> Result<(), StoreError> {
+        let mut tables = self.borrow_mut();
+        for template in tables.templates.iter_mut().filter(|template| template.id == id) {
+            template.details = details.to_owned();
+            template.embedding = embedding.to_owned();
+        }
+        Ok(())
+    }
+
+    fn add_silhouettes(&self, template: i64, frames: &[u8]) -> Result<(), StoreError> {
+        self.borrow_mut().silhouettes.insert(template, frames.to_owned());
+        Ok(())
+    }
+
+    fn silhouettes(&self, template: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.borrow().silhouettes.get(&template).cloned())
     }
 
     fn templates(&self, subject: Option<i64>, visit: Visit) -> Result<(), GalleryError> {

@@ -20,7 +20,7 @@ use gait_eval::Embeddings;
 use serde::{Deserialize, Serialize};
 
 use crate::changes::check_name;
-use crate::ledger::{Ledger, SubjectDetails, TemplateDetails, TemplateWriter, bytes, floats};
+use crate::ledger::{Ledger, SubjectDetails, SubjectTemplates, TemplateDetails, bytes, floats};
 use crate::store::Store;
 use crate::{By, Calibration, Cause, Consent, Event, Gallery, GalleryError, Network};
 
@@ -213,7 +213,7 @@ struct Reader<'a> {
     /// All names that are taken.
     names: BTreeSet<String>,
     /// The subject whose templates follow, and its name.
-    subject: Option<(TemplateWriter<'a>, String)>,
+    subject: Option<(SubjectTemplates<'a>, String)>,
     counts: Counts,
 }
 
@@ -286,7 +286,7 @@ impl<'a> Reader<'a> {
             None => return Err(GalleryError::NoConsent { name }),
         }
         let id = self.ledger.add_subject(&details)?;
-        self.subject = Some((self.ledger.writer(id)?, name));
+        self.subject = Some((self.ledger.templates_of(id)?, name));
         self.counts.subjects += 1;
         Ok(())
     }
@@ -305,7 +305,7 @@ impl<'a> Reader<'a> {
         let Network { channels, strips, .. } = *network;
         let names = (name.clone(), details.origin.source.clone(), String::new());
         let checked = Embeddings::new(channels, strips, values, [names])?;
-        subject.add(details, checked.values())?;
+        subject.add(details, checked.values(), None)?;
         self.counts.templates += 1;
         Ok(true)
     }

@@ -64,6 +64,9 @@ pub struct Template {
     pub origin: Origin,
     /// The embedding `[c, p]`.
     pub values: Vec<f32>,
+    /// The silhouettes that it was made from, as the caller encodes them, if they are to be kept for
+    /// [`Gallery::rebuild`](crate::Gallery::rebuild).
+    pub silhouettes: Option<Vec<u8>>,
 }
 
 /// A template of the gallery, without its values.

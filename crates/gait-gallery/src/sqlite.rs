@@ -14,7 +14,7 @@ use crate::{AuditEntry, AuditQuery, By, Event, GalleryError};
 /// Marks the file as a gallery: "GAIT".
 const APPLICATION: i64 = 0x4741_4954;
 /// Each step leads from the version that is its place to the next one.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 /// SQLite's number for files that give back empty pages when they are asked to.
 const INCREMENTAL_VACUUM: i64 = 2;
 
@@ -209,6 +209,22 @@ impl Records for Rows<'_> {
         let sql = "INSERT INTO template (subject, details, embedding) VALUES (?1, ?2, ?3)";
         self.execute(sql, params![subject, details, embedding])?;
         Ok(self.connection.last_insert_rowid())
+    }
+
+    fn set_template(&self, id: i64, details: &[u8], embedding: &[u8]) -> Result<(), StoreError> {
+        let sql = "UPDATE template SET details = ?2, embedding = ?3 WHERE id = ?1";
+        self.execute(sql, params![id, details, embedding])
+    }
+
+    fn add_silhouettes(&self, template: i64, frames: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO silhouettes (template, frames) VALUES (?1, ?2)";
+        self.execute(sql, params![template, frames])
+    }
+
+    fn silhouettes(&self, template: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT frames FROM silhouettes WHERE template = ?1";
+        let frames = self.connection.query_row(sql, [template], |row| row.get(0));
+        frames.optional().map_err(|e| self.failed(e))
     }
 
     fn templates(&self, subject: Option<i64>, visit: Visit) -> Result<(), GalleryError> {

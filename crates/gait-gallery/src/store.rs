@@ -81,6 +81,12 @@ pub trait Records {
         details: &[u8],
         embedding: &[u8],
     ) -> Result<i64, StoreError>;
+    /// Replaces the details and the embedding of a template.
+    fn set_template(&self, id: i64, details: &[u8], embedding: &[u8]) -> Result<(), StoreError>;
+    /// Keeps the silhouettes of a template that has none yet; they go with the template.
+    fn add_silhouettes(&self, template: i64, frames: &[u8]) -> Result<(), StoreError>;
+    /// The silhouettes of a template, if they were kept.
+    fn silhouettes(&self, template: i64) -> Result<Option<Vec<u8>>, StoreError>;
     /// Visits the templates of one subject or of all, in the order of their numbers.
     fn templates(&self, subject: Option<i64>, visit: Visit) -> Result<(), GalleryError>;
     /// The number of templates of each subject that has one.

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use anyhow::bail;
 use clap::Args;
-use gait_data::{PreparedSet, SequenceKey};
+use gait_data::{Clip, PreparedSet, SequenceKey};
 use gait_eval::{Distance, Embeddings, OpenSetRule, Stopped};
-use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, GalleryError, Index, Network};
+use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, Index, Network};
 use gaitgl::Embedder;
 use gaitgl::builtin::{self, DefaultRule};
 
@@ -58,8 +58,12 @@ impl WithNetwork {
 impl Recognizer {
     /// The values of the embedding of each window of a walk.
     pub fn embed(&self, walk: &Walk) -> anyhow::Result<Vec<Vec<f32>>> {
-        let embed = |clip| Ok(self.embedder.embed(&clip)?.values().to_vec());
-        walk.windows().map(embed).collect()
+        walk.windows().map(|clip| self.embed_clip(&clip)).collect()
+    }
+
+    /// The values of the embedding of a clip, `[c, p]`.
+    pub fn embed_clip(&self, clip: &Clip) -> anyhow::Result<Vec<f32>> {
+        Ok(self.embedder.embed(clip)?.values().to_vec())
     }
 
     /// The embeddings of the windows of some sequences of a prepared set, with the names of the
@@ -91,17 +95,6 @@ impl Recognizer {
         let Network { channels, strips, .. } = self.network;
         let names = (0..windows.len()).map(|at| (String::new(), at.to_string(), String::new()));
         Ok(Embeddings::new(channels, strips, windows.concat(), names)?)
-    }
-
-    /// Checks that the people in a gallery were enrolled with this network.
-    pub fn check(&self, gallery: &Gallery) -> anyhow::Result<()> {
-        match gallery.network()? {
-            Some(network) if network.fingerprint != self.network.fingerprint => {
-                let given = self.network.fingerprint.clone();
-                Err(GalleryError::OtherNetwork { gallery: network.fingerprint, given }.into())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The rule that ships with the network, if it ships.
@@ -169,7 +162,7 @@ pub struct Search {
 impl Search {
     /// Reads the people of a gallery.
     pub fn new(gallery: Gallery, by: &By, recognizer: &Recognizer) -> anyhow::Result<Self> {
-        recognizer.check(&gallery)?;
+        gallery.check_network(&recognizer.network)?;
         let calibrated = gallery.calibration()?.map(Rule::Calibrated);
         let Some(rule) = calibrated.or_else(|| recognizer.default_rule.map(Rule::Default)) else {
             bail!(

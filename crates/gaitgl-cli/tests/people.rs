@@ -1,5 +1,7 @@
 //! Enrolling, identifying and comparing people, by the binary and the network that ships.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
 mod common;
 
 use std::fs;
@@ -125,6 +127,28 @@ fn what_cannot_be_enrolled_is_refused_in_one_line() {
         refused(path, &line, parts);
     }
     assert!(!path.join("none.db").exists());
+}
+
+#[test]
+fn a_gallery_whose_silhouettes_were_kept_moves_to_another_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let walk = shared().raw().join("001/nm-01/090").display().to_string();
+    let run = shared().run().display().to_string();
+    let consent = "anna,2026-01-01,tests,2999-12-31";
+    let enrol = "enrol --gallery people.db --keep-silhouettes --subject anna";
+    ok(folder.path(), &format!("{enrol} --consent {consent} {walk}"));
+    let out = ok(folder.path(), &format!("gallery rebuild --gallery people.db --run {run}"));
+    assert!(out.contains("1 template made anew"), "{out}");
+    let calibrate = ["has no threshold", "gaitgl calibrate"];
+    refused(folder.path(), &format!("identify --gallery people.db --run {run} {walk}"), &calibrate);
+    // Back to the network that ships: the same silhouettes give the same embedding.
+    ok(folder.path(), "gallery rebuild --gallery people.db");
+    let out = ok(folder.path(), &format!("identify --gallery people.db {walk}"));
+    assert!(out.contains("anna") && out.contains("0.000"), "{out}");
+
+    let other = gallery();
+    let refusal = &["silhouettes of `anna` were not kept", "--keep-silhouettes"];
+    refused(other.path(), &format!("gallery rebuild --gallery people.db --run {run}"), refusal);
 }
 
 #[test]

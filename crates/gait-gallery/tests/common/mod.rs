@@ -42,7 +42,7 @@ pub fn template(values: [f32; 6]) -> Template {
         view: Some("090".to_owned()),
         quality: Some(0.875),
     };
-    Template { origin, values: values.to_vec() }
+    Template { origin, values: values.to_vec(), silhouettes: None }
 }
 
 /// Templates that are near `at`, with a consent until the end of June.

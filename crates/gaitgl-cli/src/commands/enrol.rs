@@ -12,7 +12,7 @@ use crate::gallery_file::GalleryFile;
 use crate::recognizer::{Recognizer, WithNetwork};
 use crate::source::video::VisionOptions;
 use crate::source::walk::{Loss, Walk, losses};
-use crate::source::{Happening, Source};
+use crate::source::{Happening, Source, kept};
 use crate::{ExitStatus, progress};
 
 /// Enrol a person in a gallery by videos or silhouettes of their walk
@@ -37,6 +37,10 @@ pub struct Enrol {
     /// Track to enrol, if several people are in the picture; may be given more than once
     #[arg(long, value_name = "NUMBER")]
     track: Vec<u64>,
+    /// Keep the silhouettes in the gallery, so that `gaitgl gallery rebuild` can embed them with another
+    /// network
+    #[arg(long)]
+    keep_silhouettes: bool,
     /// Where the person walks
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
@@ -94,7 +98,7 @@ impl Enrol {
             return Ok(());
         }
         let (gallery, _) = self.gallery.open()?;
-        recognizer.check(&gallery)
+        Ok(gallery.check_network(&recognizer.network)?)
     }
 
     fn find(&self, text: &str, source: &Source, recognizer: &Recognizer) -> anyhow::Result<Found> {
@@ -105,7 +109,7 @@ impl Enrol {
                 bail!("interrupted; nobody was enrolled");
             }
             match happening {
-                Happening::Walk(walk) => found.add(text, &walk, recognizer),
+                Happening::Walk(walk) => self.add(&mut found, text, &walk, recognizer),
                 Happening::Began { .. } | Happening::Ended { .. } => Ok(()),
             }
         })?;
@@ -116,6 +120,47 @@ impl Enrol {
             bail!("{text}: {}", found.nothing(!self.track.is_empty()));
         }
         Ok(found)
+    }
+
+    /// Adds a walk to its track.
+    fn add(
+        &self,
+        found: &mut Found,
+        text: &str,
+        walk: &Walk,
+        recognizer: &Recognizer,
+    ) -> anyhow::Result<()> {
+        for (&loss, count) in &walk.lost {
+            *found.lost.entry(loss).or_default() += count;
+        }
+        let part = walk.name.clone().unwrap_or_else(|| format!("track {}", walk.track));
+        let mut templates = Vec::new();
+        for clip in walk.windows() {
+            let origin = Origin {
+                source: format!("{text}, {part}"),
+                date: By::now("").at,
+                frames: clip.frames as u64,
+                view: walk.labels.as_ref().map(|labels| labels.view.clone()),
+                quality: Some(walk.quality()),
+            };
+            let values = recognizer.embed_clip(&clip)?;
+            let silhouettes = self.keep_silhouettes.then(|| kept::encode(&clip)).transpose()?;
+            templates.push(Template { origin, values, silhouettes });
+        }
+        if templates.is_empty() {
+            return Ok(());
+        }
+        let new = || Track {
+            first_frame: walk.first_frame,
+            last_frame: walk.last_frame,
+            subject: walk.labels.as_ref().map(|labels| labels.subject.clone()),
+            templates: Vec::new(),
+        };
+        let track = found.tracks.entry(walk.track).or_insert_with(new);
+        track.templates.extend(templates);
+        track.first_frame = track.first_frame.min(walk.first_frame);
+        track.last_frame = track.last_frame.max(walk.last_frame);
+        Ok(())
     }
 
     /// Refuses two people at the same time: one of them is not whom the user means.
@@ -150,42 +195,6 @@ impl Enrol {
 }
 
 impl Found {
-    fn add(&mut self, text: &str, walk: &Walk, recognizer: &Recognizer) -> anyhow::Result<()> {
-        for (&loss, count) in &walk.lost {
-            *self.lost.entry(loss).or_default() += count;
-        }
-        let windows = recognizer.embed(walk)?;
-        if windows.is_empty() {
-            return Ok(());
-        }
-        let count = windows.len() as u64;
-        let part = walk.name.clone().unwrap_or_else(|| format!("track {}", walk.track));
-        let template = |values| Template {
-            origin: Origin {
-                source: format!("{text}, {part}"),
-                date: By::now("").at,
-                frames: walk.clip.frames as u64 / count,
-                view: walk.labels.as_ref().map(|labels| labels.view.clone()),
-                quality: Some(walk.quality()),
-            },
-            values,
-        };
-        let templates = windows.into_iter().map(template);
-        let new = || Track {
-            first_frame: walk.first_frame,
-            last_frame: walk.last_frame,
-            subject: walk.labels.as_ref().map(|labels| labels.subject.clone()),
-            templates: Vec::new(),
-        };
-        // Walks of folders are not at the same time.
-        let number = walk.track;
-        let track = self.tracks.entry(number).or_insert_with(new);
-        track.templates.extend(templates);
-        track.first_frame = track.first_frame.min(walk.first_frame);
-        track.last_frame = track.last_frame.max(walk.last_frame);
-        Ok(())
-    }
-
     /// Why there is nothing to enrol.
     fn nothing(&self, chosen: bool) -> String {
         if chosen {

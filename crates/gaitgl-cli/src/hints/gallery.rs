@@ -40,8 +40,13 @@ pub(super) fn gallery(error: &GalleryError) -> Option<String> {
             ));
         }
         GalleryError::OtherNetwork { .. } | GalleryError::OtherShape { .. } => {
-            "give the gallery's network with --checkpoint, or enrol everybody again with this one \
-             in a new gallery"
+            "give the gallery's network with --checkpoint; if its people were enrolled with \
+             --keep-silhouettes, `gaitgl gallery rebuild` makes it one of this network; otherwise \
+             enrol them again in a new gallery"
+        }
+        GalleryError::NoSilhouettes { .. } => {
+            "enrol everybody again in a new gallery, with --keep-silhouettes if you want to rebuild it \
+             later"
         }
         GalleryError::NoTemplates => "give a source in which one person walks",
         GalleryError::DamagedRecord { record: Record::SubjectKey(_) } => {

@@ -1,5 +1,6 @@
 //! SOURCE arguments: where walks come from.
 
+pub mod kept;
 pub mod video;
 pub mod walk;
 

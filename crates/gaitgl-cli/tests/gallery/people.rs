@@ -50,7 +50,8 @@ pub fn write(path: &Path, network: &str, people: &[Person]) {
             view: Some("090".to_owned()),
             quality: Some(0.875),
         };
-        let template = |i| Template { origin: origin(i), values: values(*at, i) };
+        let template =
+            |i| Template { origin: origin(i), values: values(*at, i), silhouettes: None };
         let enrolment = Enrolment {
             consent: Some(format!("form 7, 2020-01-01, door, {until}").parse().unwrap()),
             network: Network { fingerprint: network.to_owned(), channels: 3, strips: 2 },

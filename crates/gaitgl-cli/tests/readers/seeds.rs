@@ -83,7 +83,7 @@ fn galleries() {
             view: consent.as_ref().map(|_| "090".to_owned()),
             quality: consent.as_ref().map(|_| 0.9),
         };
-        let templates = vec![Template { origin, values: vec![0.5, -1e-30] }; 2];
+        let templates = vec![Template { origin, values: vec![0.5, -1e-30], silhouettes: None }; 2];
         let enrolment = Enrolment { consent, network: network.clone(), templates };
         gallery.enrol(name, &enrolment, &by).unwrap();
     }

@@ -108,6 +108,9 @@ fn sentence(event: &Event, names: &BTreeMap<i64, String>) -> String {
             let at = distance.map_or_else(String::new, |d| format!(", nearest at {d:.4}"));
             format!("identified {found} in {source}{at}")
         }
+        Event::Rebuilt { network, templates: all } => {
+            format!("made {} anew by network {network}", templates(*all))
+        }
         Event::Exported { subjects, templates: all } => {
             format!("exported {} with {}", people(*subjects), templates(*all))
         }

@@ -5,6 +5,7 @@ mod changes;
 mod consent;
 mod people;
 mod portable;
+mod rebuild;
 mod upkeep;
 
 use clap::{Args, Subcommand};
@@ -36,6 +37,7 @@ enum Action {
     Policy(consent::Policy),
     Purge(upkeep::Purge),
     Check(upkeep::Check),
+    Rebuild(rebuild::Rebuild),
     Audit(audit::Audit),
     Export(portable::Export),
     Import(portable::Import),
@@ -53,6 +55,7 @@ impl Gallery {
             Action::Policy(command) => command.run(),
             Action::Purge(command) => command.run(),
             Action::Check(command) => command.run(),
+            Action::Rebuild(command) => command.run(),
             Action::Audit(command) => command.run(),
             Action::Export(command) => command.run(),
             Action::Import(command) => command.run(),

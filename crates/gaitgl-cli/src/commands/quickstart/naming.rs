@@ -121,6 +121,7 @@ fn templates(embeddings: &Embeddings, subject: &str, by: &By) -> Vec<Template> {
             quality: None,
         },
         values: embeddings.row(walk).to_vec(),
+        silhouettes: None,
     };
     walks.map(template).collect()
 }
