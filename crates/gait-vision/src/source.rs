@@ -132,3 +132,24 @@ impl Iterator for Frames {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cameras_and_some_streams_set_the_pace() {
+        let of = |text| {
+            let source = FrameSource::of(text);
+            [source.is_live(), source.sets_the_pace()]
+        };
+        assert_eq!(of("camera:0"), [true, true]);
+        assert_eq!(of("rtsp://gate/1"), [true, true]);
+        assert_eq!(of("https://gate/walk.mp4"), [true, false]);
+        assert_eq!(of("walk.mp4"), [false, false]);
+        let folder = tempfile::tempdir().unwrap();
+        let source = FrameSource::of(folder.path().to_str().unwrap());
+        assert_eq!(source, FrameSource::Images(folder.path().into()));
+        assert!(!source.is_live());
+    }
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gait_support::full_message;
-use gait_vision::{Frame, FrameSource, Frames, Rate, ReadOptions, VideoError};
+use gait_vision::{Frame, FrameSource, Frames, Rate, ReadOptions, VideoError, VideoWriter};
 
 /// A folder with a video that nobody reads and a script named ffmpeg.
 struct Stage {
@@ -170,4 +170,43 @@ while :; do printf 'FRAME\n\353\353\353\353\200\200'; done";
     drop(video);
     let pid = std::fs::read_to_string(stage.path("pid")).unwrap();
     assert!(!PathBuf::from(format!("/proc/{}", pid.trim())).exists(), "it still runs");
+}
+
+/// A script that keeps its arguments and writes what it is given to the file that they name last.
+const WRITER: &str = r#"case "$*" in *-encoders*) echo ' V....D libx264'; exit 0;; esac
+echo "$@" > "$(dirname "$0")/arguments"
+for last; do :; done
+cat > "${last#file:}""#;
+
+#[test]
+fn a_video_is_written_and_then_named() {
+    let stage = Stage::new(WRITER);
+    let path = stage.path("out.mp4");
+    let rate = Rate { frames: 30000, seconds: 1001 };
+    let create = || VideoWriter::create(&path, [2, 1], rate, Some(&stage.path("ffmpeg"))).unwrap();
+    let mut writer = create();
+    writer.push(&[1, 2, 3, 4, 5, 6]).unwrap();
+    writer.push(&[7; 6]).unwrap();
+    assert!(!path.exists());
+    writer.finish().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), [1, 2, 3, 4, 5, 6, 7, 7, 7, 7, 7, 7]);
+    let arguments = std::fs::read_to_string(stage.path("arguments")).unwrap();
+    for expected in ["-s 2x1 -r 30000/1001 -i -", "-c:v libx264"] {
+        assert!(arguments.contains(expected), "{arguments}");
+    }
+    create().push(&[0; 6]).unwrap();
+    let names: Vec<_> =
+        std::fs::read_dir(stage.folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().contains("unfinished")), "{names:?}");
+}
+
+#[test]
+fn what_ffmpeg_says_about_an_output_is_the_reason() {
+    let stage = Stage::new("cat > /dev/null; echo 'Unable to choose an output format' >&2; exit 1");
+    let path = stage.path("out.xyz");
+    let rate = Rate { frames: 25, seconds: 1 };
+    let writer = VideoWriter::create(&path, [2, 1], rate, Some(&stage.path("ffmpeg"))).unwrap();
+    let error = writer.finish().unwrap_err();
+    let expected = "cannot write /out.xyz: Unable to choose an output format";
+    assert_eq!(stage.message(&error), expected);
 }

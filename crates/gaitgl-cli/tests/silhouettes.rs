@@ -1,6 +1,8 @@
 //! `silhouettes`: from pictures of walkers to files that `prepare` takes. The walkers are drawn, and no
 //! network or `ffmpeg` is needed; where a video is read, a script stands in for `ffmpeg`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
 mod common;
 
 use std::fs;
@@ -87,6 +89,23 @@ fn a_walk_becomes_silhouettes_that_prepare_takes() {
     assert!(preview.width() > 500 && preview.height() > 128);
     ok(folder, "prepare out set --layout flat --pattern {subject}");
     assert!(ok(folder, "info set").contains("001"));
+}
+
+#[test]
+fn the_stages_of_the_work_are_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let frames = film(&folder.join("film"), 3);
+    let printed = ok(folder, &format!("bench --video film {BY_BACKGROUND} --json b.json"));
+    assert!(printed.contains("1 clips embedded"), "{printed}");
+    let report: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("b.json")).unwrap()).unwrap();
+    assert_eq!([&report["frames"], &report["clips"]], [frames, 1]);
+    for stage in ["decode", "detect", "track", "mask", "embed", "end to end"] {
+        assert!(report["seconds"][stage].as_f64().unwrap() > 0.0, "{stage}: {report}");
+    }
+    refused(folder, "bench --video none.mp4", &["none.mp4", "does not exist"]);
+    refused(folder, "bench --video film --growth paper-small", &["--growth"]);
 }
 
 #[test]

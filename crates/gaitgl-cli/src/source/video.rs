@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -41,10 +41,8 @@ pub struct VisionOptions {
     /// Frames per second of a folder of images
     #[arg(long, value_name = "RATE", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=240))]
     image_rate: u16,
-    /// Leaves frames out rather than falling behind, whatever the source is.
-    #[arg(skip)]
-    pub drop_late: bool,
-    /// Seconds after which a walk that goes on is passed on, and the next one begins [default: 10].
+    /// For a source that is followed: seconds after which a walk that goes on is passed on, and the next
+    /// one begins; otherwise 10. No progress is shown then, and no live source has to wait.
     #[arg(skip)]
     pub longest_walk: Option<f64>,
 }
@@ -74,6 +72,7 @@ pub struct Viewing {
     segmenter: Box<dyn Segmenter + Send>,
     settings: PipelineSettings,
     is_live: bool,
+    is_followed: bool,
     expected: Option<u64>,
 }
 
@@ -101,11 +100,13 @@ impl Viewing {
         if let Some(seconds) = options.longest_walk {
             sequences.max_length = (seconds * rate.per_second()).round() as usize;
         }
-        let drop_late = options.drop_late || source.sets_the_pace();
-        let is_watched = std::io::stderr().is_terminal();
-        let expected = is_watched.then(|| source.expected_frames(rate, &read)).flatten();
+        let is_live = source.is_live();
+        let is_followed = options.longest_walk.is_some();
+        let drop_late = source.sets_the_pace() || (is_followed && is_live);
         let settings = PipelineSettings { sequences, mask_threads, drop_late };
-        Ok(Self { frames, segmenter, settings, is_live: source.is_live(), expected })
+        let shows_progress = !is_followed && std::io::stderr().is_terminal();
+        let expected = shows_progress.then(|| source.expected_frames(rate, &read)).flatten();
+        Ok(Self { frames, segmenter, settings, is_live, is_followed, expected })
     }
 
     /// Width and height of the frames.
@@ -130,8 +131,8 @@ impl Viewing {
         let size = self.size();
         let rate = self.rate();
         let expected = self.expected.unwrap_or(0);
-        let Self { frames, segmenter, settings, is_live, .. } = self;
-        let statistics = progress::watched("Looking for people", "frames", |progress, stop| {
+        let Self { frames, segmenter, settings, is_live, is_followed, .. } = self;
+        let read = |progress: &dyn Fn(u64, u64), stop: &AtomicBool| {
             let statistics = run(frames, segmenter, &settings, |step| {
                 if let Step::Frame { number, .. } = step {
                     progress(number + 1, expected);
@@ -142,7 +143,14 @@ impl Viewing {
                 bail!("interrupted");
             }
             Ok(statistics)
-        })?;
+        };
+        let statistics = if is_followed {
+            read(&|_, _| {}, progress::watch_interrupts()?)?
+        } else {
+            progress::watched("Looking for people", "frames", |progress, stop| {
+                read(&progress, stop)
+            })?
+        };
         Ok(Summary { statistics, rate, size })
     }
 }
