@@ -156,6 +156,18 @@ impl Records for Drawn {
         Ok(0)
     }
 
+    fn set_template(&self, _: i64, _: &[u8], _: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn add_silhouettes(&self, _: i64, _: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn silhouettes(&self, _: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
+    }
+
     fn templates(&self, _: Option<i64>, visit: Visit) -> Result<(), GalleryError> {
         let details = format!(
             r#"{{"network":"drawn","source":"chance","date":"{}","frames":30}}"#,

@@ -120,6 +120,7 @@ pub use jiff::Timestamp;
 pub use memory::MemoryStore;
 pub use moment::{NotATime, first_second, last_second};
 pub use portable::{Counts, PortableError, PortableProblem};
+pub use rebuild::Embed;
 pub use records::{Enrolment, Network, Origin, Subject, Template, TemplateInfo};
 pub use sqlite::SqliteStore;
 pub use store::{Cause, Records, Store, StoreError, StoreProblem, TemplateRecord, Visit};

@@ -5,9 +5,11 @@ use crate::ledger::TemplateDetails;
 use crate::store::Store;
 use crate::{By, Cause, Event, Gallery, GalleryError, Network};
 
+/// Turns silhouettes, as they were enrolled, into an embedding `[c, p]`.
+pub type Embed<'a> = &'a mut dyn FnMut(&[u8]) -> Result<Vec<f32>, Cause>;
+
 impl<S: Store> Gallery<S> {
-    /// Makes every template anew with `embed`, which turns silhouettes, as they were enrolled, into the
-    /// embedding `[c, p]` of `network`. Nobody else can write meanwhile. A rule for decisions that was
+    /// Makes every template anew with `embed`, by `network`. Nobody else can write meanwhile. A rule for decisions that was
     /// set for the former network no longer holds. Returns the number of templates.
     ///
     /// # Errors
@@ -16,7 +18,7 @@ impl<S: Store> Gallery<S> {
     pub fn rebuild(
         &mut self,
         network: &Network,
-        embed: &mut dyn FnMut(&[u8]) -> Result<Vec<f32>, Cause>,
+        embed: Embed,
         by: &By,
     ) -> Result<usize, GalleryError> {
         self.write(|ledger| {

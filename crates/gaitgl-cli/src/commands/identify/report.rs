@@ -16,7 +16,7 @@ use crate::source::walk::losses;
 /// A table with a row per track.
 pub fn table(rows: &[Row]) -> String {
     let wide = |width: usize, text: &str| width.max(text.chars().count());
-    let names = rows.iter().map(|row| who(row));
+    let names = rows.iter().map(who);
     let width = names.fold(4, |width, name| wide(width, &name));
     let seconds: Vec<String> = rows.iter().map(second).collect();
     let second_width = seconds.iter().fold(6, |width, text| wide(width, text));

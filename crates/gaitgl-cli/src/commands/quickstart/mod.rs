@@ -66,9 +66,9 @@ impl Quickstart {
         let json = evaluation.to_json(started.elapsed().as_secs_f64());
         files::write_json(&run.join("table.json"), &json)?;
         print_line(format!("\nA guess would be right {:.1}% of the time.", 100.0 / test as f64));
-        print_line(format!(
-            "\n5 of 5: half of them are enrolled in a gallery, and walks of all of them are identified"
-        ));
+        print_line(
+            "\n5 of 5: half of them are enrolled in a gallery, and walks of all of them are identified",
+        );
         let gallery = run.join("people.db");
         print_line(name_people(&gallery, &checkpoint, &embeddings)?);
         print_line(format!(
