@@ -20,7 +20,7 @@ use crate::set::arrow_file::Row;
 use crate::set::{Dropped, PrepareSettings};
 use crate::tree::SequenceFolder;
 use crate::{DataError, Resizing, Watch};
-use gait_support::full_message;
+use gait_support::{caught, full_message};
 
 /// Compression level of clips. Silhouettes shrink to about a tenth at any level: 14,191 of them to
 /// 5.74 MB at this one and to 5.91 MB at level 3, which takes longer.
@@ -79,7 +79,10 @@ impl<'a> SequenceReader<'a> {
 
     /// A worker's compressor.
     pub fn compressor(&self) -> Result<Compressor<'static>, DataError> {
-        let compressor = Compressor::new(LEVEL).and_then(|mut compressor| {
+        // It panics if there is no memory for its context.
+        let compressor = caught(|| Compressor::new(LEVEL));
+        let compressor = compressor.unwrap_or_else(|| Err(io::ErrorKind::OutOfMemory.into()));
+        let compressor = compressor.and_then(|mut compressor| {
             compressor.set_parameter(CParameter::ChecksumFlag(true))?;
             Ok(compressor)
         });
@@ -90,7 +93,7 @@ impl<'a> SequenceReader<'a> {
     /// second part of the result.
     ///
     /// # Errors
-    /// Only if the caller asked to stop: everything wrong with one sequence drops that sequence.
+    /// The caller asked to stop, or memory ran out. Everything wrong with one sequence drops that sequence.
     pub fn read(
         &self,
         source: &SequenceFolder,
@@ -102,6 +105,11 @@ impl<'a> SequenceReader<'a> {
             Err(error) => Err(SequenceFault::Folder(error)),
             Ok(frames) => self.frames(source, frames, &mut dropped, compressor)?,
         };
+        if let Err(SequenceFault::Compression(reason)) = kept {
+            // Nothing is wrong with the sequence: there is no memory left.
+            let reason = io::Error::new(io::ErrorKind::OutOfMemory, reason);
+            return Err(DataError::io("compress", &self.root.join(&source.folder), reason));
+        }
         if let Err(fault) = &kept {
             dropped.sequences.add(|| format!("{}: {}", source.key, full_message(fault)));
         }

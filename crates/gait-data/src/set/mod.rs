@@ -9,6 +9,7 @@ mod map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use about::{Dropped, FORM, PrepareSettings, SetCounts, SetDescription};
@@ -18,6 +19,7 @@ pub(crate) use map::map;
 
 use arrow_buffer::Buffer;
 use gait_support::Fingerprint;
+use zstd::zstd_safe;
 
 use crate::{Clip, DataError, SequenceKey};
 use arrow_file::{Columns, read_columns};
@@ -191,16 +193,29 @@ impl PreparedSet {
             let path = self.folder.join(CLIPS_FILE);
             DataError::set(&path, SetFault::Damaged(Box::new(key.clone())))
         };
-        let promised = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
+        let promised = zstd_safe::get_frame_content_size(stored).ok().flatten();
         if promised != Some(size as u64) || size > most {
             return Err(damaged());
         }
-        let pixels = zstd::bulk::decompress(stored, size).map_err(|_| damaged())?;
+        let mut pixels = Vec::with_capacity(size);
+        // Not `zstd::bulk`, which panics if there is no memory for its context.
+        if let Err(code) = zstd_safe::decompress(&mut pixels, stored) {
+            if is_out_of_memory(code) {
+                let path = self.folder.join(CLIPS_FILE);
+                return Err(DataError::io("read", &path, io::ErrorKind::OutOfMemory.into()));
+            }
+            return Err(damaged());
+        }
         if pixels.len() != size {
             return Err(damaged());
         }
         Ok(Clip { frames: *frames, height: *height, width: *width, pixels })
     }
+}
+
+/// Whether zstd failed because there was no memory.
+fn is_out_of_memory(code: zstd_safe::ErrorCode) -> bool {
+    zstd_safe::get_error_name(code).contains("not enough memory")
 }
 
 /// The running fingerprint of a set's contents (see [`PreparedSet::fingerprint`]).
