@@ -108,7 +108,7 @@ impl<'a> SequenceReader<'a> {
         if let Err(SequenceFault::Compression(reason)) = kept {
             // Nothing is wrong with the sequence: there is no memory left.
             let reason = io::Error::new(io::ErrorKind::OutOfMemory, reason);
-            return Err(DataError::io("compress", &self.root.join(&source.folder), reason));
+            return Err(DataError::io("compress", self.root.join(&source.folder), reason));
         }
         if let Err(fault) = &kept {
             dropped.sequences.add(|| format!("{}: {}", source.key, full_message(fault)));

@@ -192,8 +192,8 @@ fn steps(
             steps[level].outputs.push(name.clone());
         }
         let first = if is_given(name) { level } else { level + 1 };
-        for step in first..=last {
-            steps[step].inputs.push((name.clone(), step == last && !is_result(name)));
+        for (number, step) in steps.iter_mut().enumerate().take(last + 1).skip(first) {
+            step.inputs.push((name.clone(), number == last && !is_result(name)));
         }
     }
     for convolution in convolutions {
