@@ -31,8 +31,9 @@ use output::report;
 
 /// Recognise people by the way they walk
 ///
-/// Prepares silhouettes of walking people, trains networks of the GaitGL family on them, tests the
-/// networks by the protocols of the public benchmarks, and writes embeddings for other programs.
+/// Finds people who walk in videos and names those who are enrolled in a gallery. Prepares
+/// silhouettes, trains networks of the GaitGL family on them, tests the networks by the protocols of
+/// the public benchmarks, and writes embeddings for other programs.
 ///
 /// Exit codes: 0 done, 1 done but some inputs were skipped (each is named), 2 failed.
 #[derive(Parser)]

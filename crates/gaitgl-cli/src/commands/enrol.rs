@@ -21,6 +21,8 @@ use crate::{ExitStatus, progress};
 /// folder or tree of silhouettes, or a prepared set. Each walk of a few seconds becomes a template. The
 /// gallery is made if there is none.
 ///
+/// Without --run or --checkpoint, the network that ships is used.
+///
 /// Nobody is enrolled without consent: give it with --consent, or set one for the whole gallery with
 /// `gaitgl gallery policy`.
 #[derive(Args)]

@@ -25,7 +25,8 @@ use tracks::{News, Row, Tracks, all_lost};
 ///
 /// Prints a row for each track: its frames, the name or `unknown`, the distance to the nearest person
 /// and to the second one, the share of frames that could be used, and why the others were dropped.
-/// See `gaitgl enrol --help` for what a SOURCE is. Each identification is written to the gallery's
+/// See `gaitgl enrol --help` for what a SOURCE is. Without --run or --checkpoint, the network that ships
+/// is used. Each identification is written to the gallery's
 /// audit.
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
