@@ -135,13 +135,13 @@ impl fmt::Display for Rule {
         match self {
             Self::Calibrated(Calibration { false_accept_rate, pairs, source, .. }) => write!(
                 f,
-                "threshold {threshold:.3}, calibrated on {pairs} pairs of {source}: {:.2}% of them \
+                "threshold {threshold:.3}, calibrated on {pairs} pairs of different people of {source}: {:.2}% of them \
                  are accepted wrongly",
                 100.0 * false_accept_rate
             ),
             Self::Default(DefaultRule { false_accept_rate, pairs, .. }) => write!(
                 f,
-                "default threshold {threshold:.3}, measured on {pairs} pairs of synthetic people: \
+                "default threshold {threshold:.3}, measured on {pairs} pairs of different synthetic people: \
                  {:.2}% of them are accepted wrongly; `gaitgl calibrate` fits it to your gallery",
                 100.0 * false_accept_rate
             ),

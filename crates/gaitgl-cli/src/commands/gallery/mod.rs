@@ -97,7 +97,8 @@ fn count(number: impl TryInto<u64>, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn people(number: usize) -> String {
+/// `1 person`, `2 people`.
+pub fn people(number: usize) -> String {
     count(number, "person", "people")
 }
 

@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::enrol::nobody;
+use super::gallery::people;
 use super::print_line;
 use crate::files::JsonTarget;
 use crate::gallery_file::GalleryFile;
@@ -73,7 +74,7 @@ impl Identify {
         if search.subjects() == 0 {
             bail!("the gallery has nobody who can be named; enrol people with `gaitgl enrol`");
         }
-        print_line(format!("{} people, {}", search.subjects(), search.rule));
+        print_line(format!("{}, {}", people(search.subjects()), search.rule));
         let threshold = search.rule.rule().threshold;
         let tracks = Tracks::new(&recognizer, search, &self.source, self.candidates.into());
         let live = if self.follow { Some(Live::open(self.json.as_ref())?) } else { None };
