@@ -13,6 +13,7 @@ use super::print_line;
 use crate::files::JsonTarget;
 use crate::recognizer::{Recognizer, WithNetwork};
 use crate::source::video::VisionOptions;
+use crate::source::walk::add_losses;
 use crate::source::{Happening, Source};
 use crate::{ExitStatus, progress};
 
@@ -81,7 +82,7 @@ impl Compare {
                 bail!("interrupted");
             }
             if let Happening::Walk(walk) = happening {
-                walk.lost.iter().for_each(|(&loss, count)| *lost.entry(loss).or_insert(0) += count);
+                add_losses(&mut lost, &walk.lost);
                 windows.extend(recognizer.embed(&walk)?);
             }
             Ok(())

@@ -11,7 +11,7 @@ use super::print_line;
 use crate::gallery_file::GalleryFile;
 use crate::recognizer::{Recognizer, WithNetwork};
 use crate::source::video::VisionOptions;
-use crate::source::walk::{Loss, Walk, losses};
+use crate::source::walk::{Loss, Walk, add_losses, losses};
 use crate::source::{Happening, Source, kept};
 use crate::{ExitStatus, progress};
 
@@ -111,17 +111,21 @@ impl Enrol {
                 bail!("interrupted; nobody was enrolled");
             }
             match happening {
-                Happening::Walk(walk) => self.add(&mut found, text, &walk, recognizer),
-                Happening::Began { .. } | Happening::Ended { .. } => Ok(()),
+                Happening::Walk(walk) if self.wants(walk.track) => {
+                    self.add(&mut found, text, &walk, recognizer)
+                }
+                _ => Ok(()),
             }
         })?;
-        if !self.track.is_empty() {
-            found.tracks.retain(|track, _| self.track.contains(track));
-        }
         if found.tracks.is_empty() {
             bail!("{text}: {}", found.nothing(!self.track.is_empty()));
         }
         Ok(found)
+    }
+
+    /// Whether this track is to be enrolled: all are, unless some were chosen.
+    fn wants(&self, track: u64) -> bool {
+        self.track.is_empty() || self.track.contains(&track)
     }
 
     /// Adds a walk to its track.
@@ -132,9 +136,7 @@ impl Enrol {
         walk: &Walk,
         recognizer: &Recognizer,
     ) -> anyhow::Result<()> {
-        for (&loss, count) in &walk.lost {
-            *found.lost.entry(loss).or_default() += count;
-        }
+        add_losses(&mut found.lost, &walk.lost);
         let part = walk.name.clone().unwrap_or_else(|| format!("track {}", walk.track));
         let mut templates = Vec::new();
         for clip in walk.windows() {

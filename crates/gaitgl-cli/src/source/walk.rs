@@ -158,6 +158,13 @@ impl fmt::Display for Loss {
     }
 }
 
+/// Counts losses to those before.
+pub fn add_losses(all: &mut BTreeMap<Loss, usize>, more: &BTreeMap<Loss, usize>) {
+    for (&loss, count) in more {
+        *all.entry(loss).or_default() += count;
+    }
+}
+
 /// Counted losses in words: `3 standing still, 1 too small`.
 pub fn losses(lost: &BTreeMap<Loss, usize>) -> String {
     let parts: Vec<String> = lost.iter().map(|(loss, count)| format!("{count} {loss}")).collect();

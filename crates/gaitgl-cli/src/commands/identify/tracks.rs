@@ -6,7 +6,7 @@ use gait_gallery::{Candidate, Decision};
 
 use crate::recognizer::{Recognizer, Search};
 use crate::source::Happening;
-use crate::source::walk::{Loss, Walk};
+use crate::source::walk::{Loss, Walk, add_losses};
 
 /// What is known of a track.
 #[derive(Clone, Debug)]
@@ -81,9 +81,7 @@ impl Row {
         self.first_frame = self.first_frame.min(walk.first_frame);
         self.last_frame = self.last_frame.max(walk.last_frame);
         self.frames += walk.clip.frames;
-        for (&loss, count) in &walk.lost {
-            *self.lost.entry(loss).or_default() += count;
-        }
+        add_losses(&mut self.lost, &walk.lost);
     }
 
     /// The name, if there is one.
@@ -194,8 +192,6 @@ impl<'a> Tracks<'a> {
 /// The frames that no row could use.
 pub fn all_lost(rows: &[Row]) -> BTreeMap<Loss, usize> {
     let mut all = BTreeMap::new();
-    for (&loss, count) in rows.iter().flat_map(|row| &row.lost) {
-        *all.entry(loss).or_default() += count;
-    }
+    rows.iter().for_each(|row| add_losses(&mut all, &row.lost));
     all
 }
