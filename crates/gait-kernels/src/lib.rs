@@ -81,6 +81,7 @@
 
 mod activation;
 mod algorithm;
+mod bf16;
 mod buffer;
 mod channel_last;
 mod direct;
@@ -98,6 +99,7 @@ mod simd;
 mod winograd;
 
 pub use algorithm::Algorithm;
+pub use bf16::Bf16Unit;
 pub use buffer::zeros;
 pub use global_local::{GlobalLocal, GlobalLocalGradients};
 pub use join::Join;

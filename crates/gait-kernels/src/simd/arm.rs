@@ -29,6 +29,11 @@ simd!(Neon {
     mul: vmulq_f32,
     max: vmaxq_f32,
     mul_add: |a, b, c| vfmaq_f32(c, a, b),
+    lower_half: |v| vreinterpretq_f32_u32(vshlq_n_u32::<16>(vreinterpretq_u32_f32(v))),
+    upper_half: |v| vreinterpretq_f32_u32(vandq_u32(
+        vreinterpretq_u32_f32(v),
+        vdupq_n_u32(0xFFFF_0000)
+    )),
     prefetch: no_prefetch,
     transpose_square: transpose_square,
 });

@@ -79,6 +79,11 @@ impl Isa {
         detected.into_iter().flatten().map(|set| Self { set }).collect()
     }
 
+    /// Plain Rust without vector instructions.
+    pub(crate) fn portable() -> Self {
+        Self { set: Set::Portable(Portable) }
+    }
+
     /// The token, for [`dispatch`].
     pub(crate) fn set(self) -> Set {
         self.set
@@ -154,6 +159,10 @@ pub(crate) trait Simd: Copy {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, fused where the instruction set can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The bf16 number in the lower 16 bits of each lane, as f32.
+    fn lower_half(self, pairs: Self::V) -> Self::V;
+    /// The bf16 number in the upper 16 bits of each lane, as f32.
+    fn upper_half(self, pairs: Self::V) -> Self::V;
     /// Requests the cache line at `line` for the second-level cache. The address may be invalid.
     #[inline(always)]
     fn prefetch(self, _line: *const f32) {}
@@ -177,6 +186,7 @@ macro_rules! simd {
         lanes: $lanes:literal, vector: $v:ty, zero: $zero:expr, splat: $splat:ident,
         load: $load:ident, store: $store:ident, add: $add:ident, sub: $sub:ident,
         mul: $mul:ident, max: $max:ident, mul_add: |$a:ident, $b:ident, $c:ident| $fma:expr,
+        lower_half: |$low:ident| $lower_half:expr, upper_half: |$high:ident| $upper_half:expr,
         prefetch: $prefetch:expr, transpose_square: $transpose:ident,
     }) => {
         impl $crate::simd::Simd for $token {
@@ -228,6 +238,16 @@ macro_rules! simd {
             fn mul_add(self, $a: $v, $b: $v, $c: $v) -> $v {
                 // SAFETY: `self` proves that the machine has the instruction.
                 unsafe { $fma }
+            }
+            #[inline(always)]
+            fn lower_half(self, $low: $v) -> $v {
+                // SAFETY: `self` proves that the machine has the instructions.
+                unsafe { $lower_half }
+            }
+            #[inline(always)]
+            fn upper_half(self, $high: $v) -> $v {
+                // SAFETY: `self` proves that the machine has the instructions.
+                unsafe { $upper_half }
             }
             #[inline(always)]
             fn prefetch(self, line: *const f32) {

@@ -49,6 +49,14 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
+    fn lower_half(self, pairs: [f32; 8]) -> [f32; 8] {
+        pairs.map(|pair| f32::from_bits(pair.to_bits() << 16))
+    }
+    #[inline(always)]
+    fn upper_half(self, pairs: [f32; 8]) -> [f32; 8] {
+        pairs.map(|pair| f32::from_bits(pair.to_bits() & 0xFFFF_0000))
+    }
+    #[inline(always)]
     unsafe fn transpose_square(
         self,
         from: *const f32,

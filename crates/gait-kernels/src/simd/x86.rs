@@ -25,6 +25,9 @@ impl Avx2 {
     }
 }
 
+/// The upper 16 of 32 bits.
+const UPPER_HALF: i32 = 0xFFFF << 16;
+
 simd!(Avx512 {
     lanes: 16,
     vector: __m512,
@@ -37,6 +40,11 @@ simd!(Avx512 {
     mul: _mm512_mul_ps,
     max: _mm512_max_ps,
     mul_add: |a, b, c| _mm512_fmadd_ps(a, b, c),
+    lower_half: |v| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(v))),
+    upper_half: |v| _mm512_castsi512_ps(_mm512_and_si512(
+        _mm512_castps_si512(v),
+        _mm512_set1_epi32(UPPER_HALF)
+    )),
     prefetch: _mm_prefetch::<_MM_HINT_T1>,
     transpose_square: transpose_square_avx2,
 });
@@ -53,6 +61,8 @@ simd!(Avx2 {
     mul: _mm256_mul_ps,
     max: _mm256_max_ps,
     mul_add: |a, b, c| _mm256_fmadd_ps(a, b, c),
+    lower_half: |v| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(v))),
+    upper_half: |v| _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32(UPPER_HALF))),
     prefetch: _mm_prefetch::<_MM_HINT_T1>,
     transpose_square: transpose_square_avx2,
 });
