@@ -1,7 +1,8 @@
 //! Which algorithm computes a convolution.
 
 use crate::RegionConv3d;
-use crate::winograd::{Temporal, tile_count};
+use crate::temporal::Temporal;
+use crate::winograd::tile_count;
 
 /// A way to compute a convolution and both its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::Geometry;
 use crate::join::Branch;
 use crate::pixels::{self, OutputGradient};
-use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights, WeightSums};
+use crate::temporal::Temporal;
+use crate::winograd::{Finish, Layer, Target, TransformedWeights, WeightSums};
 use crate::{Algorithm, Isa, Join, PreparedLayer, RegionConv3d};
 use rayon::prelude::*;
 

@@ -96,6 +96,7 @@ mod prepared;
 mod problem;
 pub mod reference;
 mod simd;
+mod temporal;
 mod winograd;
 
 pub use algorithm::Algorithm;

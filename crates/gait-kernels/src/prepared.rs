@@ -8,7 +8,8 @@ use crate::geometry::Geometry;
 use crate::global_local::check_slope;
 use crate::join::Branch;
 use crate::pixels;
-use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights};
+use crate::temporal::Temporal;
+use crate::winograd::{Finish, Layer, Target, TransformedWeights};
 use crate::{Algorithm, Isa, Join, RegionConv3d};
 use rayon::prelude::*;
 
