@@ -83,13 +83,17 @@ impl Sums<'_> {
 
 impl<'a> Convolution<'a> {
     /// The taps of `geometry`, restricted to the regions of `p`.
+    ///
+    /// # Panics
+    /// If the kernel reads beyond the zeros of the layout.
     pub fn new(
         unit: Bf16Unit,
         geometry: &Geometry,
         weights: &'a PackedWeights,
         p: &RegionConv3d,
+        layout: Layout,
     ) -> Self {
-        let layout = Layout::new(p);
+        assert!(layout.holds(weights.kernel), "{:?} zeros around a frame", layout.zeros);
         let restriction = p.labels.map(|_| Restriction::new(&layout, geometry, p));
         let temporal = weights.temporal;
         Self {
@@ -134,7 +138,7 @@ impl<'a> Convolution<'a> {
         let first = block * ROWS;
         for row in 0..kh {
             let b = weights.row(step, row).as_ptr();
-            let start = &frame[(first + self.layout.shift(row, 0)) * channels..];
+            let start = &frame[(first + self.layout.shift(weights.kernel, row, 0)) * channels..];
             let restriction = self.restriction.as_ref();
             match restriction.map_or(Reach::All, |restriction| restriction.reach(block, row)) {
                 Reach::Nothing => {}

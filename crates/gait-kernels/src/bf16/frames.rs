@@ -1,8 +1,9 @@
 //! Frames of bf16 values with zeros around them, so that a tap needs no check of the border.
 
 use super::block::{DEPTH, Half, ROWS, round, widen};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Shared};
 use crate::channel_last::{Transpose, transpose};
+use crate::maps::higher;
 use crate::simd::{Simd, dispatch};
 use crate::temporal::{Combine, Group, Step};
 use crate::{Isa, RegionConv3d};
@@ -16,6 +17,8 @@ use rayon::prelude::*;
 pub(crate) struct Layout {
     pub height: usize,
     pub width: usize,
+    /// Rows of zeros above and below, and columns of zeros beside the pixels.
+    pub zeros: [usize; 2],
     /// Pixels from one row to the next.
     pub pitch: usize,
     /// Pixels before the first one, and behind the last position.
@@ -25,12 +28,23 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// For frames that `p` reads.
-    pub fn new(p: &RegionConv3d) -> Self {
+    /// Frames of `height` rows and `width` columns with so many rows and columns of zeros.
+    pub fn new(height: usize, width: usize, zeros: [usize; 2]) -> Self {
+        let [rows, columns] = zeros;
+        let pitch = width + columns;
+        let positions = (height * pitch).next_multiple_of(ROWS);
+        Self { height, width, zeros, pitch, margin: rows * pitch + columns, positions }
+    }
+
+    /// The narrowest layout for frames that `p` reads.
+    pub fn of(p: &RegionConv3d) -> Self {
         let [_, kh, kw] = p.kernel;
-        let pitch = p.width + kw / 2;
-        let positions = (p.height * pitch).next_multiple_of(ROWS);
-        Self { height: p.height, width: p.width, pitch, margin: kh / 2 * pitch + kw / 2, positions }
+        Self::new(p.height, p.width, [kh / 2, kw / 2])
+    }
+
+    /// Whether a kernel of so many rows and columns reads no further than the zeros.
+    pub fn holds(&self, [kh, kw]: [usize; 2]) -> bool {
+        kh / 2 <= self.zeros[0] && kw / 2 <= self.zeros[1]
     }
 
     /// Pixels that a frame takes.
@@ -38,10 +52,10 @@ impl Layout {
         self.positions + 2 * self.margin
     }
 
-    /// How far behind the position itself a tap's pixel is stored: the margin before the first
-    /// pixel keeps it from being negative.
-    pub fn shift(&self, row: usize, column: usize) -> usize {
-        row * self.pitch + column
+    /// Where the first position's tap lies in a frame, for a kernel that the layout holds.
+    pub fn shift(&self, [kh, kw]: [usize; 2], row: usize, column: usize) -> usize {
+        let [rows, columns] = self.zeros;
+        (rows + row - kh / 2) * self.pitch + columns + column - kw / 2
     }
 
     /// The row and column of a position; `None` where it is none of a pixel.
@@ -163,6 +177,57 @@ impl Frames {
         });
     }
 
+    /// Writes channel-last frames as f32 `[channels, frames, h, w]`.
+    pub fn write_planes(&self, isa: Isa, to: &mut [f32]) {
+        let Self { ref layout, channels, count, .. } = *self;
+        let pixels = layout.height * layout.width;
+        let target = Shared::new(to);
+        (0..count).into_par_iter().for_each(|t| {
+            let mut wide = Buffer::<f32>::zeros(channels * layout.width);
+            let mut turned = Buffer::<f32>::zeros(channels * layout.width);
+            for r in 0..layout.height {
+                let start = (layout.margin + r * layout.pitch) * channels;
+                let row = &self.frame(t)[start..][..channels * layout.width];
+                wide.iter_mut().zip(row).for_each(|(to, &from)| *to = widen(from));
+                let mut call = Transpose {
+                    from: &wide,
+                    from_step: channels,
+                    to: &mut turned,
+                    to_step: layout.width,
+                    rows: layout.width,
+                    columns: channels,
+                };
+                transpose(isa, &mut call);
+                for (c, row) in turned.chunks_exact(layout.width).enumerate() {
+                    let place = (c * count + t) * pixels + r * layout.width;
+                    // SAFETY: frame `t` belongs to this task alone, `to` outlives the tasks, and
+                    // `at` checks the room for a row.
+                    unsafe {
+                        let to = target.at(place, layout.width);
+                        std::ptr::copy_nonoverlapping(row.as_ptr(), to, layout.width);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Max pooling of channel-last frames over 2 x 2 pixels.
+    pub fn pooled(&self, isa: Isa, to: &Layout) -> Self {
+        let Self { ref layout, channels, count, .. } = *self;
+        let mut pooled = Self::empty(to.clone(), Order::ChannelLast, channels, count);
+        let frames = pooled.values.par_chunks_exact_mut(pooled.frame_len).take(count).enumerate();
+        frames.for_each(|(t, pooled)| {
+            let frame = self.frame(t);
+            for r in 0..to.height {
+                let row = |r: usize| &frame[(layout.margin + r * layout.pitch) * channels..];
+                let start = (to.margin + r * to.pitch) * channels;
+                let to = &mut pooled[start..][..to.width * channels];
+                pool_row(isa, PoolRow { rows: [row(2 * r), row(2 * r + 1)], channels, to });
+            }
+        });
+        pooled
+    }
+
     /// For each group and step the frame that the step reads, `[groups, steps]`, by `sources` of a
     /// step and `combine`.
     pub fn combined(
@@ -199,6 +264,17 @@ pub(crate) struct CombineAll<'a> {
     to: &'a mut [Half],
 }
 
+/// Two rows of pixels to pool into one.
+pub(crate) struct PoolRow<'a> {
+    rows: [&'a [Half]; 2],
+    channels: usize,
+    to: &'a mut [Half],
+}
+
+dispatch!(
+    /// The highest of each 2 x 2 pixels.
+    fn pool_row(PoolRow<'_>) => pool_row_on
+);
 dispatch!(
     /// Rounds each value.
     fn round_all(RoundAll<'_>) => round_all_on
@@ -212,6 +288,22 @@ dispatch!(
 fn round_all_on<S: Simd>(_: S, call: RoundAll) {
     assert_eq!(call.from.len(), call.to.len(), "values to round and places");
     call.to.iter_mut().zip(call.from).for_each(|(to, &from)| *to = round(from));
+}
+
+#[inline(always)]
+fn pool_row_on<S: Simd>(_: S, call: PoolRow) {
+    let PoolRow { rows: [above, below], channels, to } = call;
+    for (i, to) in to.chunks_exact_mut(channels).enumerate() {
+        let pixel = |row: &'_ [Half], place: usize, c: usize| {
+            widen(row[(2 * i + place) * channels..][..channels][c])
+        };
+        for (c, to) in to.iter_mut().enumerate() {
+            let a = higher(pixel(above, 0, c), pixel(above, 1, c));
+            let b = higher(pixel(below, 0, c), pixel(below, 1, c));
+            // Exact: the value is one of the four.
+            *to = round(higher(a, b));
+        }
+    }
 }
 
 #[inline(always)]
@@ -232,7 +324,7 @@ mod tests {
 
     #[test]
     fn segments_are_the_pixels_of_the_positions() {
-        let layout = Layout::new(&RegionConv3d::same(1, 1, 1, [1, 5, 7]));
+        let layout = Layout::of(&RegionConv3d::same(1, 1, 1, [1, 5, 7]));
         assert_eq!((layout.pitch, layout.margin, layout.positions), (8, 9, 64));
         let mut pixels = Vec::new();
         for first in [0, 32] {
@@ -251,7 +343,7 @@ mod tests {
     fn both_orders_hold_every_value_and_zeros_around_it() {
         let p = RegionConv3d::same(1, 1, 1, [3, 2, 3]);
         for order in [Order::ChannelLast, Order::Planes] {
-            let layout = Layout::new(&p);
+            let layout = Layout::of(&p);
             let mut frames = Frames::empty(layout.clone(), order, 2, 3);
             frames.fill(Isa::best(), |c, t, pixel, to| {
                 for (i, to) in to.iter_mut().enumerate() {

@@ -45,11 +45,18 @@ pub(crate) struct WeightSums {
     sums: Buffer,
 }
 
+/// The input of one sequence.
+pub(crate) struct Input<'a> {
+    frames: &'a Frames,
+    /// What each step of each group reads, where that is not a frame as it is.
+    combined: Option<Frames>,
+}
+
 impl WeightSums {
     pub fn new(unit: Bf16Unit, temporal: Temporal, p: &RegionConv3d) -> Self {
         let [_, kh, kw] = p.kernel;
         let geometry = Geometry::forward(p);
-        let layout = Layout::new(p);
+        let layout = Layout::of(p);
         let steps = temporal.steps();
         let mask = |i: usize| {
             let Some([r, c]) = layout.pixel(i % layout.positions) else { return 0 };
@@ -74,13 +81,24 @@ impl WeightSums {
         }
     }
 
-    /// Adds one sequence: its input and the gradient with respect to its output, both in planes.
-    pub fn add(&mut self, input: &Frames, grad: &Frames) {
-        for (side, channels) in [(input, self.channels[0]), (grad, self.channels[1])] {
-            assert!(side.layout == self.layout && side.order == Order::Planes, "frame layout");
-            assert_eq!(side.channels, channels, "channels of the frames");
-        }
-        let combined = self.combined(input);
+    /// Makes the input of a sequence ready.
+    pub fn input<'f>(&self, frames: &'f Frames) -> Input<'f> {
+        self.check(frames, self.channels[0]);
+        let combined = (self.temporal == Temporal::Pair).then(|| {
+            let sources = |group: &Group, step: &Step| step.sources.map(|s| group.sources[s]);
+            frames.combined(self.isa, &self.groups, &self.steps, sources, |step| step.combine)
+        });
+        Input { frames, combined }
+    }
+
+    fn check(&self, frames: &Frames, channels: usize) {
+        assert!(frames.layout == self.layout && frames.order == Order::Planes, "frame layout");
+        assert_eq!(frames.channels, channels, "channels of the frames");
+    }
+
+    /// Adds one sequence: its input and the gradient with respect to its output, in planes.
+    pub fn add(&mut self, input: &Input, grad: &Frames) {
+        self.check(grad, self.channels[1]);
         let grads = self.packed(grad);
         let sums_len = self.rows() * self.stride();
         let part = (self.rows() / ROWS).div_ceil(STEP_TASKS) * ROWS * self.stride();
@@ -90,14 +108,14 @@ impl WeightSums {
                 let multiplier = Multiplier::new(self.unit);
                 let first = i * part / self.stride();
                 for group in 0..self.groups.len() {
-                    let source = match &combined {
+                    let source = match &input.combined {
                         Some(combined) => combined.frame(group * self.steps.len() + step),
                         None => {
                             let source = self.groups[group].sources[self.steps[step].sources[0]];
-                            if source == input.count {
+                            if source == input.frames.count {
                                 continue;
                             }
-                            input.frame(source)
+                            input.frames.frame(source)
                         }
                     };
                     let grad = &grads[self.grad_of(group, step) * self.packed_len()..];
@@ -158,18 +176,10 @@ impl WeightSums {
             to.fill(0);
             return;
         }
-        let shift = self.layout.shift(tap / kw, tap % kw);
+        let shift = self.layout.shift(self.kernel, tap / kw, tap % kw);
         let from = &x[row % ci * self.layout.pixels() + shift + position..][..to.len()];
         let mask = &self.masks[tap * self.layout.positions + position..][..to.len()];
         mask_all(self.isa, MaskAll { from, mask, to });
-    }
-
-    /// What each step of each group reads of the input; `None` where it reads frames as they are.
-    fn combined(&self, input: &Frames) -> Option<Frames> {
-        let sources = |group: &Group, step: &Step| step.sources.map(|s| group.sources[s]);
-        (self.temporal == Temporal::Pair).then(|| {
-            input.combined(self.isa, &self.groups, &self.steps, sources, |step| step.combine)
-        })
     }
 
     /// Which of the packed gradients a step of a group reads.

@@ -4,9 +4,16 @@ mod block;
 mod convolution;
 mod frames;
 mod gradient;
+mod layer;
 mod plain;
+mod prepared;
 mod restriction;
 mod unit;
 mod weights;
 
+pub(crate) use frames::{Frames, Layout, Order};
+pub(crate) use layer::Backward;
+pub(crate) use layer::{backward as backward_layer, forward as forward_layer, signs_len};
+pub(crate) use plain::{backward_data, backward_weight, forward, rows};
+pub(crate) use prepared::PreparedBranches;
 pub use unit::Bf16Unit;
