@@ -8,6 +8,7 @@ mod layer;
 mod plain;
 mod prepared;
 mod restriction;
+mod steps;
 mod unit;
 mod weights;
 
