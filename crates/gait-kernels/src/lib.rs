@@ -81,7 +81,7 @@
 
 mod activation;
 mod algorithm;
-mod bf16;
+pub mod bf16;
 mod buffer;
 mod channel_last;
 mod direct;
