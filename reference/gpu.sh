@@ -174,8 +174,7 @@ bench() {
     if [ "$who" = gaitgl ]; then
         command=("${limit[@]}" "$gaitgl" bench --device "$device" --precision "$precision")
     else
-        command=("${limit[@]}" "$python" reference/bench_torch.py --device "$device")
-        if [ "$precision" != f32 ]; then command+=(--amp "$precision"); fi
+        command=("${limit[@]}" "$python" reference/bench_torch.py --device "$device" --precision "$precision")
     fi
     command+=(--case "$case" --repeats "$repeats" --json "$out/bench-$name.json")
     say "$who $device $precision $case"
