@@ -7,7 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
-use gait_kernels::{Algorithm, GlobalLocal, Isa, Join, PreparedLayer, RegionConv3d};
+use gait_kernels::{Algorithm, GlobalLocal, Isa, Join, Maps, Precision, RegionConv3d};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -114,7 +114,8 @@ fn algorithms(bench: &Bench) {
         let isa = Isa::best();
         // Two floating-point operations for each product of the definition.
         let operations = 2 * weight_len * p.frames_out() * h * w;
-        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| algorithm.supports(&p)) {
+        let all = Algorithm::ALL.into_iter().chain([Algorithm::Bf16]);
+        for algorithm in all.filter(|algorithm| algorithm.supports(&p)) {
             let chosen = if algorithm == Algorithm::for_problem(&p) { " (chosen)" } else { "" };
             let id = |what| format!("{name}, {what}, {algorithm:?}{chosen}");
             bench
@@ -141,15 +142,24 @@ fn global_local(bench: &Bench) {
     bench.measure(&id("two convolutions"), operations, || {
         (p.forward(&x, &weight), bands.forward(&x, &weight))
     });
-    for (regions, problem) in [("bands of 4", bands), ("one region", p)] {
-        let layer = GlobalLocal { problem, join: Join::Sum, slope: 0.01 };
-        let prepared: PreparedLayer = layer.prepare(&weight, &weight);
-        bench.measure(&id(&format!("prepared, {regions}")), operations, || {
-            prepared.forward(1, 10, &x)
-        });
-        bench.measure(&id(&format!("training forward, {regions}")), operations, || {
-            layer.forward(&x, &weight, &weight)
-        });
+    let cases = [("bands of 4", bands), ("one region", p)];
+    for (regions, f32_problem) in cases {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let problem = RegionConv3d { precision, ..f32_problem };
+            let layer = GlobalLocal { problem, join: Join::Sum, slope: 0.01 };
+            let prepared = layer.prepare(&weight, &weight);
+            let id = |what: &str| id(&format!("{what}, {regions}, {precision:?}"));
+            bench.measure(&id("prepared"), operations, || {
+                prepared.forward(Maps::new([1, 128, 10, 32, 22], x.clone())).into_values()
+            });
+            bench.measure(&id("training forward"), operations, || {
+                layer.forward(&x, &weight, &weight)
+            });
+            let (y, signs) = layer.forward(&x, &weight, &weight);
+            bench.measure(&id("training backward"), 2 * operations, || {
+                layer.backward(&x, [&weight, &weight], &signs, &y, true)
+            });
+        }
     }
 }
 

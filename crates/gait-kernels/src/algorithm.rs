@@ -1,7 +1,8 @@
 //! Which algorithm computes a convolution.
 
-use crate::RegionConv3d;
-use crate::winograd::{Temporal, tile_count};
+use crate::temporal::Temporal;
+use crate::winograd::tile_count;
+use crate::{Precision, RegionConv3d};
 
 /// A way to compute a convolution and both its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Algorithm {
     Winograd,
     /// Winograd over rows and columns, and over time for two frames at once.
     WinogradPair,
+    /// Products of bf16 blocks; taps are summed, over time for two frames at once where possible.
+    Bf16,
 }
 
 /// The module that implements an algorithm, with its parameters.
@@ -22,6 +25,7 @@ pub(crate) enum Implementation {
     Direct,
     Pixels,
     Winograd(Temporal),
+    Bf16,
 }
 
 /// Channels from which the transforms pay off on both sides. At 16 -> 32 pairs take 9.5 ms where
@@ -33,11 +37,14 @@ const LEAST_CHANNELS: usize = 16;
 const PIXELS_DEPTH: usize = 192;
 
 impl Algorithm {
-    /// Every algorithm.
+    /// Every algorithm in f32.
     pub const ALL: [Self; 4] = [Self::Direct, Self::Pixels, Self::Winograd, Self::WinogradPair];
 
     /// The fastest algorithm for a convolution and both its gradients, by measurement.
     pub fn for_problem(p: &RegionConv3d) -> Self {
+        if p.precision == Precision::Bf16 {
+            return Self::Bf16;
+        }
         let [kt, kh, kw] = p.kernel;
         if p.in_channels * kt * kh * kw <= PIXELS_DEPTH {
             return Self::Pixels;
@@ -60,7 +67,7 @@ impl Algorithm {
     pub fn supports(self, p: &RegionConv3d) -> bool {
         let spatial = p.kernel[1..] == [3, 3];
         match self {
-            Self::Direct | Self::Pixels => true,
+            Self::Direct | Self::Pixels | Self::Bf16 => true,
             Self::Winograd => spatial,
             Self::WinogradPair => {
                 spatial && p.kernel[0] == 3 && p.temporal_stride == 1 && p.temporal_padding == 1
@@ -74,6 +81,7 @@ impl Algorithm {
             Self::Pixels => Implementation::Pixels,
             Self::Winograd => Implementation::Winograd(Temporal::Sum { taps: p.kernel[0] }),
             Self::WinogradPair => Implementation::Winograd(Temporal::Pair),
+            Self::Bf16 => Implementation::Bf16,
         }
     }
 }

@@ -10,22 +10,31 @@ use std::ops::{Deref, DerefMut};
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
-/// f32 values that start on a cache line.
+/// A number that may have any bits.
+pub(crate) trait Number: Copy {
+    /// How many fill a cache line.
+    const IN_A_LINE: usize = size_of::<Line>() / size_of::<Self>();
+}
+impl Number for f32 {}
+impl Number for u16 {}
+
+/// Values that start on a cache line, f32 or bf16.
 #[derive(Default)]
-pub(crate) struct Buffer {
+pub(crate) struct Buffer<T = f32> {
     lines: Vec<Line>,
     len: usize,
+    of: PhantomData<T>,
 }
 
-impl Buffer {
+impl<T: Number> Buffer<T> {
     /// `len` zeros, written by all threads; see [`zeros`].
     pub fn zeros(len: usize) -> Self {
-        Self { lines: zeros(len.div_ceil(16)), len }
+        Self { lines: zeros(len.div_ceil(T::IN_A_LINE)), len, of: PhantomData }
     }
 
     /// Makes room for `len` values and keeps whatever the memory held before.
     pub fn grow(&mut self, len: usize) {
-        let lines = len.div_ceil(16);
+        let lines = len.div_ceil(T::IN_A_LINE);
         if lines > self.lines.len() {
             self.lines.reserve_exact(lines - self.lines.len());
             #[cfg(target_os = "linux")]
@@ -37,19 +46,20 @@ impl Buffer {
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<T: Number> Deref for Buffer<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
-        // SAFETY: a line is sixteen f32 without padding, and `len` values fit into the lines.
+    fn deref(&self) -> &[T] {
+        // SAFETY: a line is 64 bytes without padding, any bits are a number, and `len` values fit
+        // into the lines.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
 
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: a line is sixteen f32 without padding, `len` values fit into the lines, and the
-        // borrow is unique.
+impl<T: Number> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: a line is 64 bytes without padding, any bits are a number, `len` values fit into
+        // the lines, and the borrow is unique.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 }
@@ -154,7 +164,7 @@ mod tests {
             assert_eq!(values.len(), len);
             assert!(values.iter().all(|value| value.to_bits() == 0), "{len} values");
         }
-        assert!(Buffer::zeros(LARGE + 3).iter().all(|&value| value == 0.0));
+        assert!(Buffer::<f32>::zeros(LARGE + 3).iter().all(|&value| value == 0.0));
     }
 
     #[test]

@@ -6,13 +6,15 @@
 
 use crate::activation::{self, LeakyGradient, LeakyInPlace, LeakySum};
 use crate::algorithm::Implementation;
+use crate::bf16::{self, Backward};
 use crate::buffer::{Buffer, zeros};
 use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::Geometry;
 use crate::join::Branch;
 use crate::pixels::{self, OutputGradient};
-use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights, WeightSums};
-use crate::{Algorithm, Isa, Join, PreparedLayer, RegionConv3d};
+use crate::temporal::Temporal;
+use crate::winograd::{Finish, Layer, Target, TransformedWeights, WeightSums};
+use crate::{Algorithm, Bf16Unit, Isa, Join, PreparedLayer, RegionConv3d};
 use rayon::prelude::*;
 
 /// GLCL: `leaky(global(x))` and `leaky(local(x))`, added (Eqn. 2) or stacked along rows, global
@@ -38,16 +40,6 @@ pub struct GlobalLocalGradients {
     pub local: Vec<f32>,
 }
 
-/// What the gradients are computed from.
-#[derive(Clone, Copy)]
-struct Backward<'a> {
-    x: &'a [f32],
-    weights: [&'a [f32]; 2],
-    signs: &'a [u8],
-    grad: &'a [f32],
-    wants_x: bool,
-}
-
 impl<'a> GlobalLocal<'a> {
     /// The output `[n, co, t_out, h, w]`, with twice the rows where the branches are stacked, and
     /// the signs that [`GlobalLocal::backward`] needs: which values of the branches were positive,
@@ -63,6 +55,7 @@ impl<'a> GlobalLocal<'a> {
             Implementation::Winograd(temporal) => self.forward_winograd(temporal, x, weights),
             Implementation::Pixels => self.forward_pixels(x, weights),
             Implementation::Direct => self.forward_plain(algorithm, x, weights),
+            Implementation::Bf16 => bf16::forward_layer(Bf16Unit::best(), self, x, weights),
         }
     }
 
@@ -88,6 +81,7 @@ impl<'a> GlobalLocal<'a> {
         let signs_len = match implementation {
             Implementation::Winograd(_) => self.problem.sequences * self.channel_last_len(),
             Implementation::Pixels | Implementation::Direct => self.problem.output_len(),
+            Implementation::Bf16 => bf16::signs_len(&self.problem),
         };
         assert_eq!(signs.len(), signs_len, "signs of another problem");
         let from = Backward { x, weights, signs, grad, wants_x };
@@ -95,6 +89,7 @@ impl<'a> GlobalLocal<'a> {
             Implementation::Winograd(temporal) => self.backward_winograd(temporal, from),
             Implementation::Pixels if !wants_x => self.backward_pixels(from),
             Implementation::Pixels | Implementation::Direct => self.backward_plain(algorithm, from),
+            Implementation::Bf16 => bf16::backward_layer(Bf16Unit::best(), self, from),
         }
     }
 

@@ -2,14 +2,16 @@
 //! before anything is stored.
 
 use crate::algorithm::Implementation;
+use crate::bf16::PreparedBranches;
 use crate::buffer::{Buffer, zeros};
 use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::Geometry;
 use crate::global_local::check_slope;
 use crate::join::Branch;
 use crate::pixels;
-use crate::winograd::{Finish, Layer, Target, Temporal, TransformedWeights};
-use crate::{Algorithm, Isa, Join, RegionConv3d};
+use crate::temporal::Temporal;
+use crate::winograd::{Finish, Layer, Target, TransformedWeights};
+use crate::{Algorithm, Bf16Unit, Isa, Join, Maps, RegionConv3d};
 use rayon::prelude::*;
 
 /// A layer with a leaky ReLU, ready to run on any number of sequences of any length: one
@@ -33,6 +35,8 @@ enum Weights {
     Pixels(Vec<Branch<Vec<f32>>>),
     /// The weights as they came.
     Direct(Vec<Branch<Vec<f32>>>),
+    /// Packed for the products.
+    Bf16(PreparedBranches),
 }
 
 /// Convolutions that share one transformed input.
@@ -75,6 +79,9 @@ impl PreparedLayer {
             }
             Implementation::Pixels => Weights::Pixels(branches.iter().map(owned).collect()),
             Implementation::Direct => Weights::Direct(branches.iter().map(owned).collect()),
+            Implementation::Bf16 => {
+                Weights::Bf16(PreparedBranches::new(&usual, branches, join, slope))
+            }
         };
         let shape = problem.without_labels();
         let labels = problem.labels.map(<[i32]>::to_vec);
@@ -84,16 +91,23 @@ impl PreparedLayer {
     /// The output `[n, co, t_out, h, w]`, with twice the rows where the branches are stacked.
     ///
     /// # Panics
-    /// If `x` is not `[sequences, ci, frames, h, w]`.
-    pub fn forward(&self, sequences: usize, frames: usize, x: &[f32]) -> Vec<f32> {
+    /// If `maps` are not `[n, ci, t, h, w]`.
+    pub fn forward(&self, maps: Maps) -> Maps {
+        let [sequences, channels, frames, height, width] = maps.dims();
         let labels = self.labels.as_deref();
         let problem = RegionConv3d { sequences, frames, labels, ..self.shape };
-        problem.check_x(x);
-        match &self.weights {
-            Weights::Winograd(parts) => self.winograd(&problem, parts, x),
-            Weights::Pixels(branches) => self.pixels(problem, branches, x),
-            Weights::Direct(branches) => self.direct(&problem, branches, x),
-        }
+        let expected = [problem.in_channels, problem.height, problem.width];
+        assert_eq!([channels, height, width], expected, "channels, rows and columns of the input");
+        let y = match &self.weights {
+            Weights::Bf16(branches) => {
+                return branches.forward(Bf16Unit::best(), &problem, maps);
+            }
+            Weights::Winograd(parts) => self.winograd(&problem, parts, &maps.into_values()),
+            Weights::Pixels(branches) => self.pixels(problem, branches, &maps.into_values()),
+            Weights::Direct(branches) => self.direct(&problem, branches, &maps.into_values()),
+        };
+        let rows = self.join.maps() * height;
+        Maps::new([sequences, problem.out_channels, problem.frames_out(), rows, width], y)
     }
 
     fn winograd(&self, p: &RegionConv3d, parts: &[Part], x: &[f32]) -> Vec<f32> {

@@ -5,7 +5,7 @@ use crate::direct;
 use crate::geometry::Geometry;
 use crate::pixels::{self, OutputGradient};
 use crate::winograd::{self, TransformedWeights};
-use crate::{Algorithm, Isa};
+use crate::{Algorithm, Bf16Unit, Isa, bf16};
 use thiserror::Error;
 
 /// Region-restricted convolution over `[n, ci, t, h, w]` with weight `[co, ci, kt, kh, kw]`.
@@ -36,8 +36,20 @@ pub struct RegionConv3d<'a> {
     pub temporal_stride: usize,
     /// Zero frames added before the first and after the last frame.
     pub temporal_padding: usize,
+    /// How operands are rounded; sums are f32 either way.
+    pub precision: Precision,
     /// Region of each pixel, `[h * w]`, the same for all frames; `None` is one region.
     pub labels: Option<&'a [i32]>,
+}
+
+/// How the operands of products are rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Not at all.
+    F32,
+    /// To bf16, to the nearest even; products are exact and summed in f32. See [`Bf16Unit`] for what
+    /// multiplies them.
+    Bf16,
 }
 
 impl RegionConv3d<'_> {
@@ -60,6 +72,7 @@ impl RegionConv3d<'_> {
             kernel: [3, 3, 3],
             temporal_stride: 1,
             temporal_padding: 1,
+            precision: Precision::F32,
             labels: None,
         }
     }
@@ -160,6 +173,7 @@ impl RegionConv3d<'_> {
                 let transformed = TransformedWeights::forward(isa, temporal, self, weight);
                 winograd::gather(isa, &Geometry::forward(self), &transformed, self, x)
             }
+            Implementation::Bf16 => bf16::forward(Bf16Unit::best(), self, x, weight),
         }
     }
 
@@ -185,6 +199,7 @@ impl RegionConv3d<'_> {
                 let transformed = TransformedWeights::backward(isa, temporal, self, weight);
                 winograd::gather(isa, &Geometry::backward(self), &transformed, self, grad)
             }
+            Implementation::Bf16 => bf16::backward_data(Bf16Unit::best(), self, weight, grad),
         }
     }
 
@@ -211,6 +226,7 @@ impl RegionConv3d<'_> {
             Implementation::Winograd(temporal) => {
                 winograd::backward_weight(isa, temporal, self, x, grad)
             }
+            Implementation::Bf16 => bf16::backward_weight(Bf16Unit::best(), self, x, grad),
         }
     }
 
@@ -226,6 +242,7 @@ impl RegionConv3d<'_> {
             kernel,
             temporal_stride,
             temporal_padding,
+            precision,
             labels: _,
         } = *self;
         RegionConv3d {
@@ -238,6 +255,7 @@ impl RegionConv3d<'_> {
             kernel,
             temporal_stride,
             temporal_padding,
+            precision,
             labels: None,
         }
     }

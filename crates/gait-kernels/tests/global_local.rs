@@ -2,21 +2,27 @@
 
 mod common;
 
-use common::{assert_close, noise};
+use common::{ARITHMETICS, Arithmetic, assert_close, noise};
 use gait_kernels::{GlobalLocal, Join, RegionConv3d, reference};
 
 const SLOPE: f32 = 0.01;
 
-/// The layer step by step: branches, activation, junction, and back.
+/// The layer step by step, in both precisions.
 fn check(problem: RegionConv3d, join: Join) {
-    let layer = GlobalLocal { problem, join, slope: SLOPE };
+    ARITHMETICS.into_iter().for_each(|arithmetic| check_in(arithmetic, problem, join));
+}
+
+/// Branches, activation, junction, and back.
+fn check_in((precision, values, slope): Arithmetic, problem: RegionConv3d, join: Join) {
+    let problem = RegionConv3d { precision, ..problem };
+    let layer = GlobalLocal { problem, join, slope };
     let frame = problem.height * problem.width;
     let rows = if join == Join::Stack { 2 } else { 1 };
-    let x = noise(problem.sequences * problem.in_channels * problem.frames * frame, 1);
+    let x = values(problem.sequences * problem.in_channels * problem.frames * frame, 1);
     let weight_len = problem.out_channels * problem.in_channels * 27;
-    let weights = [noise(weight_len, 2), noise(weight_len, 3)];
+    let weights = [values(weight_len, 2), values(weight_len, 3)];
     let out_len = problem.sequences * problem.out_channels * problem.frames_out() * frame;
-    let grad = noise(rows * out_len, 4);
+    let grad = values(rows * out_len, 4);
     let problems = [RegionConv3d { labels: None, ..problem }, problem];
     let branches = [0, 1].map(|b| reference::forward(&problems[b], &x, &weights[b]));
 
@@ -27,9 +33,9 @@ fn check(problem: RegionConv3d, join: Join) {
     let grads = [0, 1].map(|b| {
         let mut to = vec![0.0; out_len];
         for (i, &v) in branches[b].iter().enumerate() {
-            let slope = if v > 0.0 { 1.0 } else { SLOPE };
-            y[place(b, i)] += slope * v;
-            to[i] = slope * grad[place(b, i)];
+            let factor = if v > 0.0 { 1.0 } else { slope };
+            y[place(b, i)] += factor * v;
+            to[i] = factor * grad[place(b, i)];
         }
         to
     });
@@ -88,8 +94,8 @@ fn a_batch_of_nothing_is_empty() {
 
 #[test]
 fn the_gradients_do_not_depend_on_the_threads() {
-    for ci in [1, 20] {
-        let problem = RegionConv3d::same(3, ci, 32, [7, 12, 10]);
+    for (ci, (precision, ..)) in [1, 20].into_iter().flat_map(|ci| ARITHMETICS.map(|a| (ci, a))) {
+        let problem = RegionConv3d { precision, ..RegionConv3d::same(3, ci, 32, [7, 12, 10]) };
         let layer = GlobalLocal { problem, join: Join::Sum, slope: SLOPE };
         let x = noise(3 * ci * 7 * 120, 1);
         let weights = [noise(32 * ci * 27, 2), noise(32 * ci * 27, 3)];

@@ -1,8 +1,21 @@
 //! Convolutions and products whose operands are rounded to bf16 and whose sums are f32.
 
 mod block;
+mod convolution;
+mod frames;
+mod gradient;
+mod layer;
+mod plain;
+mod prepared;
 mod product;
+mod restriction;
 mod unit;
+mod weights;
 
+pub(crate) use frames::{Frames, Layout, Order};
+pub(crate) use layer::Backward;
+pub(crate) use layer::{backward as backward_layer, forward as forward_layer, signs_len};
+pub(crate) use plain::{backward_data, backward_weight, forward, rows};
+pub(crate) use prepared::PreparedBranches;
 pub use product::{BLOCK, place, product, round, widen};
 pub use unit::Bf16Unit;

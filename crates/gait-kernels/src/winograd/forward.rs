@@ -1,7 +1,6 @@
 //! The output, and the gradient with respect to the input, which is the same computation with
 //! flipped weights.
 
-use super::temporal::{Group, Step};
 use super::tiles::{POINTS, TILE, Tile, tiles};
 use super::transform::{self, Finish, Forward, Inverse, NOWHERE};
 use super::weights::TransformedWeights;
@@ -9,6 +8,7 @@ use crate::buffer::{Buffer, Shared, zeros};
 use crate::channel_last::{ChannelLast, channel_first, padded};
 use crate::geometry::{Geometry, index};
 use crate::micro::{self, Effect, LINE, Product, ROWS};
+use crate::temporal::{Group, Step};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 use std::cell::RefCell;

@@ -1,6 +1,5 @@
 //! The gradient with respect to the weight: the adjoint of the forward pass, term by term.
 
-use super::temporal::{Group, Step, Temporal};
 use super::tiles::{POINTS, TILE, Tile, tiles};
 use super::transform::{self, Forward};
 use super::weights::weight_gradient;
@@ -10,6 +9,7 @@ use crate::geometry::{Geometry, index};
 use crate::micro::LINE;
 use crate::outer::outer_products;
 use crate::panels::panels;
+use crate::temporal::{Group, Step, Temporal};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 

@@ -10,14 +10,12 @@
 
 mod forward;
 mod gradient;
-mod temporal;
 mod tiles;
 mod transform;
 mod weights;
 
 pub(crate) use forward::{Layer, Target, gather};
 pub(crate) use gradient::{WeightSums, backward_weight};
-pub(crate) use temporal::Temporal;
 pub(crate) use tiles::count as tile_count;
 pub(crate) use transform::Finish;
 pub(crate) use weights::TransformedWeights;

@@ -7,18 +7,8 @@
 
 use super::tiles::{POINTS, REACH, TILE};
 use crate::simd::{Simd, dispatch};
+use crate::temporal::Combine;
 use std::mem::MaybeUninit;
-
-/// How two frames become one before the transform: the temporal part of the algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Combine {
-    /// The first frame alone.
-    First,
-    /// The first plus the second.
-    Sum,
-    /// The first minus the second.
-    Difference,
-}
 
 /// A tile to bring into the transform domain.
 #[derive(Clone, Copy)]

@@ -1,11 +1,11 @@
 //! Weights in the transform domain.
 
-use super::temporal::Temporal;
 use super::tiles::POINTS;
 use super::transform::{self, Kernel};
 use crate::buffer::{Buffer, Shared};
 use crate::channel_last::padded;
 use crate::panels::{Panel, panels};
+use crate::temporal::Temporal;
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 

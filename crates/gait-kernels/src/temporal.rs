@@ -1,13 +1,24 @@
-//! The temporal part: which frames a step reads, and which output frames its products enter.
+//! The temporal part of a convolution: which frames a step reads, and which output frames its
+//! products enter.
 
-use super::transform::Combine;
 use crate::geometry::Geometry;
 use crate::micro::Effect;
+
+/// How two frames become one, value by value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Combine {
+    /// The first frame alone.
+    First,
+    /// The first plus the second.
+    Sum,
+    /// The first minus the second.
+    Difference,
+}
 
 /// What happens to the temporal taps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Temporal {
-    /// Every tap is a step of its own; the products are summed in the transform domain.
+    /// Every tap is a step of its own; the products are summed.
     Sum {
         /// Frames of the kernel.
         taps: usize,

@@ -1,0 +1,311 @@
+//! The output of a convolution, and the gradient with respect to its input, which is the same
+//! computation with flipped weights.
+
+use super::block::{Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run};
+use super::frames::{Frames, Layout, Order};
+use super::restriction::{Gather, Reach, Restriction, gather};
+use super::unit::Bf16Unit;
+use super::weights::PackedWeights;
+use crate::buffer::Buffer;
+use crate::geometry::Geometry;
+use crate::simd::{Simd, dispatch};
+use crate::temporal::{Group, Step, Temporal};
+use crate::{Isa, RegionConv3d};
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::ops::Range;
+
+/// Blocks of positions of one task.
+const TASK_BLOCKS: usize = 4;
+
+thread_local! {
+    /// Memory of one task, kept for the next one.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Memory of one task.
+#[derive(Default)]
+struct Scratch {
+    /// `[maps, frames of a group, positions, stride]`.
+    sums: Buffer,
+    /// The products of the steps of a pair, `[steps, ROWS, COLUMNS]`.
+    products: Buffer,
+    /// What restricted taps read.
+    gathered: Buffer<Half>,
+    runs: Vec<Run>,
+}
+
+/// One convolution of sequences with a number of frames.
+pub(crate) struct Convolution<'a> {
+    pub unit: Bf16Unit,
+    pub isa: Isa,
+    pub layout: Layout,
+    weights: &'a PackedWeights,
+    steps: Vec<Step>,
+    groups: Vec<Group>,
+    restriction: Option<Restriction>,
+}
+
+/// One sequence as a convolution reads it.
+pub(crate) struct Input {
+    frames: Frames,
+    /// What each step of each group reads, where that is not a frame as it is.
+    combined: Option<Frames>,
+}
+
+/// One of the convolutions of a computation.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub convolution: &'a Convolution<'a>,
+    pub input: &'a Input,
+    /// Which map its sums enter; a map's first part overwrites it.
+    pub map: usize,
+    pub add: bool,
+}
+
+/// What a task has computed.
+pub(crate) struct Sums<'a> {
+    values: &'a [f32],
+    pub positions: Range<usize>,
+    /// The output frames.
+    pub frames: [Option<usize>; 2],
+    /// Values of one position: the output channels, filled up to whole blocks.
+    pub stride: usize,
+}
+
+impl Sums<'_> {
+    /// `[positions, stride]` of a map of the first or the second frame.
+    pub fn of(&self, map: usize, frame: usize) -> &[f32] {
+        let len = self.positions.len() * self.stride;
+        &self.values[(map * 2 + frame) * len..][..len]
+    }
+}
+
+impl<'a> Convolution<'a> {
+    /// The taps of `geometry`, restricted to the regions of `p`.
+    ///
+    /// # Panics
+    /// If the kernel reads beyond the zeros of the layout.
+    pub fn new(
+        unit: Bf16Unit,
+        geometry: &Geometry,
+        weights: &'a PackedWeights,
+        p: &RegionConv3d,
+        layout: Layout,
+    ) -> Self {
+        assert!(layout.holds(weights.kernel), "{:?} zeros around a frame", layout.zeros);
+        let restriction = p.labels.map(|_| Restriction::new(&layout, geometry, p));
+        let temporal = weights.temporal;
+        Self {
+            unit,
+            isa: Isa::best(),
+            layout,
+            weights,
+            steps: temporal.steps(),
+            groups: temporal.groups(geometry),
+            restriction,
+        }
+    }
+
+    /// Makes the frames of a sequence ready.
+    pub fn input(&self, frames: Frames) -> Input {
+        assert!(frames.layout == self.layout && frames.order == Order::ChannelLast, "frame layout");
+        assert_eq!(frames.channels, self.weights.inputs, "channels of the frames");
+        let combined = (self.weights.temporal == Temporal::Pair).then(|| {
+            let sources = |group: &Group, step: &Step| step.sources.map(|s| group.sources[s]);
+            frames.combined(self.isa, &self.groups, &self.steps, sources, |step| step.combine)
+        });
+        Input { frames, combined }
+    }
+
+    /// The frame that a step of a group reads; `None` if it is the zero frame.
+    fn source<'i>(&self, input: &'i Input, group: usize, step: usize) -> Option<&'i [Half]> {
+        match &input.combined {
+            Some(combined) => Some(combined.frame(group * self.steps.len() + step)),
+            None => {
+                let source = self.groups[group].sources[self.steps[step].sources[0]];
+                (source < input.frames.count).then(|| input.frames.frame(source))
+            }
+        }
+    }
+
+    /// Adds the rows of the kernel of one step to the runs of a block of positions.
+    fn push_runs(&self, frame: &[Half], step: usize, block: usize, scratch: &mut Scratch) {
+        let weights = self.weights;
+        let [kh, kw] = weights.kernel;
+        let channels = weights.inputs;
+        let steps = weights.products();
+        let first = block * ROWS;
+        for row in 0..kh {
+            let b = weights.row(step, row).as_ptr();
+            let start = &frame[(first + self.layout.shift(weights.kernel, row, 0)) * channels..];
+            let restriction = self.restriction.as_ref();
+            match restriction.map_or(Reach::All, |restriction| restriction.reach(block, row)) {
+                Reach::Nothing => {}
+                Reach::All => {
+                    let needed = (ROWS - 1) * channels + steps * DEPTH;
+                    assert!(needed <= start.len(), "{needed} values of {}", start.len());
+                    let a = start.as_ptr();
+                    scratch.runs.push(Run { a, a_step: channels * size_of::<Half>(), b, steps });
+                }
+                Reach::Some => {
+                    let Some(restriction) = restriction else { continue };
+                    let len = steps * DEPTH;
+                    let place = (step * kh + row) * ROWS * len;
+                    let to = &mut scratch.gathered[place..][..ROWS * len];
+                    let a = to.as_ptr();
+                    let pass = restriction.pass(block, row);
+                    gather(self.isa, Gather { from: start, channels, taps: kw, pass, to });
+                    scratch.runs.push(Run { a, a_step: len * size_of::<Half>(), b, steps });
+                }
+            }
+        }
+    }
+
+    /// The sums of a block of positions for every output channel; `to` is a row of each of the
+    /// frames of the group, `frame_step` apart.
+    fn block(
+        &self,
+        multiplier: &Multiplier,
+        part: &Part,
+        group: usize,
+        block: usize,
+        scratch: &mut Scratch,
+        (to, frame_step): (usize, usize),
+    ) {
+        let weights = self.weights;
+        let stride = weights.panels() * COLUMNS;
+        scratch.runs.clear();
+        // The end of each step's runs.
+        let mut ends = [0; 4];
+        let is_pair = weights.temporal == Temporal::Pair;
+        for step in 0..self.steps.len() {
+            if let Some(frame) = self.source(part.input, group, step) {
+                self.push_runs(frame, step, block, scratch);
+            }
+            if is_pair {
+                ends[step] = scratch.runs.len();
+            }
+        }
+        for panel in 0..weights.panels() {
+            let place = to + panel * COLUMNS;
+            if is_pair {
+                for step in 0..4 {
+                    let runs = if step == 0 { 0 } else { ends[step - 1] }..ends[step];
+                    let c = &mut scratch.products[step * ROWS * COLUMNS..][..ROWS * COLUMNS];
+                    if runs.is_empty() {
+                        c.fill(0.0);
+                        continue;
+                    }
+                    let runs = &scratch.runs[runs];
+                    let call = Block { runs, c: c.as_mut_ptr(), c_step: COLUMNS, add: false };
+                    // SAFETY: the runs read rows that were checked when they were made and the
+                    // products of this panel; `c` has ROWS rows.
+                    unsafe { multiplier.multiply(&call) }
+                }
+                let products = &scratch.products[..4 * ROWS * COLUMNS];
+                let len = (ROWS - 1) * stride + COLUMNS;
+                let (first, second) = scratch.sums[place..].split_at_mut(frame_step);
+                let outputs = [&mut first[..len], &mut second[..len]];
+                join_pair(self.isa, PairCall { products, outputs, stride, add: part.add });
+            } else {
+                let c = &mut scratch.sums[place..][..(ROWS - 1) * stride + COLUMNS];
+                let runs = &scratch.runs[..];
+                if !runs.is_empty() {
+                    let call = Block { runs, c: c.as_mut_ptr(), c_step: stride, add: part.add };
+                    // SAFETY: as above; `c` has ROWS rows `stride` apart.
+                    unsafe { multiplier.multiply(&call) }
+                } else if !part.add {
+                    c.chunks_mut(stride).for_each(|row| row[..COLUMNS].fill(0.0));
+                }
+            }
+            for run in &mut scratch.runs {
+                run.b = run.b.wrapping_add(weights.panel_len());
+            }
+        }
+    }
+
+    /// Values that a task gathers at most.
+    fn gathered_len(&self) -> usize {
+        let [kh, _] = self.weights.kernel;
+        let len = self.steps.len() * kh * ROWS * self.weights.products() * DEPTH;
+        if self.restriction.is_some() { len } else { 0 }
+    }
+}
+
+/// Computes the maps of one sequence, some positions at a time, and hands their sums over.
+///
+/// All parts have the same positions, frames and output channels.
+pub(crate) fn compute(parts: &[Part], maps: usize, finish: impl Fn(&Sums) + Sync) {
+    let Some(first) = parts.first() else { return };
+    let one = first.convolution;
+    let stride = one.weights.panels() * COLUMNS;
+    let blocks = one.layout.positions / ROWS;
+    // An even number of tasks of each group, so that neither of two threads waits long.
+    let tasks = blocks.div_ceil(TASK_BLOCKS).next_multiple_of(2);
+    let chunk = blocks.div_ceil(tasks);
+    let chunks = blocks.div_ceil(chunk);
+    (0..one.groups.len() * chunks).into_par_iter().for_each(|task| {
+        let group = task / chunks;
+        let first = task % chunks * chunk;
+        let blocks = first..blocks.min(first + chunk);
+        let frame_step = blocks.len() * ROWS * stride;
+        SCRATCH.with_borrow_mut(|scratch| {
+            let multiplier = Multiplier::new(one.unit);
+            scratch.sums.grow(maps * 2 * frame_step);
+            scratch.products.grow(4 * ROWS * COLUMNS);
+            for part in parts {
+                scratch.gathered.grow(part.convolution.gathered_len());
+                for block in blocks.clone() {
+                    let row = (block - first) * ROWS * stride;
+                    let to = (part.map * 2 * frame_step + row, frame_step);
+                    part.convolution.block(&multiplier, part, group, block, scratch, to);
+                }
+            }
+            finish(&Sums {
+                values: &scratch.sums,
+                positions: blocks.start * ROWS..blocks.end * ROWS,
+                frames: one.groups[group].outputs,
+                stride,
+            });
+        });
+    });
+}
+
+/// The products of the four steps of a pair of frames, to be joined.
+pub(crate) struct PairCall<'a> {
+    /// `[4, ROWS, COLUMNS]`.
+    products: &'a [f32],
+    /// [`ROWS`] rows of [`COLUMNS`] values, `stride` apart.
+    outputs: [&'a mut [f32]; 2],
+    stride: usize,
+    add: bool,
+}
+
+dispatch!(
+    /// Joins the products as [`Temporal::steps`] says: the first three enter the first frame, the
+    /// last three the second, with the signs 1, -1, -1.
+    fn join_pair(PairCall<'_>) => join_pair_on
+);
+
+#[inline(always)]
+fn join_pair_on<S: Simd>(_: S, call: PairCall) {
+    let PairCall { products, outputs: [first, second], stride, add } = call;
+    let mut steps = products.chunks_exact(ROWS * COLUMNS).map(|step| step.chunks_exact(COLUMNS));
+    let (Some(m0), Some(m1), Some(m2), Some(m3)) =
+        (steps.next(), steps.next(), steps.next(), steps.next())
+    else {
+        return;
+    };
+    let rows = first.chunks_mut(stride).zip(second.chunks_mut(stride));
+    for (((first, second), (m0, m1)), (m2, m3)) in rows.zip(m0.zip(m1)).zip(m2.zip(m3)) {
+        let first = &mut first[..COLUMNS];
+        let second = &mut second[..COLUMNS];
+        for i in 0..COLUMNS {
+            let y0 = m0[i] + m1[i] + m2[i];
+            let y1 = m1[i] - m2[i] - m3[i];
+            first[i] = if add { first[i] + y0 } else { y0 };
+            second[i] = if add { second[i] + y1 } else { y1 };
+        }
+    }
+}

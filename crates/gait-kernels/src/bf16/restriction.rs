@@ -1,0 +1,109 @@
+//! What the regions let each tap read.
+
+use super::block::{Half, ROWS};
+use super::frames::Layout;
+use crate::RegionConv3d;
+use crate::geometry::Geometry;
+use crate::simd::{Simd, dispatch};
+
+/// Which of a block's positions a row of the kernel may read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Reach {
+    /// No position may read any of the row's taps.
+    Nothing,
+    Some,
+    /// Every position may read every tap.
+    All,
+}
+
+/// Which taps of each position stay within its region.
+pub(crate) struct Restriction {
+    /// `[rows of the kernel, positions, columns of the kernel]`. Positions that are no pixel may
+    /// read anything, because what they compute is dropped.
+    pass: Vec<bool>,
+    /// `[rows of the kernel, blocks]`.
+    reach: Vec<Reach>,
+    positions: usize,
+    columns: usize,
+}
+
+impl Restriction {
+    /// The regions of `p`; `geometry` has the taps.
+    pub fn new(layout: &Layout, geometry: &Geometry, p: &RegionConv3d) -> Self {
+        let [_, kh, kw] = p.kernel;
+        let zero = p.pixels();
+        let plain = Geometry::forward(&p.without_labels());
+        let passes = |row: usize, position: usize, column: usize| {
+            let Some([r, c]) = layout.pixel(position) else { return true };
+            let pixel = r * layout.width + c;
+            let tap = row * kw + column;
+            // Outside the frame are zeros, which need no check.
+            geometry.source_pixels[tap][pixel] as usize != zero
+                || plain.source_pixels[tap][pixel] as usize == zero
+        };
+        let pass: Vec<bool> = (0..kh * layout.positions * kw)
+            .map(|i| {
+                let position = i / kw % layout.positions;
+                passes(i / kw / layout.positions, position, i % kw)
+            })
+            .collect();
+        let places = 0..layout.positions * kh / ROWS;
+        let reach = places.map(|block| {
+            let first = block * ROWS;
+            let pixels = (first..first + ROWS)
+                .filter(|&i| layout.pixel(i % layout.positions).is_some())
+                .flat_map(|i| &pass[i * kw..][..kw]);
+            let open = pixels.clone().filter(|&&pass| pass).count();
+            match open {
+                0 => Reach::Nothing,
+                _ if open == pixels.count() => Reach::All,
+                _ => Reach::Some,
+            }
+        });
+        Self { reach: reach.collect(), pass, positions: layout.positions, columns: kw }
+    }
+
+    pub fn reach(&self, block: usize, row: usize) -> Reach {
+        self.reach[row * self.positions / ROWS + block]
+    }
+
+    /// `[ROWS, columns of the kernel]` of a block and a row of the kernel.
+    pub fn pass(&self, block: usize, row: usize) -> &[bool] {
+        let first = row * self.positions + block * ROWS;
+        &self.pass[first * self.columns..][..ROWS * self.columns]
+    }
+}
+
+/// What a row of taps reads at a block of positions, to be copied with zeros for closed taps.
+pub(crate) struct Gather<'a> {
+    /// The first position's first tap; pixels of `channels` values.
+    pub from: &'a [Half],
+    pub channels: usize,
+    pub taps: usize,
+    /// `[ROWS, taps]`.
+    pub pass: &'a [bool],
+    /// [`ROWS`] rows, the same length each, filled up with zeros.
+    pub to: &'a mut [Half],
+}
+
+dispatch!(
+    /// Copies what open taps read.
+    fn gather(Gather<'_>) => gather_on
+);
+
+#[inline(always)]
+fn gather_on<S: Simd>(_: S, call: Gather) {
+    let Gather { from, channels, taps, pass, to } = call;
+    let len = to.len() / ROWS;
+    for (row, (to, pass)) in to.chunks_exact_mut(len).zip(pass.chunks_exact(taps)).enumerate() {
+        let (used, rest) = to.split_at_mut(taps * channels);
+        rest.fill(0);
+        let from = &from[row * channels..][..taps * channels];
+        let pixels = used.chunks_exact_mut(channels).zip(from.chunks_exact(channels));
+        for ((to, from), &pass) in pixels.zip(pass) {
+            // All ones where the tap is open: no branch, whole vectors.
+            let mask = 0_u16.wrapping_sub(u16::from(pass));
+            to.iter_mut().zip(from).for_each(|(to, &from)| *to = from & mask);
+        }
+    }
+}
