@@ -42,7 +42,9 @@ mod tests {
     /// Of noise in an odd shape, enough of it for a first pass, with a tie and a copy of a probe.
     #[test]
     fn the_nearest_are_those_of_all_distances() {
-        let (n, channels, strips) = (560, 33, 3);
+        let n = 560;
+        let channels = 33;
+        let strips = 3;
         let width = channels * strips;
         let mut values: Vec<f32> =
             (0..n * width).map(|i| (i * i % 7919 * 31 % 2003) as f32 / 500.0 - 2.0).collect();

@@ -114,7 +114,8 @@ mod tests {
     use super::*;
 
     fn check<F: Format>() {
-        let [n, depth] = [64, 96];
+        let n = 64;
+        let depth = 96;
         // Small integers: every product and every sum is exact.
         let value = |i: usize| ((i * 7919) % 13) as f32 - 6.0;
         let a: Vec<F> = (0..n * depth).map(|i| F::nearest(value(i))).collect();

@@ -188,7 +188,7 @@ impl DotProducts {
     }
 
     /// Whether dot products are faster than f32. Half as many instructions take the same work, but
-    /// the measured Intel processor (Sapphire Rapids) runs them at a quarter of the rate.
+    /// the measured Intel processor runs them at a quarter of the rate.
     fn pays(self) -> bool {
         let vendor = std::arch::x86_64::__cpuid(0);
         [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() != b"GenuineIntel"
