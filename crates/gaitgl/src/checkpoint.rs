@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::ForeignFormat;
 use crate::net::{Evaluator, GaitGl, ModelError};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Precision, Settings, SettingsError};
 use crate::weights::{ABOUT, Weight, Weights, little_endian};
 
 /// The tensor that holds the optimiser's state as bytes.
@@ -171,14 +171,18 @@ impl Checkpoint {
         fingerprint
     }
 
-    /// The network, for use on a device.
+    /// The network, for use on a device; its convolutions compute in `precision`.
     ///
     /// # Errors
     /// Tensors that do not fit the settings, each of them named.
-    pub fn evaluator(&self, device: &Device) -> Result<Evaluator, ModelError> {
+    pub fn evaluator(
+        &self,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Evaluator, ModelError> {
         let classes = self.subjects.len();
         let network = GaitGl::from_tensors(&self.settings.model, classes, device, &self.weights)?;
-        Ok(network.evaluator())
+        Ok(network.evaluator(precision))
     }
 
     fn to_bytes(&self, settings: String) -> Result<Vec<u8>, CheckpointFault> {
@@ -291,7 +295,8 @@ mod tests {
         let mut claims = example();
         // Gigabytes, and still no more than a network may have.
         claims.settings.model.channels = vec![1500, 1500, 1500];
-        let message = claims.evaluator(&crate::cpu()).map(drop).unwrap_err().to_string();
+        let message =
+            claims.evaluator(&crate::cpu(), Precision::F32).map(drop).unwrap_err().to_string();
         assert!(
             message.contains("stages.0.layers.0.global (1500x1x3x3x3) is missing"),
             "{message}"

@@ -14,6 +14,11 @@ pub fn cpu() -> Device {
     Device::flex()
 }
 
+/// Whether a device is the processor, with or without gradients.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    device.clone().without_autodiff() == cpu()
+}
+
 /// The choice of a device, written `auto`, `cpu`, `vulkan`, `vulkan:1`, `cuda` or `cuda:1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {

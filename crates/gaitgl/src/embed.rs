@@ -12,7 +12,7 @@ use gait_support::start_pool;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::net::{self, Evaluator, ModelError};
-use crate::settings::ModelSettings;
+use crate::settings::{ModelSettings, Precision};
 
 /// Sequences that are decoded ahead of the network.
 const AHEAD: usize = 4;
@@ -97,7 +97,7 @@ impl Embedder {
     /// # Errors
     /// Tensors that do not fit the settings, each of them named.
     pub fn new(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
-        let network = checkpoint.evaluator(device)?;
+        let network = checkpoint.evaluator(device, Precision::F32)?;
         Ok(Self::from_network(network, &checkpoint.settings.model, device.clone()))
     }
 
@@ -246,7 +246,7 @@ mod tests {
     fn embedder() -> Embedder {
         let model = small("paper-small");
         let device = test_device();
-        let network = GaitGl::new(&model, 2, 1, &device).unwrap().evaluator();
+        let network = GaitGl::new(&model, 2, 1, &device).unwrap().evaluator(Precision::F32);
         Embedder::from_network(network, &model, device)
     }
 

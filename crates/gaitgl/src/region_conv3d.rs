@@ -19,6 +19,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 pub use gait_kernels::Join;
+pub use gait_kernels::Precision as Operands;
 
 use crate::mask::Regions;
 
@@ -37,6 +38,20 @@ pub struct RegionConv {
     pub regions: Option<Regions>,
     /// Whether a leaky ReLU follows.
     pub leaky: bool,
+    /// How the kernels of the CPU round operands. Other devices compute in their tensors' type.
+    pub operands: Operands,
+}
+
+/// What a global-local layer does beyond its weights. Both convolutions have stride 1 and same
+/// padding.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GlobalLocalConv {
+    /// Regions that restrict the local convolution; `None` is one region.
+    pub regions: Option<Regions>,
+    /// How the branches become one map.
+    pub join: Join,
+    /// As in [`RegionConv`].
+    pub operands: Operands,
 }
 
 /// The operations of the network on a backend. The defaults are plain Burn operations.
@@ -84,10 +99,9 @@ pub(crate) trait RegionOps: Backend {
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
         local: FloatTensor<Self>,
-        regions: Option<Regions>,
-        join: Join,
+        layer: GlobalLocalConv,
     ) -> FloatTensor<Self> {
-        plain::global_local::<Self>(x, global, local, regions, join).0
+        plain::global_local::<Self>(x, global, local, &layer).0
     }
 
     /// [`global_local`], and which values of its branches were positive, in the backend's own code.
@@ -95,10 +109,9 @@ pub(crate) trait RegionOps: Backend {
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
         local: FloatTensor<Self>,
-        regions: Option<Regions>,
-        join: Join,
+        layer: GlobalLocalConv,
     ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        plain::global_local::<Self>(x, global, local, regions, join)
+        plain::global_local::<Self>(x, global, local, &layer)
     }
 
     /// Gradients of [`global_local`] with respect to the global weight, the local weight and, if
@@ -107,12 +120,12 @@ pub(crate) trait RegionOps: Backend {
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
         local: FloatTensor<Self>,
-        layer: (Option<Regions>, Join),
+        layer: GlobalLocalConv,
         signs: IntTensor<Self>,
         grad: FloatTensor<Self>,
         wants_x: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        plain::global_local_backward::<Self>([x, global, local], layer, signs, grad, wants_x)
+        plain::global_local_backward::<Self>([x, global, local], &layer, signs, grad, wants_x)
     }
 
     /// See [`spatial_max_pool`].
@@ -169,8 +182,7 @@ pub fn region_conv3d(x: Tensor<5>, weight: Tensor<5>, conv: &RegionConv) -> Tens
     Tensor::from_dispatch(y)
 }
 
-/// A global-local layer (Eqn. 2 and 3): `leaky(global(x))` and `leaky(local(x))`, joined. Both
-/// convolutions have stride 1 and same padding; the local one is restricted to `regions`. The caller
+/// A global-local layer (Eqn. 2 and 3): `leaky(global(x))` and `leaky(local(x))`, joined. The caller
 /// has checked the shapes.
 ///
 /// # Shapes
@@ -181,12 +193,11 @@ pub(crate) fn global_local(
     x: Tensor<5>,
     global: Tensor<5>,
     local: Tensor<5>,
-    regions: Option<Regions>,
-    join: Join,
+    layer: GlobalLocalConv,
 ) -> Tensor<5> {
     let global = global.into_dispatch();
     let local = local.into_dispatch();
-    Tensor::from_dispatch(Dispatch::global_local(x.into_dispatch(), global, local, regions, join))
+    Tensor::from_dispatch(Dispatch::global_local(x.into_dispatch(), global, local, layer))
 }
 
 /// Spatial pooling, max over 1 x 2 x 2: `[n, c, t, h, w]` to `[n, c, t, h / 2, w / 2]`; a last odd

@@ -38,17 +38,19 @@ impl PackedWeights {
         let row_len = packed.products() * STEP;
         packed.values.par_chunks_exact_mut(panel_len).enumerate().for_each(|(panel, values)| {
             let first = panel * COLUMNS;
-            let columns = COLUMNS.min(outputs - first);
-            for (row, values) in values.chunks_exact_mut(row_len).enumerate() {
-                let factors = &factors[row / kh];
-                for k in 0..kw * inputs {
-                    let tap = row % kh * kw + k / inputs;
-                    for column in 0..columns {
-                        let value = factors.iter().map(|&(t, factor)| {
-                            factor * weight(k % inputs, first + column, t, tap)
-                        });
-                        let place = k / DEPTH * STEP + place_in_step(k % DEPTH, column);
-                        values[place] = round(value.sum());
+            // In the order in which weights lie in memory.
+            for column in 0..COLUMNS.min(outputs - first) {
+                for tap in 0..inputs * kh * kw {
+                    let i = tap / (kh * kw);
+                    let tap = tap % (kh * kw);
+                    let k = tap % kw * inputs + i;
+                    let place = k / DEPTH * STEP + place_in_step(k % DEPTH, column);
+                    for (step, factors) in factors.iter().enumerate() {
+                        let value: f32 = factors
+                            .iter()
+                            .map(|&(t, factor)| factor * weight(i, first + column, t, tap))
+                            .sum();
+                        values[(step * kh + tap / kw) * row_len + place] = round(value);
                     }
                 }
             }

@@ -75,9 +75,16 @@ impl Conv {
             let least = kt - 2 * self.padding;
             return Err(ModelError::TooFewFrames { layer: self.name.clone(), least, found });
         }
-        let conv =
-            RegionConv { stride: self.stride, padding: self.padding, regions: None, leaky: true };
-        Ok(precision.around([x, self.weight.val()], |[x, weight]| region_conv3d(x, weight, &conv)))
+        let conv = |operands| RegionConv {
+            stride: self.stride,
+            padding: self.padding,
+            regions: None,
+            leaky: true,
+            operands,
+        };
+        let tensors = [x, self.weight.val()];
+        Ok(precision
+            .around(tensors, |[x, weight], operands| region_conv3d(x, weight, &conv(operands))))
     }
 }
 

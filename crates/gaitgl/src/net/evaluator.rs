@@ -17,6 +17,7 @@ use crate::settings::{AtTest, Precision, Reading};
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     net: GaitGl,
+    precision: Precision,
     /// Embeddings are averaged over these.
     draws: Vec<Draw>,
     /// Bytes that the maps of one window over time may take.
@@ -33,7 +34,7 @@ struct Draw {
 }
 
 impl Evaluator {
-    pub(super) fn new(net: &GaitGl) -> Self {
+    pub(super) fn new(net: &GaitGl, precision: Precision) -> Self {
         let mut net = net.valid();
         let local = net.settings.local.clone();
         let seeded = |draw| net.masks(|layer| mask::test_generator(local.seed, draw, layer));
@@ -51,11 +52,11 @@ impl Evaluator {
         }
         let draw = |masks: Vec<Option<Regions>>| {
             // If the counts do not match, there is no such body and `GaitGl::body` gives the error.
-            let body = PreparedBody::new(&net, &masks).ok().flatten().map(Arc::new);
+            let body = PreparedBody::new(&net, &masks, precision).ok().flatten().map(Arc::new);
             Draw { masks, body }
         };
         let draws = draws.into_iter().map(draw).collect();
-        Self { net, draws, budget: BUDGET }
+        Self { net, precision, draws, budget: BUDGET }
     }
 
     /// Embeddings of clips. A long sequence passes in windows over time, with the same result.
@@ -124,7 +125,7 @@ impl Evaluator {
             let clips = clips.clone().narrow(2, frames.start, frames.len());
             let maps = match &draw.body {
                 Some(body) => body.forward(clips),
-                None => self.net.body(clips, &draw.masks, Precision::F32)?,
+                None => self.net.body(clips, &draw.masks, self.precision)?,
             };
             let exact = max_over_time(maps.narrow(2, keep.start, keep.len()));
             highest = Some(match highest {
@@ -212,7 +213,7 @@ mod tests {
         let reports: Vec<_> = (0..steps).map(|_| trainer.step(&batch).unwrap()).collect();
         println!("{preset}: loss {} to {}", reports[0].loss, reports[steps - 1].loss);
 
-        let evaluator = trainer.evaluator();
+        let evaluator = trainer.evaluator(Precision::F32);
         let mut exact = evaluator.clone();
         exact.net = exact.net.map(&mut Double);
         exact.draws.iter_mut().for_each(|draw| draw.body = None);
@@ -241,6 +242,39 @@ mod tests {
             println!("{preset}: {error:.1e}");
             assert_eq!(algorithms, [Algorithm::Pixels, lta, pair, pair, pair], "{preset}");
             assert!(error < 1e-4, "{preset}: {error:e}");
+        }
+    }
+
+    /// Of each strip of each embedding.
+    fn cosines(a: Tensor<3>, b: Tensor<3>) -> Vec<f32> {
+        let dot = |a: Tensor<3>, b: Tensor<3>| (a * b).sum_dim(1);
+        let lengths = (dot(a.clone(), a.clone()) * dot(b.clone(), b.clone())).sqrt();
+        (dot(a, b) / lengths).into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn embeddings_in_bf16_point_where_those_in_f32_do() {
+        for preset in crate::settings::presets::NAMES {
+            let mut settings = Settings::preset(preset).unwrap();
+            settings.model.channels.iter_mut().for_each(|channels| *channels /= 8);
+            settings.train.learning_rate = 1e-3;
+            let people = vec!["a".into(), "b".into()];
+            let mut trainer = Trainer::new(settings, people, &crate::cpu()).unwrap();
+            let batch = walkers();
+            for _ in 0..10 {
+                trainer.step(&batch).unwrap();
+            }
+            let pixels = gait_data::bytes_to_unit(&batch.pixels);
+            let clips = TensorData::new(pixels, [4, 1, FRAMES, 64, 44]);
+            let clips = Tensor::<5>::from_data(clips, &crate::cpu());
+            let half = trainer.evaluator(Precision::Bf16);
+            assert!(half.draws.iter().all(|draw| draw.body.is_some()), "{preset}");
+            let got = half.embed(clips.clone()).unwrap();
+            let want = trainer.evaluator(Precision::F32).embed(clips).unwrap();
+            let worst = cosines(got, want).into_iter().fold(1.0, f32::min);
+            println!("{preset}: {worst}");
+            assert!(worst > 0.999, "{preset}: cosine {worst}");
+            assert!(worst < 1.0, "{preset}: bf16 was not used");
         }
     }
 }

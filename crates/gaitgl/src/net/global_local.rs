@@ -8,7 +8,7 @@ use super::error::{ModelError, check_shape};
 use super::init::Init;
 use super::plan::KERNEL;
 use crate::mask::Regions;
-use crate::region_conv3d::{self, Join, RegionConv, SLOPE, region_conv3d};
+use crate::region_conv3d::{self, GlobalLocalConv, Join, RegionConv, SLOPE, region_conv3d};
 use crate::settings::{Branches, Precision, Reading};
 
 /// What a [`GlobalLocal`] is made of.
@@ -91,8 +91,9 @@ impl GlobalLocal {
                 }
             }
             (Some(global), Some(local), regions) => {
-                precision.around([x, global, local], |[x, global, local]| {
-                    region_conv3d::global_local(x, global, local, regions, self.join)
+                precision.around([x, global, local], |[x, global, local], operands| {
+                    let layer = GlobalLocalConv { regions, join: self.join, operands };
+                    region_conv3d::global_local(x, global, local, layer)
                 })
             }
             (Some(global), None, _) => leaky_conv(x, global, None, precision),
@@ -108,8 +109,11 @@ fn leaky_conv(
     regions: Option<Regions>,
     precision: Precision,
 ) -> Tensor<5> {
-    let conv = RegionConv { stride: 1, padding: KERNEL[0] / 2, regions, leaky: true };
-    precision.around([x, weight], |[x, weight]| region_conv3d(x, weight, &conv))
+    precision.around([x, weight], |[x, weight], operands| {
+        let padding = KERNEL[0] / 2;
+        let conv = RegionConv { stride: 1, padding, regions, leaky: true, operands };
+        region_conv3d(x, weight, &conv)
+    })
 }
 
 /// The reading `activate`: a leaky ReLU on the convolution of each masked input, then the sum.
@@ -119,13 +123,15 @@ fn activated(
     regions: &Regions,
     precision: Precision,
 ) -> Tensor<5> {
-    let plain = RegionConv { stride: 1, padding: KERNEL[0] / 2, regions: None, leaky: false };
+    let padding = KERNEL[0] / 2;
+    let plain = |operands| RegionConv { stride: 1, padding, regions: None, leaky: false, operands };
     let branches = regions.regions().into_iter().map(|region| {
         let shape = [1, 1, 1, regions.height(), regions.width()];
         let mask = TensorData::new(regions.indicator(region), shape);
         let masked = x.clone() * Tensor::from_data(mask, &x.device());
-        let convolved = precision
-            .around([masked, weight.clone()], |[x, weight]| region_conv3d(x, weight, &plain));
+        let convolved = precision.around([masked, weight.clone()], |[x, weight], operands| {
+            region_conv3d(x, weight, &plain(operands))
+        });
         leaky_relu(convolved, f64::from(SLOPE))
     });
     branches.reduce(|a, b| a + b).unwrap_or(x)

@@ -155,9 +155,10 @@ impl GaitGl {
         self.head.forward_train(strips)
     }
 
-    /// The network as it is now, for inference: no gradients, frozen statistics, masks at test.
-    pub fn evaluator(&self) -> Evaluator {
-        Evaluator::new(self)
+    /// The network as it is now, for inference: no gradients, frozen statistics, masks at test; its
+    /// convolutions compute in `precision`.
+    pub fn evaluator(&self, precision: Precision) -> Evaluator {
+        Evaluator::new(self, precision)
     }
 
     /// Embeddings `[n, c, p]` of clips `[n, 1, t, h, w]`; for many clips keep an
@@ -166,7 +167,7 @@ impl GaitGl {
     /// # Errors
     /// Clips that do not fit the settings.
     pub fn embed(&self, clips: Tensor<5>) -> Result<Tensor<3>, ModelError> {
-        self.evaluator().embed(clips)
+        self.evaluator(Precision::F32).embed(clips)
     }
 
     /// Checks the shape of clips and lengthens them where they are too short.

@@ -4,28 +4,22 @@
 use std::fmt;
 
 use burn::module::Param;
-use burn::tensor::{Device, Tensor, TensorData};
-use gait_kernels::{GlobalLocal, PreparedLayer, RegionConv3d};
+use burn::tensor::{Tensor, TensorData};
+use gait_kernels::{GlobalLocal, Maps, PreparedLayer, RegionConv3d};
 
 use super::GaitGl;
 use super::body::{BodyLayer, BodyStep};
 use super::error::ModelError;
 use super::plan::{LayerKind, LayerPlan};
 use super::tensors::values;
+use crate::device;
 use crate::mask::Regions;
-use crate::region_conv3d::{SLOPE, elementwise};
-use crate::settings::Reading;
+use crate::region_conv3d::{Operands, SLOPE};
+use crate::settings::{Precision, Reading};
 
 /// The layers of [`GaitGl::steps`] with transformed weights.
 pub(super) struct PreparedBody {
-    steps: Vec<PreparedStep>,
-}
-
-struct PreparedStep {
-    plan: LayerPlan,
-    /// Rows and columns that leave it.
-    map_out: [usize; 2],
-    operation: Operation,
+    operations: Vec<Operation>,
 }
 
 enum Operation {
@@ -35,82 +29,77 @@ enum Operation {
 
 impl fmt::Debug for PreparedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PreparedBody").field("layers", &self.steps.len()).finish()
+        f.debug_struct("PreparedBody").field("layers", &self.operations.len()).finish()
     }
 }
 
 impl PreparedBody {
-    /// The body of `net` with these regions. `None` on a device other than the CPU, and where a
-    /// layer is more than two convolutions (the reading `activate` with masks).
+    /// The body of `net` with these regions. `None` on a device other than the CPU, in f16, and where
+    /// a layer is more than two convolutions (the reading `activate` with masks).
     ///
     /// # Errors
     /// Too few or too many masks or layers.
-    pub fn new(net: &GaitGl, masks: &[Option<Regions>]) -> Result<Option<Self>, ModelError> {
+    pub fn new(
+        net: &GaitGl,
+        masks: &[Option<Regions>],
+        precision: Precision,
+    ) -> Result<Option<Self>, ModelError> {
         let steps = net.steps(masks)?;
         let activated = net.settings.local.reading == Reading::Activate;
-        let on_cpu = net.head.fc.weight.val().device() == Device::flex();
+        let operands = match precision {
+            Precision::F32 => Operands::F32,
+            Precision::Bf16 => Operands::Bf16,
+            Precision::F16 => return Ok(None),
+        };
+        let on_cpu = device::is_cpu(&net.head.fc.weight.val().device());
         if !on_cpu || (activated && masks.iter().any(Option::is_some)) {
             return Ok(None);
         }
-        let prepared = steps.into_iter().map(|BodyStep { plan, layer }| {
-            let operation = operation(&plan, &layer)?;
-            let map_out = plan.map_out();
-            Some(PreparedStep { plan, map_out, operation })
-        });
-        Ok(prepared.collect::<Option<_>>().map(|steps| Self { steps }))
+        let prepared =
+            steps.into_iter().map(|BodyStep { plan, layer }| operation(&plan, &layer, operands));
+        Ok(prepared.collect::<Option<_>>().map(|operations| Self { operations }))
     }
 
     /// `[n, 1, t, h, w]` to the final map. The caller has checked the shape.
     pub fn forward(&self, clips: Tensor<5>) -> Tensor<5> {
         let device = clips.device();
-        let [n, mut channels, mut frames, mut height, mut width] = clips.dims();
-        let mut map = values(clips);
-        for PreparedStep { plan, map_out, operation } in &self.steps {
-            map = match operation {
-                Operation::Layer(layer) => layer.forward(n, frames, &map),
-                Operation::SpatialPool => elementwise::pool(&map, plan.height, plan.width),
+        let mut maps = Maps::new(clips.dims(), values(clips));
+        for operation in &self.operations {
+            maps = match operation {
+                Operation::Layer(layer) => layer.forward(maps),
+                Operation::SpatialPool => maps.pool(),
             };
-            channels = plan.channels_out;
-            frames = plan.frames_out(frames);
-            [height, width] = *map_out;
         }
-        let data = TensorData::new(map, [n, channels, frames, height, width]);
-        Tensor::from_data(data, &device)
+        let dims = maps.dims();
+        Tensor::from_data(TensorData::new(maps.into_values(), dims), &device)
     }
 }
 
-fn operation(plan: &LayerPlan, layer: &BodyLayer) -> Option<Operation> {
+fn operation(plan: &LayerPlan, layer: &BodyLayer, operands: Operands) -> Option<Operation> {
+    let problem = |regions| {
+        let problem = problem(plan, regions)?;
+        Some(RegionConv3d { precision: operands, ..problem })
+    };
     let prepared = match layer {
         BodyLayer::SpatialPool => return Some(Operation::SpatialPool),
-        BodyLayer::Conv(conv) => one(plan, &conv.weight, None)?,
+        BodyLayer::Conv(conv) => one(&problem(None)?, &conv.weight),
         BodyLayer::GlobalLocal { layer, regions } => match (&layer.global, &layer.local) {
-            (Some(global), Some(local)) => two(plan, [global, local], *regions)?,
-            (Some(global), None) => one(plan, global, None)?,
-            (None, Some(local)) => one(plan, local, *regions)?,
+            (Some(global), Some(local)) => {
+                let LayerKind::GlobalLocal(join) = plan.kind else { return None };
+                let [global, local] = [global, local].map(|weight| values(weight.val()));
+                let layer = GlobalLocal { problem: problem(*regions)?, join, slope: SLOPE };
+                layer.prepare(&global, &local)
+            }
+            (Some(global), None) => one(&problem(None)?, global),
+            (None, Some(local)) => one(&problem(*regions)?, local),
             (None, None) => return None,
         },
     };
     Some(Operation::Layer(prepared))
 }
 
-fn one(
-    plan: &LayerPlan,
-    weight: &Param<Tensor<5>>,
-    regions: Option<&Regions>,
-) -> Option<PreparedLayer> {
-    let weight = values(weight.val());
-    Some(PreparedLayer::new(&problem(plan, regions)?, &weight, SLOPE))
-}
-
-fn two(
-    plan: &LayerPlan,
-    weights: [&Param<Tensor<5>>; 2],
-    regions: Option<&Regions>,
-) -> Option<PreparedLayer> {
-    let [global, local] = weights.map(|weight| values(weight.val()));
-    let LayerKind::GlobalLocal(join) = plan.kind else { return None };
-    let layer = GlobalLocal { problem: problem(plan, regions)?, join, slope: SLOPE };
-    Some(layer.prepare(&global, &local))
+fn one(problem: &RegionConv3d, weight: &Param<Tensor<5>>) -> PreparedLayer {
+    PreparedLayer::new(problem, &values(weight.val()), SLOPE)
 }
 
 /// The convolution of a layer.
@@ -131,6 +120,7 @@ pub(super) fn problem<'a>(
         kernel,
         temporal_stride,
         temporal_padding: before,
+        precision: Operands::F32,
         labels: regions.map(Regions::labels),
     })
 }

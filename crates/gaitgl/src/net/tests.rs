@@ -64,7 +64,7 @@ fn every_preset_trains_all_its_parameters() {
 #[test]
 fn sequences_of_any_length_embed() {
     for name in presets::NAMES {
-        let evaluator = net(&small(name)).evaluator();
+        let evaluator = net(&small(name)).evaluator(Precision::F32);
         for frames in [1, 2, 3, 4, 5, 17] {
             let embedding = evaluator.embed(clips(1, frames, &test_device())).unwrap();
             let values: Vec<f32> = embedding.into_data().try_to_vec().unwrap();
@@ -75,7 +75,7 @@ fn sequences_of_any_length_embed() {
 
 #[test]
 fn a_short_sequence_equals_its_repetition() {
-    let evaluator = net(&small("parts-small")).evaluator();
+    let evaluator = net(&small("parts-small")).evaluator(Precision::F32);
     let one = clips(1, 1, &test_device());
     let three = one.clone().repeat_dim(2, 3);
     close(&evaluator.embed(one).unwrap(), &evaluator.embed(three).unwrap());
@@ -85,7 +85,7 @@ fn a_short_sequence_equals_its_repetition() {
 fn statistics_are_frozen_and_sequences_independent_at_test() {
     let net = net(&small("paper-small"));
     let before = net.tensors();
-    let evaluator = net.evaluator();
+    let evaluator = net.evaluator(Precision::F32);
     let both = clips(2, 6, &test_device());
     let together = evaluator.embed(both.clone()).unwrap();
     let alone = evaluator.embed(both.narrow(0, 1, 1)).unwrap();
@@ -124,7 +124,7 @@ fn windows_equal_the_whole_sequence() {
 #[test]
 fn long_sequences_embed_in_pieces_as_they_would_whole() {
     for name in ["parts-small", "paper-large", "hid-2020"] {
-        let evaluator = net(&small(name)).evaluator();
+        let evaluator = net(&small(name)).evaluator(Precision::F32);
         let mut bounded = evaluator.clone();
         let long = clips(1, 50, &test_device());
         let whole = evaluator.embed(long.clone()).unwrap();
@@ -143,7 +143,7 @@ fn prepared_bodies_equal_the_layers() {
     for settings in [small("parts-small"), small("paper-large"), small("hid-2020"), stripped] {
         let net = net(&settings).valid();
         let masks = net.draw_masks(4, 2);
-        let body = prepared::PreparedBody::new(&net, &masks).unwrap();
+        let body = prepared::PreparedBody::new(&net, &masks, Precision::F32).unwrap();
         assert_eq!(body.is_some(), test_device() == cpu());
         let Some(body) = body else { continue };
         let x = clips(2, 9, &test_device());
@@ -153,7 +153,9 @@ fn prepared_bodies_equal_the_layers() {
     let mut activated = small("paper-small");
     activated.local.reading = Reading::Activate;
     let net = net(&activated).valid();
-    assert!(prepared::PreparedBody::new(&net, &net.draw_masks(1, 1)).unwrap().is_none());
+    assert!(
+        prepared::PreparedBody::new(&net, &net.draw_masks(1, 1), Precision::F32).unwrap().is_none()
+    );
 }
 
 #[test]
@@ -167,14 +169,14 @@ fn another_number_of_masks_or_layers_is_an_error() {
             format!("expected 4 masks, one for each global-local layer, got {}", masks.len());
         let trained = net.forward_train(clips(2, 5, &device), masks, Precision::F32);
         assert_eq!(trained.unwrap_err().to_string(), wanted);
-        let prepared = prepared::PreparedBody::new(&net.valid(), masks);
+        let prepared = prepared::PreparedBody::new(&net.valid(), masks, Precision::F32);
         assert_eq!(prepared.unwrap_err().to_string(), wanted);
     }
     net.stages[2].layers.pop();
     let wanted = "the settings describe 6 layers, the network has 5";
     let trained = net.forward_train(clips(2, 5, &device), &whole, Precision::F32);
     assert_eq!(trained.unwrap_err().to_string(), wanted);
-    let prepared = prepared::PreparedBody::new(&net.valid(), &whole);
+    let prepared = prepared::PreparedBody::new(&net.valid(), &whole, Precision::F32);
     assert_eq!(prepared.unwrap_err().to_string(), wanted);
     assert_eq!(net.embed(clips(2, 5, &test_device())).unwrap_err().to_string(), wanted);
 }
@@ -185,7 +187,7 @@ fn at_test(partition: LocalPartition, reading: Reading, at_test: AtTest) -> Tens
     settings.local.reading = reading;
     let mut net = net(&settings);
     net.settings.local.at_test = at_test;
-    net.evaluator().embed(clips(2, 5, &test_device())).unwrap()
+    net.evaluator(Precision::F32).embed(clips(2, 5, &test_device())).unwrap()
 }
 
 #[test]

@@ -8,8 +8,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, TensorMetadata};
 
-use super::{Join, RegionConv, RegionOps};
-use crate::mask::Regions;
+use super::{GlobalLocalConv, RegionConv, RegionOps};
 
 impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
     fn region_conv3d(
@@ -37,8 +36,7 @@ impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
         x: FloatTensor<Self>,
         global: FloatTensor<Self>,
         local: FloatTensor<Self>,
-        regions: Option<Regions>,
-        join: Join,
+        layer: GlobalLocalConv,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), global.node(), local.node()];
         match GlobalLocalBackward.prepare::<C>(nodes).compute_bound().stateful() {
@@ -48,15 +46,14 @@ impl<B: RegionOps, C: CheckpointStrategy> RegionOps for Autodiff<B, C> {
                 let x = x.into_primitive();
                 let global = global.into_primitive();
                 let local = local.into_primitive();
-                let (y, signs) =
-                    B::global_local_with_signs(x, global, local, regions.clone(), join);
-                prep.finish((saved, signs, regions, join), y)
+                let (y, signs) = B::global_local_with_signs(x, global, local, layer.clone());
+                prep.finish((saved, signs, layer), y)
             }
             OpsKind::UnTracked(prep) => {
                 let x = x.into_primitive();
                 let global = global.into_primitive();
                 let local = local.into_primitive();
-                prep.finish(B::global_local(x, global, local, regions, join))
+                prep.finish(B::global_local(x, global, local, layer))
             }
         }
     }
@@ -124,8 +121,8 @@ impl<B: RegionOps> Backward<B, 2> for ConvBackward {
 struct GlobalLocalBackward;
 
 impl<B: RegionOps> Backward<B, 3> for GlobalLocalBackward {
-    /// The input and both weights, the signs of the branches, the regions, the join.
-    type State = ([NodeId; 3], IntTensor<B>, Option<Regions>, Join);
+    /// The input and both weights, the signs of the branches, the layer.
+    type State = ([NodeId; 3], IntTensor<B>, GlobalLocalConv);
 
     fn backward(
         self,
@@ -133,12 +130,11 @@ impl<B: RegionOps> Backward<B, 3> for GlobalLocalBackward {
         grads: &mut Gradients,
         checkpointer: &mut Checkpointer,
     ) {
-        let (saved, signs, regions, join) = ops.state;
+        let (saved, signs, layer) = ops.state;
         let [x, global, local]: [FloatTensor<B>; 3] =
             saved.map(|node| checkpointer.retrieve_node_output(node));
         let [x_node, global_node, local_node] = ops.parents;
         let grad = grads.consume::<B>(&ops.node);
-        let layer = (regions, join);
         let wants_x = x_node.is_some();
         let (grad_global, grad_local, grad_x) =
             B::global_local_backward(x, global, local, layer, signs, grad, wants_x);

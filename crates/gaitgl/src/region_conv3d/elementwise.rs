@@ -56,23 +56,7 @@ fn blocks(pair: &[f32], width: usize) -> impl Iterator<Item = (&[f32], &[f32])> 
     above.chunks_exact(2).zip(below.chunks_exact(2))
 }
 
-/// Max over the 2 x 2 blocks of planes `[height, width]`. A block with a NaN gives NaN.
-pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
-    let rows = height / 2;
-    let columns = width / 2;
-    let mut pooled = zeros(x.len() / (height * width).max(1) * rows * columns);
-    let outputs = pooled.par_chunks_mut((rows * columns).max(1));
-    outputs.zip(x.par_chunks(height * width)).for_each(|(pooled, plane)| {
-        for (pooled, pair) in pooled.chunks_mut(columns).zip(plane.chunks(2 * width)) {
-            for (value, (a, b)) in pooled.iter_mut().zip(blocks(pair, width)) {
-                *value = higher(higher(a[0], a[1]), higher(b[0], b[1]));
-            }
-        }
-    });
-    pooled
-}
-
-/// As [`pool`], and which element of its block each maximum is: 0 to 3, row by row, the first of
+/// As [`gait_kernels::pool`], and which element of its block each maximum is: 0 to 3, row by row, the first of
 /// equal values.
 pub fn pool_with_choice(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
     let rows = height / 2;

@@ -5,9 +5,9 @@ use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, TensorData};
-use gait_kernels::{GlobalLocal, RegionConv3d};
+use gait_kernels::{GlobalLocal, Maps, RegionConv3d};
 
-use super::{Join, RegionConv, RegionOps, SLOPE, elementwise, plain};
+use super::{GlobalLocalConv, Join, RegionConv, RegionOps, SLOPE, elementwise, plain};
 use crate::mask::Regions;
 
 impl RegionOps for Flex {
@@ -69,32 +69,33 @@ impl RegionOps for Flex {
         x: FlexTensor,
         global: FlexTensor,
         local: FlexTensor,
-        regions: Option<Regions>,
-        join: Join,
+        layer: GlobalLocalConv,
     ) -> FlexTensor {
         if !all_f32(&[&x, &global, &local]) {
-            return plain::global_local::<Self>(x, global, local, regions, join).0;
+            return plain::global_local::<Self>(x, global, local, &layer).0;
         }
         let shape = x.shape().dims();
-        let conv = branch(global.shape().dims(), regions);
+        let join = layer.join;
+        let conv = branch(global.shape().dims(), layer);
         let problem = problem(shape, global.shape().dims(), &conv);
         let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
         let layer = GlobalLocal { problem, join, slope: SLOPE };
         let layer = layer.prepare(global.storage(), local.storage());
-        tensor(layer.forward(shape[0], shape[2], x.storage()), joined(&problem, join))
+        let maps = layer.forward(Maps::new(shape, x.storage().to_vec()));
+        tensor(maps.into_values(), joined(&problem, join))
     }
 
     fn global_local_with_signs(
         x: FlexTensor,
         global: FlexTensor,
         local: FlexTensor,
-        regions: Option<Regions>,
-        join: Join,
+        layer: GlobalLocalConv,
     ) -> (FlexTensor, FlexTensor) {
         if !all_f32(&[&x, &global, &local]) {
-            return plain::global_local::<Self>(x, global, local, regions, join);
+            return plain::global_local::<Self>(x, global, local, &layer);
         }
-        let conv = branch(global.shape().dims(), regions);
+        let join = layer.join;
+        let conv = branch(global.shape().dims(), layer);
         let problem = problem(x.shape().dims(), global.shape().dims(), &conv);
         let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
         let layer = GlobalLocal { problem, join, slope: SLOPE };
@@ -108,18 +109,18 @@ impl RegionOps for Flex {
         x: FlexTensor,
         global: FlexTensor,
         local: FlexTensor,
-        layer: (Option<Regions>, Join),
+        layer: GlobalLocalConv,
         signs: FlexTensor,
         grad: FlexTensor,
         wants_x: bool,
     ) -> (FlexTensor, FlexTensor, Option<FlexTensor>) {
         if !all_f32(&[&x, &global, &local, &grad]) || signs.dtype() != DType::U8 {
             let tensors = [x, global, local];
-            return plain::global_local_backward::<Self>(tensors, layer, signs, grad, wants_x);
+            return plain::global_local_backward::<Self>(tensors, &layer, signs, grad, wants_x);
         }
         let (input, kernel) = (x.shape().dims(), global.shape().dims());
-        let (regions, join) = layer;
-        let conv = branch(kernel, regions);
+        let join = layer.join;
+        let conv = branch(kernel, layer);
         let layer = GlobalLocal { problem: problem(input, kernel, &conv), join, slope: SLOPE };
         let (x, global, local) = (x.to_contiguous(), global.to_contiguous(), local.to_contiguous());
         let weights = [global.storage(), local.storage()];
@@ -135,7 +136,7 @@ impl RegionOps for Flex {
         }
         let [n, c, t, h, w] = x.shape().dims();
         let x = x.to_contiguous();
-        tensor(elementwise::pool(x.storage(), h, w), [n, c, t, h / 2, w / 2])
+        tensor(gait_kernels::pool(x.storage(), h, w), [n, c, t, h / 2, w / 2])
     }
 
     fn spatial_max_pool_with_choice(x: FlexTensor) -> (FlexTensor, FlexTensor) {
@@ -194,8 +195,9 @@ impl RegionOps for Flex {
 }
 
 /// A branch of a global-local layer with a weight of shape `kernel`.
-fn branch(kernel: [usize; 5], regions: Option<Regions>) -> RegionConv {
-    RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: true }
+fn branch(kernel: [usize; 5], layer: GlobalLocalConv) -> RegionConv {
+    let GlobalLocalConv { regions, operands, .. } = layer;
+    RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: true, operands }
 }
 
 /// The shape of a global-local layer's output.
@@ -218,6 +220,7 @@ fn problem(input: [usize; 5], weight: [usize; 5], conv: &RegionConv) -> RegionCo
         kernel: [kt, kh, kw],
         temporal_stride: conv.stride,
         temporal_padding: conv.padding,
+        precision: conv.operands,
         labels: conv.regions.as_ref().map(Regions::labels),
     }
 }

@@ -6,7 +6,7 @@ use burn::backend::{Backend, Scalar, Slice, TensorMetadata, get_device_settings}
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, IndexingUpdateOp, Shape, TensorData};
 
-use super::{Join, RegionConv, SLOPE};
+use super::{GlobalLocalConv, Join, RegionConv, SLOPE};
 use crate::mask::Regions;
 
 /// Axis of the rows.
@@ -102,11 +102,11 @@ pub fn global_local<B: Backend>(
     x: FloatTensor<B>,
     global: FloatTensor<B>,
     local: FloatTensor<B>,
-    regions: Option<Regions>,
-    join: Join,
+    layer: &GlobalLocalConv,
 ) -> (FloatTensor<B>, IntTensor<B>) {
+    let GlobalLocalConv { regions, join, operands } = layer.clone();
     let padding = global.shape()[2] / 2;
-    let conv = |regions| RegionConv { stride: 1, padding, regions, leaky: true };
+    let conv = |regions| RegionConv { stride: 1, padding, regions, leaky: true, operands };
     let g = forward::<B>(x.clone(), global, &conv(None));
     let l = forward::<B>(x, local, &conv(regions));
     let int_dtype = get_device_settings::<B>(&g.device()).int_dtype;
@@ -128,14 +128,16 @@ pub fn global_local<B: Backend>(
 /// Gradients with respect to both weights and, if `wants_x`, the input.
 pub fn global_local_backward<B: Backend>(
     [x, global, local]: [FloatTensor<B>; 3],
-    (regions, join): (Option<Regions>, Join),
+    layer: &GlobalLocalConv,
     signs: IntTensor<B>,
     grad: FloatTensor<B>,
     wants_x: bool,
 ) -> (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>) {
     let input: [usize; 5] = x.shape().dims();
     let kernel: [usize; 5] = global.shape().dims();
-    let conv = |regions| RegionConv { stride: 1, padding: kernel[2] / 2, regions, leaky: false };
+    let GlobalLocalConv { regions, join, operands } = layer.clone();
+    let padding = kernel[2] / 2;
+    let conv = |regions| RegionConv { stride: 1, padding, regions, leaky: false, operands };
     let unrestricted = conv(None);
     let restricted = conv(regions);
     let (branch_global, branch_local) = branch_gradients::<B>(grad, signs, join);

@@ -43,7 +43,13 @@ fn problems() -> Vec<([usize; 5], [usize; 5], RegionConv)> {
             ([1, 3, 5], 1, 0, false),
         ] {
             let [kt, kh, kw] = kernel;
-            let conv = RegionConv { stride, padding, regions: regions.clone(), leaky };
+            let conv = RegionConv {
+                stride,
+                padding,
+                regions: regions.clone(),
+                leaky,
+                operands: Operands::F32,
+            };
             problems.push(([2, 3, 8, 7, 6], [4, 3, kt, kh, kw], conv));
         }
     }
@@ -82,7 +88,8 @@ fn global_local_equals_its_parts_forward_and_backward() {
         let weights = [0, 1].map(|_| random([4, 3, 3, 3, 3], &device).require_grad());
         let [global, local] = weights.clone();
         let leaky = |weight, regions| {
-            let conv = RegionConv { stride: 1, padding: 1, regions, leaky: true };
+            let conv =
+                RegionConv { stride: 1, padding: 1, regions, leaky: true, operands: Operands::F32 };
             region_conv3d(x.clone(), weight, &conv)
         };
         let parts = (leaky(global.clone(), None), leaky(local.clone(), regions.clone()));
@@ -90,7 +97,8 @@ fn global_local_equals_its_parts_forward_and_backward() {
             Join::Sum => parts.0 + parts.1,
             Join::Stack => Tensor::cat(vec![parts.0, parts.1], 3),
         };
-        let y = global_local(x.clone(), global, local, regions, join);
+        let layer = GlobalLocalConv { regions, join, operands: Operands::F32 };
+        let y = global_local(x.clone(), global, local, layer);
         let grad_y = random(y.dims(), &device);
         let grads = (y.clone() * grad_y.clone()).sum().backward();
         let wanted_grads = (wanted.clone() * grad_y).sum().backward();
@@ -113,13 +121,14 @@ fn default_bodies_equal_the_fused_ones() {
         let [global, local] = [0, 1].map(|_| random([4, 3, 3, 3, 3], &device));
         let tensors = || (plain(&x), plain(&global), plain(&local));
         let (a, b, c) = tensors();
-        let (y, signs) = Flex::global_local_with_signs(a, b, c, regions.clone(), join);
+        let layer = GlobalLocalConv { regions, join, operands: Operands::F32 };
+        let (y, signs) = Flex::global_local_with_signs(a, b, c, layer.clone());
         let (a, b, c) = tensors();
-        let (wanted, wanted_signs) = plain::global_local::<Flex>(a, b, c, regions.clone(), join);
+        let (wanted, wanted_signs) = plain::global_local::<Flex>(a, b, c, &layer);
         let y = Tensor::<5>::from_primitive::<Flex>(y);
         let grad_y = random(y.dims(), &device);
         same(y, wanted);
-        let ((a, b, c), layer) = (tensors(), (regions, join));
+        let (a, b, c) = tensors();
         let got = Flex::global_local_backward(a, b, c, layer.clone(), signs, plain(&grad_y), true);
         let (a, b, c) = tensors();
         let wanted = plain::global_local_backward::<Flex>(

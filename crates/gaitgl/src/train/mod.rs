@@ -176,15 +176,15 @@ impl Trainer {
         &self.settings
     }
 
-    /// The network as it is now, ready to embed sequences.
+    /// The network as it is now, ready to embed sequences in f32.
     pub fn embedder(&self) -> Embedder {
         let device = self.device.clone().without_autodiff();
-        Embedder::from_network(self.evaluator(), &self.settings.model, device)
+        Embedder::from_network(self.evaluator(Precision::F32), &self.settings.model, device)
     }
 
-    /// The network as it is now, for inference.
-    pub fn evaluator(&self) -> Evaluator {
-        self.network.evaluator()
+    /// The network as it is now, for inference; its convolutions compute in `precision`.
+    pub fn evaluator(&self, precision: Precision) -> Evaluator {
+        self.network.evaluator(precision)
     }
 
     /// One iteration: masks, forward, loss, backward, optimiser.

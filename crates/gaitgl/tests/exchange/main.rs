@@ -17,6 +17,7 @@ use burn::tensor::{Tensor, TensorData};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{DeviceChoice, cpu};
 use gaitgl::exchange::{ImportOptions, Imported, import};
+use gaitgl::settings::Precision;
 use safetensors::SafeTensors;
 
 use crate::testing::test_device;
@@ -56,7 +57,7 @@ fn embedded(
 ) -> Vec<f32> {
     let device = test_device();
     let clip: Tensor<5> = Tensor::from_data(TensorData::new(values, shape), &device);
-    let network = checkpoint.evaluator(&device).unwrap();
+    let network = checkpoint.evaluator(&device, Precision::F32).unwrap();
     network.embed(clip.narrow(2, 0, frames)).unwrap().into_data().try_into_vec().unwrap()
 }
 

@@ -61,7 +61,7 @@ fn check_file(file: &str, preset: &str, settings: &ModelSettings, scale: f64, sm
         golden.check_values(&name, &after[&ours].values, FORWARD);
     }
 
-    let evaluator = net.evaluator();
+    let evaluator = net.evaluator(Precision::F32);
     let one = clips.clone().without_autodiff().narrow(0, 0, 1);
     for count in [1, 2, 3, 4, 7, 17] {
         let order: Vec<i64> = (0..count).map(|frame| frame % 7).collect();

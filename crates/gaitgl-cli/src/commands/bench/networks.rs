@@ -51,7 +51,7 @@ impl Network {
     fn embedding(&self, device: &Device) -> anyhow::Result<Box<Work>> {
         let model = &self.settings.model;
         // The classifier is not used at test, so one class is enough.
-        let network = GaitGl::new(model, 1, 1, device)?.evaluator();
+        let network = GaitGl::new(model, 1, 1, device)?.evaluator(self.settings.train.precision);
         let shape = [self.clips, 1, self.frames, model.height, model.width];
         let bytes = pixels(shape.iter().product());
         let values = gait_data::bytes_to_unit(&bytes);
