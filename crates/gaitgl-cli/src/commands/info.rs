@@ -70,7 +70,9 @@ impl Info {
                 print_line(settings.to_toml()?.trim_end());
             }
             (None, Some(path)) => self.print_path(path)?,
-            (None, None) => bail!("give a file, a folder, --preset NAME, --protocol NAME or --machine"),
+            (None, None) => {
+                bail!("give a file, a folder, --preset NAME, --protocol NAME or --machine")
+            }
         }
         Ok(ExitStatus::Done)
     }
