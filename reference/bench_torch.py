@@ -1,9 +1,10 @@
 """Times GaitGL in PyTorch, case by case as `gaitgl bench` does, and writes the same JSON.
 
     python bench_torch.py --threads 2 --json theirs.json
-    python bench_torch.py --device cuda --amp f16 --case train/64x30 --json theirs.json
+    python bench_torch.py --threads 2 --precision bf16 --json theirs.json
+    python bench_torch.py --device cuda --precision f16 --case train/64x30 --json theirs.json
 
-Bands are convolved one by one and joined, as in the published code. A mask pair takes two
+With --precision f16 or bf16, PyTorch's autocast chooses what runs in it. Bands are convolved one by one and joined, as in the published code. A mask pair takes two
 convolutions. A training step is forward, both losses, backward and Adam. On a GPU, cuDNN selects its
 algorithms by timing them and computes f32 convolutions as TF32, which is PyTorch's default. Distances
 are those between 5,000 embeddings and 5,000 others, on the CPU.
@@ -40,7 +41,9 @@ CASES = [
     "parts-small/train/8x30",
     "paper-small/train/8x30",
     "distances/5000x5000",
-    # The batches of published code, 8 subjects x 8 clips. On the CPU, only if named in full.
+    # On the CPU, only if named in full. The last two have the batches of published code, 8 subjects x 8 clips.
+    "parts-large/train/8x30",
+    "paper-large/train/8x30",
     "parts-small/train/64x30",
     "paper-small/train/64x30",
 ]
@@ -79,11 +82,11 @@ def draw_masks(model, generator, device):
     return masks
 
 
-def autocast(device, amp):
-    return torch.autocast(device, dtype=HALF[amp]) if amp else nullcontext()
+def autocast(device, precision):
+    return torch.autocast(device, dtype=HALF[precision]) if precision in HALF else nullcontext()
 
 
-def test_case(model, clips, frames, device, amp):
+def test_case(model, clips, frames, device, precision):
     model.eval()
     # Classes are not needed when testing.
     for classifier in ("Head1", "classifier"):
@@ -93,23 +96,23 @@ def test_case(model, clips, frames, device, amp):
     masks = draw_masks(model, torch.Generator().manual_seed(1), device)
 
     def run():
-        with torch.inference_mode(), autocast(device, amp):
+        with torch.inference_mode(), autocast(device, precision):
             model(x, masks)[0]
 
     return run
 
 
-def train_case(model, clips, frames, device, amp):
+def train_case(model, clips, frames, device, precision):
     model.train()
     x = torch.rand(clips, 1, frames, 64, 44, device=device)
     labels = torch.arange(clips, device=device) // (8 if clips >= 64 else 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     generator = torch.Generator().manual_seed(1)
     # bf16 has the range of f32, so only f16 scales its loss.
-    scaler = torch.amp.GradScaler(device, enabled=amp == "f16")
+    scaler = torch.amp.GradScaler(device, enabled=precision == "f16")
 
     def run():
-        with autocast(device, amp):
+        with autocast(device, precision):
             embedding, logits = model(x, draw_masks(model, generator, device))
             loss = net.triplet(embedding.float(), labels) + net.cross_entropy(logits.float(), labels)
         optimizer.zero_grad()
@@ -134,7 +137,7 @@ def distance_case(probes, gallery):
     return run
 
 
-def make_case(name, device, amp):
+def make_case(name, device, precision):
     """Returns the function to time for a case name such as `parts-small/test/1x30`."""
     *what, size = name.split("/")
     first, second = map(int, size.split("x"))
@@ -142,7 +145,7 @@ def make_case(name, device, amp):
         return distance_case(first, second)
     preset, kind = what
     make = test_case if kind == "test" else train_case
-    return make(build(preset).to(device), first, second, device, amp)
+    return make(build(preset).to(device), first, second, device, precision)
 
 
 def synchronise(device):
@@ -182,7 +185,7 @@ def write_kernels(path, tables):
 
 
 def wanted(case, parts, device):
-    if device == "cpu" and "64x" in case:
+    if device == "cpu" and ("64x" in case or "large/train" in case):
         return case in (parts or [])
     return not parts or any(part in case for part in parts)
 
@@ -193,11 +196,11 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--case", action="append", help="part of a case's name; all by default")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--amp", nargs="?", const="f16", choices=list(HALF), help="mixed precision")
+    parser.add_argument("--precision", choices=["f32", *HALF], default="f32", help="mixed, if not f32")
     parser.add_argument("--json")
     parser.add_argument("--kernels", help="write what takes most of a run of each case")
     arguments = parser.parse_args()
-    device, amp = arguments.device, arguments.amp
+    device, precision = arguments.device, arguments.precision
     torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(1)
@@ -205,7 +208,7 @@ def main():
     for case in CASES:
         if not wanted(case, arguments.case, device):
             continue
-        run = make_case(case, device, amp)
+        run = make_case(case, device, precision)
         for _ in range(3 if device == "cuda" else 1):
             run()
         seconds = []
@@ -227,7 +230,7 @@ def main():
         "device_bytes": torch.cuda.max_memory_reserved() if device == "cuda" else None,
         "threads": arguments.threads,
         "device": f"cuda ({torch.cuda.get_device_name()})" if device == "cuda" else "cpu",
-        "precision": amp or "f32",
+        "precision": precision,
     }
     text = json.dumps(report, indent=2)
     if arguments.json:

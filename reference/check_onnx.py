@@ -52,25 +52,6 @@ def networks():
     yield "parts-small", gl.Parts((32, 64, 128), 8, 64, 74), 64, []
 
 
-# The oracle's tensor names for the paper's network, if they differ from those in our files.
-PAPER = {
-    "fc.fc_bin": "head.fc.weight",
-    "norm.weight": "head.norm.scale",
-    "norm.bias": "head.norm.shift",
-    "norm.running_mean": "head.norm.running_mean",
-    "norm.running_var": "head.norm.running_variance",
-    "norm.num_batches_tracked": None,
-    "classifier.fc_bin": "head.classifier.weight",
-}
-
-
-def state_of(preset, net):
-    state = net.state_dict()
-    if not preset.startswith("paper"):
-        return state
-    return {PAPER.get(k, k): v for k, v in state.items() if PAPER.get(k, k)}
-
-
 def drawn_masks(model, sizes):
     """The label maps in an exported network, one for each global-local layer: stored as regions, or as bands
     of rows if the map is cut into bands only."""
@@ -96,7 +77,7 @@ def exported(program, folder, preset, net, height, settings):
     export.randomise(net)
     net.eval()
     source, checkpoint = folder / "source.pt", folder / "ours.safetensors"
-    torch.save(state_of(preset, net), source)
+    torch.save(gl.state_of(net), source)
     assigned = [part for setting in settings for part in ("--set", setting)]
     run(program, "import", source, checkpoint, "--preset", preset, "--height", height, *assigned)
     run(program, "export", checkpoint, folder / "net.onnx")

@@ -389,3 +389,23 @@ def selftest():
 
 if __name__ == "__main__":
     selftest()
+
+
+# The tensor names of the paper's network here, if they differ from those in the files of gaitgl.
+OURS = {
+    "fc.fc_bin": "head.fc.weight",
+    "norm.weight": "head.norm.scale",
+    "norm.bias": "head.norm.shift",
+    "norm.running_mean": "head.norm.running_mean",
+    "norm.running_var": "head.norm.running_variance",
+    "norm.num_batches_tracked": None,
+    "classifier.fc_bin": "head.classifier.weight",
+}
+
+
+def state_of(net):
+    """The tensors of a network by the names that `gaitgl import` knows."""
+    state = net.state_dict()
+    if not isinstance(net, Paper):
+        return state
+    return {OURS.get(name, name): value for name, value in state.items() if OURS.get(name, name)}

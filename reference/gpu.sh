@@ -1,48 +1,99 @@
 #!/usr/bin/env bash
-# A first check of a GPU in one run: the tests on the GPU, quickstart trained on it, training steps timed
-# against PyTorch on the same card, their memory, and the dominating kernels. Everything is written to
-# OUT/report.md, with raw figures and logs next to it. What a machine lacks is skipped and named.
+# A first check of a GPU in one run of at most 8 minutes: training steps of each preset timed against PyTorch on the
+# same card, their memory, the tests on the GPU, and the kernels that take most of the time. Everything is written to
+# OUT/report.md, with raw figures and logs next to it. What a machine lacks, or what there is no time for, is skipped
+# and named.
 #
-#     reference/gpu.sh OUT              on a machine with a GPU
-#     reference/gpu.sh --rehearse OUT   the same steps on the CPU with small cases, to try the script
+#     reference/gpu.sh OUT                    on a machine with a GPU and Rust
+#     reference/gpu.sh --pack FOLDER          builds, without a GPU, what the next line needs
+#     GAITGL=FOLDER/gaitgl TESTS=FOLDER/tests reference/gpu.sh OUT     on a machine without Rust
+#     reference/gpu.sh --rehearse OUT         the same steps on the CPU with small cases, to try the script
 #
-# Needs Rust and python3. PyTorch's side needs torch (PYTHON=...). CUDA needs the internet once, because
-# its build downloads LLVM. Environment: STEPS (test quickstart bench kernels), CASES, REPEATS, LIMIT
-# (seconds that one command may take, so that a driver that hangs costs only its own line).
+# FOLDER.tar.zst holds the folder in less than 64 MiB: the program and its tests, stripped, and the Vulkan loader if
+# this machine has one. PyTorch's side needs torch (PYTHON=...). CUDA needs the internet once, because its build
+# downloads LLVM; without it, only Vulkan is built. Environment: STEPS (bench test kernels quickstart), CASES,
+# PRECISIONS, REPEATS, BUDGET (seconds in all), LIMIT (seconds that one command may take, so that a driver that hangs
+# costs only its own line).
 set -euo pipefail
 
-rehearse=
-if [ "${1:-}" = --rehearse ]; then rehearse=yes && shift; fi
-[ $# = 1 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() {
+    sed -n '2,18s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+mode=run
+case "${1:-}" in --rehearse | --pack) mode=${1#--} && shift ;; esac
+[ $# = 1 ] || usage
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
+gaitgl=${GAITGL:+$(realpath "$GAITGL")}
+built_tests=${TESTS:+$(realpath "$TESTS")}
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
-steps=${STEPS:-test quickstart bench kernels}
-limit=(timeout -k 10 "${LIMIT:-1800}")
-if [ "$rehearse" ]; then
+steps=${STEPS:-bench test kernels}
+budget=${BUDGET:-480}
+if [ "$mode" = rehearse ]; then
     cases=${CASES:-parts-small/test/1x30 parts-small/train/8x30}
     repeats=${REPEATS:-1}
-    precisions="f32"
+    precisions=${PRECISIONS:-f32 bf16}
     target=target
 else
-    cases=${CASES:-parts-small/train/64x30 paper-small/train/64x30}
-    repeats=${REPEATS:-10}
-    precisions="f32 f16 bf16"
+    cases=${CASES:-parts-small/train/64x30 paper-small/train/64x30 parts-large/train/8x30 paper-large/train/8x30}
+    repeats=${REPEATS:-5}
+    precisions=${PRECISIONS:-f32 bf16}
     # A separate folder, so that the ordinary build stays unchanged.
     target=target/gpu
 fi
 report=$out/report.md
-gaitgl=$PWD/$target/release/gaitgl
 features=()
-: > "$report"
 
 say() { printf '%s\n' "$*" >&2; }
 tell() { printf '%s\n' "$@" >> "$report"; }
 section() { say "== $1 (${SECONDS}s)" && tell "" "## $1" ""; }
 skip() { say "skipped: $*" && tell "- skipped: $*"; }
 wants() { case " $steps " in *" $1 "*) ;; *) return 1 ;; esac; }
+
+# Runs a command for as long as the budget and LIMIT allow.
+limited() {
+    local left=$((budget - SECONDS))
+    if [ "$left" -le 5 ]; then
+        echo "no time left"
+        return 124
+    fi
+    timeout -k 5 $((left < ${LIMIT:-180} ? left : ${LIMIT:-180})) "$@"
+}
+
+# The program and its tests are built from the same two packages, so that Burn is built only once.
+packages=(-p gaitgl -p gaitgl-cli --release --locked --target-dir "$target")
+tests=(--lib --test golden --test exchange)
+build() {
+    features=("$@")
+    cargo build "${packages[@]}" "$@" > "$out/build.log" 2>&1
+}
+
+# ------------------------------------------------------------------------------ packing
+
+if [ "$mode" = pack ]; then
+    build --features gaitgl-cli/vulkan,gaitgl-cli/cuda || build --features gaitgl-cli/vulkan
+    say "built with ${features[*]}"
+    mkdir -p "$out/tests" "$out/lib"
+    strip -o "$out/gaitgl" "$target/release/gaitgl"
+    cargo test "${packages[@]}" "${features[@]}" "${tests[@]}" --no-run 2>&1 |
+        sed -nE 's/^ *Executable (unittests src\/lib|tests\/[a-z]+\/main)\.rs \((.*)\)$/\2/p' |
+        while read -r test; do strip -o "$out/tests/$(basename "$test")" "$test"; done
+    # The tests look for their files where they were built.
+    pwd > "$out/tests/root"
+    for loader in $(ldconfig -p | sed -n 's/.*libvulkan\.so\.1.*=> //p' | head -1); do
+        cp -L "$loader" "$out/lib/"
+    done
+    rm -f "$out/build.log"
+    tar -C "$(dirname "$out")" -c "$(basename "$out")" | zstd -q -19 -T0 -f -o "$out.tar.zst"
+    size=$(stat -c %s "$out.tar.zst")
+    say "$out.tar.zst: $size bytes, $(ls "$out/tests" | wc -l) files of tests, loaders: $(ls "$out/lib")"
+    [ "$size" -lt $((64 << 20)) ] || { say "that is 64 MiB or more"; exit 1; }
+    exit 0
+fi
+: > "$report"
 
 # ---------------------------------------------------------------------------- the machine
 
@@ -51,7 +102,7 @@ section "the machine"
 {
     git log -1 --format='- gaitgl: commit %h, %cd' --date=short || true
     printf -- '- %s, %s cores\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)" "$(nproc)"
-    rustc --version | sed 's/^/- /'
+    rustc --version 2> /dev/null | sed 's/^/- /' || true
 } >> "$report"
 nvidia=
 if command -v nvidia-smi > /dev/null && nvidia-smi > "$out/nvidia-smi.txt" 2>&1; then
@@ -73,15 +124,12 @@ fi
 
 # ------------------------------------------------------------------------------ the build
 
-# The program and its tests are built from the same two packages, so that Burn is built only once.
-packages=(-p gaitgl -p gaitgl-cli --release --locked --target-dir "$target")
-build() {
-    features=("$@")
-    cargo build "${packages[@]}" "$@" > "$out/build.log" 2>&1
-}
-
 section "build"
-if [ "$rehearse" ]; then
+if [ "$gaitgl" ]; then
+    # Loaders that travelled with the program come last: those of the machine know its drivers.
+    export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$gaitgl")/lib"
+    tell "- built elsewhere: $("$gaitgl" --version)"
+elif [ "$mode" = rehearse ]; then
     build
     tell "- without features"
 elif [ "$nvidia" ] && build --features gaitgl-cli/vulkan,gaitgl-cli/cuda; then
@@ -94,13 +142,16 @@ else
     build --features gaitgl-cli/vulkan
     tell "- with the feature vulkan"
 fi
+gaitgl=${gaitgl:-$PWD/$target/release/gaitgl}
+# A build takes as long as it takes.
+SECONDS=0
 
 # The smallest case shows whether a device is present and works.
 devices=
 candidates="vulkan cuda"
-if [ "$rehearse" ]; then candidates="cpu"; fi
+if [ "$mode" = rehearse ]; then candidates="cpu"; fi
 for device in $candidates; do
-    if told=$("${limit[@]}" "$gaitgl" bench --device "$device" --case parts-small/test/1x30 --repeats 1 2>&1); then
+    if told=$(limited "$gaitgl" bench --device "$device" --case parts-small/test/1x30 --repeats 1 2>&1); then
         devices="$devices $device"
         tell "- $device: $(printf '%s\n' "$told" | grep -m1 '^on ' || echo "$device")"
     else
@@ -109,37 +160,6 @@ for device in $candidates; do
     fi
 done
 [ "$devices" ] || { say "no device to look at; see $report"; exit 2; }
-
-# ------------------------------------------------------------------- tests and quickstart
-
-if wants test; then
-    section "tests of the crate gaitgl"
-    for device in $devices; do
-        log=$out/test-$device.log
-        outcome=passed
-        GAITGL_TEST_DEVICE=$device "${limit[@]}" cargo test "${packages[@]}" "${features[@]}" --no-fail-fast \
-            --lib --test golden --test exchange > "$log" 2>&1 || outcome=failed
-        passed=$(awk '/^test result/ { n += $4 } END { print n + 0 }' "$log")
-        failed=$(awk '/^test result/ { n += $6 } END { print n + 0 }' "$log")
-        tell "- $device: $outcome; $passed tests pass, $failed fail ($(basename "$log"))"
-        sed -n 's/^test \(.*\) \.\.\. FAILED$/    - \1/p' "$log" >> "$report"
-    done
-fi
-
-if wants quickstart; then
-    section "quickstart"
-    for device in $devices; do
-        rm -rf "$out/quickstart-$device"
-        log=$out/quickstart-$device.log
-        began=$SECONDS
-        if "${limit[@]}" "$gaitgl" quickstart --device "$device" --run "$out/quickstart-$device" > "$log" 2>&1; then
-            tell "- $device: $((SECONDS - began)) s"
-            sed 's/^/    /' "$out/quickstart-$device/table.txt" >> "$report"
-        else
-            tell "- $device: failed after $((SECONDS - began)) s: $(tail -1 "$log")"
-        fi
-    done
-fi
 
 # ----------------------------------------------------------------------- times and memory
 
@@ -172,10 +192,9 @@ bench() {
     local name=$who-$device-$precision-${case//\//-}
     local command=()
     if [ "$who" = gaitgl ]; then
-        command=("${limit[@]}" "$gaitgl" bench --device "$device" --precision "$precision")
+        command=(limited "$gaitgl" bench --device "$device" --precision "$precision")
     else
-        command=("${limit[@]}" "$python" reference/bench_torch.py --device "$device")
-        if [ "$precision" != f32 ]; then command+=(--amp "$precision"); fi
+        command=(limited "$python" reference/bench_torch.py --device "$device" --precision "$precision")
     fi
     command+=(--case "$case" --repeats "$repeats" --json "$out/bench-$name.json")
     say "$who $device $precision $case"
@@ -186,7 +205,7 @@ bench() {
 
 torch_device=
 if [ "$torch" ]; then
-    if [ "$rehearse" ]; then
+    if [ "$mode" = rehearse ]; then
         torch_device=cpu
     elif "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
         torch_device=cuda
@@ -211,6 +230,34 @@ if wants bench; then
         skip "the table; the figures are in $out/bench-*.json"
 fi
 
+# ------------------------------------------------------------------------------- tests
+
+# The tests on one device. Tests that were built elsewhere find their files by a link.
+run_tests() {
+    if [ -z "$built_tests" ]; then
+        limited cargo test "${packages[@]}" "${features[@]}" --no-fail-fast "${tests[@]}"
+        return
+    fi
+    local root code=0 test
+    root=$(cat "$built_tests/root")
+    if [ ! -e "$root" ]; then mkdir -p "$(dirname "$root")" && ln -s "$PWD" "$root"; fi
+    for test in "$built_tests"/*-*; do (cd crates/gaitgl && limited "$test") || code=$?; done
+    return $code
+}
+
+if wants test; then
+    section "tests of the crate gaitgl"
+    for device in $devices; do
+        log=$out/test-$device.log
+        outcome=passed
+        GAITGL_TEST_DEVICE=$device run_tests > "$log" 2>&1 || outcome=failed
+        passed=$(awk '/^test result/ { n += $4 } END { print n + 0 }' "$log")
+        failed=$(awk '/^test result/ { n += $6 } END { print n + 0 }' "$log")
+        tell "- $device: $outcome; $passed tests pass, $failed fail ($(basename "$log"))"
+        sed -n 's/^test \(.*\) \.\.\. FAILED$/    - \1/p' "$log" >> "$report"
+    done
+fi
+
 # ------------------------------------------------------------------------------- kernels
 
 if wants kernels; then
@@ -219,7 +266,7 @@ if wants kernels; then
         name=${case//\//-}
         if [ "$torch_device" ]; then
             kernels=$out/kernels-pytorch-$name.md
-            if "${limit[@]}" "$python" reference/bench_torch.py --device "$torch_device" --case "$case" --repeats 1 \
+            if limited "$python" reference/bench_torch.py --device "$torch_device" --case "$case" --repeats 1 \
                 --kernels "$kernels" > "$out/kernels-pytorch-$name.log" 2>&1; then
                 tell "PyTorch, $torch_device" && cat "$kernels" >> "$report"
             else
@@ -235,7 +282,7 @@ if wants kernels; then
             folder=$out/kernels-$device-$name
             rm -rf "$folder" && mkdir -p "$folder"
             printf '[profiling]\nlogger = { level = "basic", file = "kernels.log" }\n' > "$folder/cubecl.toml"
-            if (cd "$folder" && "${limit[@]}" "$gaitgl" bench --device "$device" --case "$case" --repeats 5) > "$folder/log" 2>&1; then
+            if (cd "$folder" && limited "$gaitgl" bench --device "$device" --case "$case" --repeats 5) > "$folder/log" 2>&1; then
                 tell "gaitgl, $device, $case: warm-up and tuning included" ""
                 "$python" reference/gpu_report.py kernels "$folder/kernels.log" >> "$report" ||
                     skip "the list; the log is $folder/kernels.log"
@@ -246,6 +293,23 @@ if wants kernels; then
         done
     done
     command -v nsys > /dev/null || skip "nsys is not here; it would show the same with gaps between kernels"
+fi
+
+# --------------------------------------------------------------------------- quickstart
+
+if wants quickstart; then
+    section "quickstart"
+    for device in $devices; do
+        rm -rf "$out/quickstart-$device"
+        log=$out/quickstart-$device.log
+        began=$SECONDS
+        if limited "$gaitgl" quickstart --device "$device" --run "$out/quickstart-$device" > "$log" 2>&1; then
+            tell "- $device: $((SECONDS - began)) s"
+            sed 's/^/    /' "$out/quickstart-$device/table.txt" >> "$report"
+        else
+            tell "- $device: failed after $((SECONDS - began)) s: $(tail -1 "$log")"
+        fi
+    done
 fi
 
 section "done"

@@ -6,6 +6,7 @@ mod views;
 
 use std::collections::BTreeSet;
 
+use crate::bounds::{FirstPass, Row, Wanted, bounded_rows};
 use crate::copies::Copies;
 use crate::evaluation::mean;
 use crate::metric::ProbeOutcome;
@@ -13,7 +14,6 @@ use crate::note::Note;
 use crate::outcomes::{GroupOutcomes, Outcomes};
 use crate::pairs::Pairs;
 use crate::protocol::ProbeGroup;
-use crate::rows::relative_rows;
 use crate::selection::{self, Chosen};
 use crate::{
     Average, Distance, Embeddings, EvalError, Evaluation, GroupResult, PairResult, Protocol, Watch,
@@ -40,6 +40,21 @@ pub fn evaluate(
     distance: Distance,
     watch: &Watch,
 ) -> Result<Evaluation, EvalError> {
+    let first_pass = |pairs| FirstPass::choose(e, distance, pairs, Wanted::Places);
+    evaluate_by(e, protocol, distance, &first_pass, watch)
+}
+
+/// Chooses the first pass over so many probes and gallery entries.
+type ChooseFirstPass<'a> = &'a (dyn Fn([usize; 2]) -> Option<FirstPass> + Sync);
+
+/// [`evaluate`] with a first pass of one's choice.
+pub(crate) fn evaluate_by(
+    e: &Embeddings,
+    protocol: &Protocol,
+    distance: Distance,
+    first_pass: ChooseFirstPass,
+    watch: &Watch,
+) -> Result<Evaluation, EvalError> {
     let mut notes = Vec::new();
     let chosen = selection::select(&e.names(), protocol, &mut notes)?;
     let pairs = Pairs::new(e, protocol, &chosen, &mut notes);
@@ -47,7 +62,7 @@ pub fn evaluate(
     let probes = chosen.iter().flat_map(|c| &c.probes);
     let subjects: BTreeSet<usize> = probes.map(|&probe| pairs.subject(probe)).collect();
     let subjects = subjects.into_iter().collect();
-    let data = Data { e, protocol, distance, pairs, copies, subjects };
+    let data = Data { e, protocol, distance, first_pass, pairs, copies, subjects };
     let results = selection::each_group(protocol, &chosen, watch, |group, chosen, watch| {
         let cells = data.compare(chosen, watch)?;
         Ok((data.result(group, chosen, &cells, &mut notes), data.outcomes(group, &cells)))
@@ -75,6 +90,7 @@ struct Data<'a> {
     e: &'a Embeddings,
     protocol: &'a Protocol,
     distance: Distance,
+    first_pass: ChooseFirstPass<'a>,
     pairs: Pairs<'a>,
     copies: Copies,
     /// The subjects of all probes, as numbers in ascending order.
@@ -84,16 +100,24 @@ struct Data<'a> {
 impl Data<'_> {
     fn compare(&self, chosen: &Chosen, watch: &Watch) -> Result<Cells, EvalError> {
         let parts = self.pairs.parts(&chosen.gallery, self.protocol.average);
-        let rank = |at: usize, row: &[f32]| {
+        let rank = |at: usize, row: &mut Row| {
             let ranked = |(&view, positions): (&usize, &Vec<usize>)| {
-                Some((view, self.rank(chosen, at, positions, row)?))
+                let ranked = self.rank(chosen, at, positions, row).transpose()?;
+                Some(ranked.map(|outcome| (view, outcome)))
             };
-            parts.iter().filter_map(ranked).collect::<Vec<_>>()
+            parts.iter().filter_map(ranked).collect::<Result<Vec<_>, EvalError>>()
         };
         let Chosen { probes, gallery } = chosen;
         let outcomes = match &self.protocol.rerank {
-            Some(rerank) => rerank.map_rows(self.e, self.distance, probes, gallery, watch, rank)?,
-            None => relative_rows(self.e, self.distance, probes, gallery, watch, rank)?,
+            Some(rerank) => {
+                let known = |at: usize, row: &[f32]| Row::known(row, |row| rank(at, row));
+                let rows = rerank.map_rows(self.e, self.distance, probes, gallery, watch, known)?;
+                rows.into_iter().collect::<Result<Vec<_>, EvalError>>()?
+            }
+            None => {
+                let pass = (self.first_pass)([probes.len(), gallery.len()]);
+                bounded_rows(self.e, self.distance, pass, [probes, gallery], watch, rank)?
+            }
         };
         let mut cells = Cells::new();
         for (&probe, outcomes) in probes.iter().zip(outcomes) {
@@ -114,16 +138,18 @@ impl Data<'_> {
         chosen: &Chosen,
         at: usize,
         positions: &[usize],
-        row: &[f32],
-    ) -> Option<Option<ProbeOutcome>> {
+        row: &mut Row,
+    ) -> Result<Option<Option<ProbeOutcome>>, EvalError> {
         let probe = chosen.probes[at];
         let entries = positions.iter().filter_map(|&position| {
             let i = chosen.gallery[position];
-            let entry = || (row[position], self.pairs.same_subject(i, probe));
+            let entry = || (position, self.pairs.same_subject(i, probe));
             self.pairs.compared(probe, i).then(entry)
         });
-        entries.clone().next()?;
-        Some(ProbeOutcome::from_gallery(&entries))
+        if entries.clone().next().is_none() {
+            return Ok(None);
+        }
+        ProbeOutcome::from_row(row, &entries).map(Some)
     }
 
     fn result(

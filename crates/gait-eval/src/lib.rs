@@ -15,6 +15,7 @@
 //! - [`submission()`]: the CSV file of a competition;
 //! - [`open_set()`]: how often people are taken for others, or for strangers, and the threshold for a
 //!   false accept rate;
+//! - [`nearest()`]: the nearest sequences of a gallery, much faster than all distances;
 //! - [`distance_matrix`] and [`map_rows`]: the distances alone; [`PackedGallery`] for a gallery that
 //!   is compared with many probes, one after the other.
 //!
@@ -32,6 +33,7 @@
 //! ```
 
 mod bootstrap;
+mod bounds;
 mod columns;
 mod comparison;
 mod confusion;
@@ -44,6 +46,7 @@ mod evaluation;
 mod grid;
 mod metric;
 mod misfit;
+mod nearest;
 mod note;
 mod open_set;
 mod open_set_rule;
@@ -76,6 +79,7 @@ pub use evaluation::{Evaluation, GroupResult, PairResult, ViewResult};
 pub use gait_support::{Stopped, Watch};
 pub use metric::Metric;
 pub use misfit::{FoundNames, Misfit, Part};
+pub use nearest::nearest;
 pub use note::Note;
 pub use open_set::{OpenSet, OpenSetPoint, PairRates, SearchRates, open_set};
 pub use open_set_rule::{OpenSetRule, RateError};

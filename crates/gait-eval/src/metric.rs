@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NameKind, UnknownName};
+use crate::bounds::Row;
+use crate::{EvalError, NameKind, UnknownName};
 
 /// A figure of merit of identification. A gallery sequence is right if it shows the probe's subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,23 +73,40 @@ pub(crate) struct ProbeOutcome {
 }
 
 impl ProbeOutcome {
-    /// Ranks the entries `(distance, right)` of a gallery, in its order; `None` if none is right.
+    /// Ranks entries `(position, right)` of a gallery, in its order; `None` if none is right.
     ///
     /// Of equal distances, the first in the gallery comes first, as in a stable sort.
-    pub fn from_gallery(gallery: &(impl Iterator<Item = (f32, bool)> + Clone)) -> Option<Self> {
-        let entries = || gallery.clone().enumerate().map(|(at, (d, right))| ((d, at), right));
-        let mut rights: Vec<(f32, usize)> =
-            entries().filter(|(_, right)| *right).map(|(entry, _)| entry).collect();
+    ///
+    /// # Errors
+    /// [`EvalError::Range`] if a distance is too small for the unit.
+    pub fn from_row(
+        row: &mut Row,
+        entries: &(impl Iterator<Item = (usize, bool)> + Clone),
+    ) -> Result<Option<Self>, EvalError> {
+        let of = |wanted: bool| {
+            let entries = entries.clone().filter(move |(_, right)| *right == wanted);
+            entries.map(|(at, _)| at)
+        };
+        let rights = of(true).map(|at| Ok((row.distance(at)?, at)));
+        let mut rights = rights.collect::<Result<Vec<(f32, usize)>, EvalError>>()?;
         rights.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let last = *rights.last()?;
-        let nearer =
-            |a: (f32, usize), b: (f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).is_lt();
-        // Sorting the right entries alone is enough, and much less work than sorting the gallery.
-        // wrongs[r]: wrong entries between right r - 1 and right r.
-        let mut wrongs = vec![0usize; rights.len()];
-        for (entry, _) in entries().filter(|(entry, right)| !right && nearer(*entry, last)) {
-            wrongs[rights.partition_point(|r| nearer(*r, entry))] += 1;
+        if rights.is_empty() {
+            return Ok(None);
         }
+        // How many right entries are nearer than one at some distance.
+        let nearer = |d: f32, at: usize| {
+            rights.partition_point(|r| r.0.total_cmp(&d).then(r.1.cmp(&at)).is_lt())
+        };
+        // Sorting the right entries alone is enough, and much less work than sorting the gallery.
+        // wrongs[r]: wrong entries between right r - 1 and right r; the last ones follow all.
+        let mut wrongs = vec![0usize; rights.len() + 1];
+        for at in of(false) {
+            let least = nearer(row.low()[at], at);
+            let is_decided = least == nearer(row.high()[at], at);
+            let place = if is_decided { least } else { nearer(row.distance(at)?, at) };
+            wrongs[place] += 1;
+        }
+        wrongs.pop();
         let before_first = wrongs[0];
         let mut rank = 0;
         let mut precisions = 0.0;
@@ -97,11 +115,11 @@ impl ProbeOutcome {
             precisions += (found + 1) as f64 / rank as f64;
         }
         let n = rights.len() as f64;
-        Some(Self {
+        Ok(Some(Self {
             before_first,
             average_precision: precisions / n,
             inverse_negative_penalty: n / rank as f64,
-        })
+        }))
     }
 
     /// What this probe adds to a metric, 0 to 1.
@@ -119,7 +137,9 @@ mod tests {
     use super::*;
 
     fn outcome(ranking: &[(f32, bool)]) -> Option<ProbeOutcome> {
-        ProbeOutcome::from_gallery(&ranking.iter().copied())
+        let distances: Vec<f32> = ranking.iter().map(|(distance, _)| *distance).collect();
+        let entries = ranking.iter().map(|(_, right)| *right).enumerate();
+        Row::known(&distances, |row| ProbeOutcome::from_row(row, &entries)).unwrap()
     }
 
     #[test]

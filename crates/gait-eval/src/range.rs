@@ -59,6 +59,11 @@ impl<'a> Scale<'a> {
         self.factor
     }
 
+    /// Distances below this, in the unit, are computed in double precision.
+    pub fn close(&self) -> f32 {
+        self.close
+    }
+
     /// Replaces the small ones of the computed distances, in the unit, between a probe and the rows
     /// of a gallery.
     pub fn refine<'g>(

@@ -5,8 +5,8 @@ use std::fmt;
 
 use gait_support::csv_line;
 
+use crate::bounds::{FirstPass, Row, Wanted, bounded_rows};
 use crate::misfit::{Misfit, Part};
-use crate::rows::relative_rows;
 use crate::selection;
 use crate::submission_form::SubmissionForm;
 use crate::{Distance, Embeddings, EvalError, Name, Protocol, Watch};
@@ -34,20 +34,22 @@ pub fn submission(
     watch: &Watch,
 ) -> Result<Submission, EvalError> {
     let Entries { form, probes, gallery, ids, labels } = Entries::new(&e.names(), protocol)?;
-    let nearest = |at: usize, row: &[f32]| {
-        let nearer = |a: &usize, b: &usize| row[*a].total_cmp(&row[*b]).then(a.cmp(b));
-        let mut order: Vec<usize> = (0..row.len()).collect();
-        if form.ranks < order.len() {
-            order.select_nth_unstable_by(form.ranks, nearer);
-            order.truncate(form.ranks);
-        }
-        order.sort_by(nearer);
-        let subjects = order.into_iter().map(|position| labels[position].clone());
-        std::iter::once(ids[at].clone()).chain(subjects).collect()
+    let nearest = |at: usize, row: &mut Row| {
+        let nearest = row.nearest(form.ranks)?;
+        let subjects = nearest.into_iter().map(|(_, position)| labels[position].clone());
+        Ok(std::iter::once(ids[at].clone()).chain(subjects).collect())
     };
     let rows = match &protocol.rerank {
-        Some(rerank) => rerank.map_rows(e, distance, &probes, &gallery, watch, nearest)?,
-        None => relative_rows(e, distance, &probes, &gallery, watch, nearest)?,
+        Some(rerank) => {
+            let known = |at: usize, row: &[f32]| Row::known(row, |row| nearest(at, row));
+            let rows = rerank.map_rows(e, distance, &probes, &gallery, watch, known)?;
+            rows.into_iter().collect::<Result<_, EvalError>>()?
+        }
+        None => {
+            let pairs = [probes.len(), gallery.len()];
+            let pass = FirstPass::choose(e, distance, pairs, Wanted::Nearest);
+            bounded_rows(e, distance, pass, [&probes, &gallery], watch, nearest)?
+        }
     };
     Ok(Submission { header: form.header(), rows })
 }

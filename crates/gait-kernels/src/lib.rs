@@ -81,7 +81,7 @@
 
 mod activation;
 mod algorithm;
-mod bf16;
+pub mod bf16;
 mod buffer;
 mod channel_last;
 mod direct;
@@ -92,6 +92,7 @@ mod maps;
 mod micro;
 mod outer;
 mod panels;
+pub mod peak;
 mod pixels;
 mod prepared;
 mod problem;

@@ -10,8 +10,9 @@ use gait_eval::{Distance, Embeddings, OpenSetRule, Stopped};
 use gait_gallery::{By, Calibration, Candidate, Decision, Gallery, Index, Network};
 use gaitgl::Embedder;
 use gaitgl::builtin::{self, DefaultRule};
+use gaitgl::settings::Precision;
 
-use crate::commands::{OnDevice, Trained};
+use crate::commands::{OnDevice, Trained, precision_parser, print_line};
 use crate::progress;
 use crate::source::walk::Walk;
 
@@ -22,6 +23,10 @@ pub struct WithNetwork {
     trained: Trained,
     #[command(flatten)]
     on: OnDevice,
+    /// Number format of the convolutions [default: bf16 on a processor that is faster in it, otherwise
+    /// f32]
+    #[arg(long, value_name = "f32|bf16", value_parser = precision_parser(["f32", "bf16"]))]
+    precision: Option<Precision>,
 }
 
 /// A network that embeds walks.
@@ -40,7 +45,13 @@ impl WithNetwork {
     /// Loads the network that was asked for, or the one that ships.
     pub fn load(&self) -> anyhow::Result<Recognizer> {
         let (path, checkpoint) = self.trained.load_or_builtin()?;
-        let embedder = Embedder::new(&checkpoint, &self.on.open()?)?;
+        let device = self.on.open()?;
+        let fastest = Precision::fastest_on(&device);
+        let precision = self.precision.unwrap_or(fastest);
+        if self.precision.is_none() && precision != Precision::F32 {
+            print_line(format!("embedding in {precision}, the faster format on this machine"));
+        }
+        let embedder = Embedder::in_precision(&checkpoint, &device, precision)?;
         let [channels, strips] = embedder.shape();
         let fingerprint = checkpoint.fingerprint();
         let is_builtin = builtin::checkpoint()?.fingerprint() == fingerprint;

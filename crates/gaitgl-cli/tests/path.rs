@@ -206,6 +206,45 @@ fn info_says_what_a_thing_holds() {
 }
 
 #[test]
+fn info_measures_this_machine() {
+    let folder = shared().path();
+    let told = ok(folder, "info --machine");
+    let peak =
+        |line: &str| line.split_whitespace().filter_map(|word| word.parse::<f64>().ok()).next();
+    for precision in ["f32  ", "bf16 "] {
+        let peaks = told.lines().filter(|line| line.starts_with(precision)).filter_map(peak);
+        assert!(peaks.clone().count() > 0 && peaks.clone().all(|peak| peak > 0.0), "{told}");
+    }
+    refused(folder, "info run --machine", &["--machine"]);
+    refused(folder, "info --machine --preset paper-small", &["--machine"]);
+}
+
+#[test]
+fn networks_run_in_bf16_on_request() {
+    let folder = shared().path();
+    let embed = "embed --run run --data prepared --out";
+    assert!(ok(folder, &format!("{embed} f32.npz")).contains("computed in f32"));
+    let line = format!("{embed} bf16.npz --precision bf16");
+    assert!(ok(folder, &line).contains("computed in bf16"));
+    let read = |name: &str| gait_embeddings::read(&folder.join(name)).unwrap();
+    let [single, half] = ["f32.npz", "bf16.npz"].map(read);
+    assert_ne!(single.values(), half.values());
+    for i in 0..single.len() {
+        let [a, b] = [&single, &half].map(|e| e.row(i));
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+        let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+        assert!(cosine > 0.999, "{i}: {cosine}");
+    }
+    let line = "test --run run --data prepared --precision bf16 --json half.json";
+    assert!(ok(folder, line).contains("embedded in bf16"));
+    let json = std::fs::read_to_string(folder.join("half.json")).unwrap();
+    assert!(json.contains("\"precision\": \"bf16\""), "{json}");
+    assert!(ok(folder, "test --run run --data prepared").contains("embedded in f32"));
+    assert!(!ok(folder, "test --embeddings f32.npz").contains("embedded in"));
+    refused(folder, &format!("{embed} f16.npz --precision f16"), &["f16", "bf16"]);
+}
+
+#[test]
 fn a_set_is_converted_and_read_back() {
     let folder = shared().path();
     let printed = ok(folder, "convert prepared tree");

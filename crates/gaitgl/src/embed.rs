@@ -11,6 +11,7 @@ use gait_eval::{Distance, Embeddings, EmbeddingsError, EvalError, distance_matri
 use gait_support::start_pool;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::device::describe;
 use crate::net::{self, Evaluator, ModelError};
 use crate::settings::{ModelSettings, Precision};
 
@@ -84,7 +85,7 @@ pub struct Embedding {
 }
 
 impl Embedder {
-    /// The network of a checkpoint file, on a device such as [`crate::cpu`].
+    /// The network of a checkpoint file, on a device such as [`crate::cpu`], in f32.
     ///
     /// # Errors
     /// A file that is missing or not a checkpoint, tensors that do not fit its settings.
@@ -92,12 +93,28 @@ impl Embedder {
         Ok(Self::new(&Checkpoint::load(path)?, device)?)
     }
 
-    /// The network of a checkpoint, on a device.
+    /// The network of a checkpoint, on a device, in f32.
     ///
     /// # Errors
     /// Tensors that do not fit the settings, each of them named.
     pub fn new(checkpoint: &Checkpoint, device: &Device) -> Result<Self, ModelError> {
-        let network = checkpoint.evaluator(device, Precision::F32)?;
+        Self::in_precision(checkpoint, device, Precision::F32)
+    }
+
+    /// The network of a checkpoint, on a device; its convolutions compute in `precision`. Embeddings
+    /// in bf16 differ little from those in f32, and can be compared with them.
+    ///
+    /// # Errors
+    /// A device that does not compute in this precision, tensors that do not fit the settings.
+    pub fn in_precision(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
+        if !precision.runs_on(device) {
+            return Err(ModelError::Precision { precision, device: describe(device) });
+        }
+        let network = checkpoint.evaluator(device, precision)?;
         Ok(Self::from_network(network, &checkpoint.settings.model, device.clone()))
     }
 

@@ -284,6 +284,7 @@ pub(crate) fn round(value: f32) -> Half {
 }
 
 /// Where column `column` of row `depth` of the right matrix lies in a step.
+#[inline(always)]
 pub(crate) fn place_in_step(depth: usize, column: usize) -> usize {
     column / EDGE * TILE + depth / 2 * 2 * EDGE + column % EDGE * 2 + depth % 2
 }

@@ -1,4 +1,4 @@
-//! Convolutions whose operands are rounded to bf16 and whose sums are f32.
+//! Convolutions and products whose operands are rounded to bf16 and whose sums are f32.
 
 mod block;
 mod convolution;
@@ -7,6 +7,7 @@ mod gradient;
 mod layer;
 mod plain;
 mod prepared;
+mod product;
 mod restriction;
 mod steps;
 mod unit;
@@ -17,4 +18,5 @@ pub(crate) use layer::Backward;
 pub(crate) use layer::{backward as backward_layer, forward as forward_layer, signs_len};
 pub(crate) use plain::{backward_data, backward_weight, forward, rows};
 pub(crate) use prepared::PreparedBranches;
+pub use product::{BLOCK, place, product, round, widen};
 pub use unit::Bf16Unit;

@@ -39,19 +39,33 @@ impl Bf16Unit {
             #[cfg(target_arch = "x86_64")]
             Amx::detect().map(Kind::Amx),
             #[cfg(target_arch = "x86_64")]
-            DotProducts::detect().map(Kind::DotProducts),
+            DotProducts::detect().filter(|unit| unit.pays()).map(Kind::DotProducts),
             Some(Kind::Widened(Isa::best())),
+            #[cfg(target_arch = "x86_64")]
+            DotProducts::detect().filter(|unit| !unit.pays()).map(Kind::DotProducts),
             Some(Kind::Widened(Isa::portable())),
         ];
         detected.into_iter().flatten().map(|kind| Self { kind }).collect()
     }
 
-    /// Whether bf16 is faster than f32 on this machine.
-    ///
-    /// Tiles are, by an order of magnitude. Dot products take half as many instructions as f32, but
-    /// some processors with tiles run them at a quarter of the rate; those are used through tiles.
+    /// Whether it is faster than f32 on this machine. Tiles are, by an order of magnitude.
     pub fn pays(self) -> bool {
-        !matches!(self.kind, Kind::Widened(_))
+        match self.kind {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx(_) => true,
+            #[cfg(target_arch = "x86_64")]
+            Kind::DotProducts(unit) => unit.pays(),
+            Kind::Widened(_) => false,
+        }
+    }
+
+    /// Whether it is a unit for tiles, several times as fast as f32 vectors.
+    pub fn is_tiled(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self.kind, Kind::Amx(_)) {
+            return true;
+        }
+        false
     }
 
     /// The token, for the products.
@@ -171,6 +185,13 @@ impl DotProducts {
     pub fn detect() -> Option<Self> {
         let found = is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512f");
         found.then_some(Self(()))
+    }
+
+    /// Whether dot products are faster than f32. Half as many instructions take the same work, but
+    /// the measured Intel processor runs them at a quarter of the rate.
+    fn pays(self) -> bool {
+        let vendor = std::arch::x86_64::__cpuid(0);
+        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() != b"GenuineIntel"
     }
 }
 

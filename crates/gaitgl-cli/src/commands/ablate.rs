@@ -16,7 +16,7 @@ use gait_support::{FileError, files};
 use gaitgl::ablation::{Job, ResultTable, Run, Score, Sweep, TrainingProgress, finished};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::protocols::{self, names_of};
-use gaitgl::settings::{Optimizer, Settings};
+use gaitgl::settings::{Optimizer, Precision, Settings};
 use gaitgl::train::Ending;
 use indicatif::HumanDuration;
 
@@ -169,7 +169,13 @@ impl Workshop {
         let checkpoint = job.for_test(self.trained(job, place)?);
         print_line(format!("{place}: testing"));
         let began = Instant::now();
-        let embeddings = test::embed_set(&checkpoint, &self.set, &self.set.test(), &self.device)?;
+        let embeddings = test::embed_set(
+            &checkpoint,
+            &self.set,
+            &self.set.test(),
+            &self.device,
+            Precision::F32,
+        )?;
         let evaluation = test::evaluate(&embeddings, &self.protocol, Distance::Strips)?;
         write_json(&result, &evaluation.to_json(began.elapsed().as_secs_f64()))?;
         let score = table.read_score(&result);

@@ -13,9 +13,9 @@ use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
 use gaitgl::device;
-use gaitgl::settings::Settings;
+use gaitgl::settings::{Precision, Settings};
 
-use super::{OnDevice, Trained, print_line};
+use super::{OnDevice, Trained, precision_parser, print_line};
 use crate::ExitStatus;
 use crate::files::JsonTarget;
 use crate::source::video::VisionOptions;
@@ -41,8 +41,8 @@ const fn case(
     NetworkCase { preset, kind, clips, frames, classes }
 }
 
-/// The networks to time. The last two have the batches of published code: 8 subjects x 8 clips.
-const NETWORKS: [NetworkCase; 10] = [
+/// The networks to time. Those of 64 clips have the batches of published code: 8 subjects x 8 clips.
+const NETWORKS: [NetworkCase; 12] = [
     case("parts-small", Kind::Test, 1, 30, 74),
     case("parts-small", Kind::Test, 1, 90, 74),
     case("paper-small", Kind::Test, 1, 30, 74),
@@ -51,20 +51,31 @@ const NETWORKS: [NetworkCase; 10] = [
     case("paper-large", Kind::Test, 1, 30, 5153),
     case("parts-small", Kind::Train, 8, 30, 74),
     case("paper-small", Kind::Train, 8, 30, 74),
+    case("parts-large", Kind::Train, 8, 30, 5153),
+    case("paper-large", Kind::Train, 8, 30, 5153),
     case("parts-small", Kind::Train, 64, 30, 74),
     case("paper-small", Kind::Train, 64, 30, 74),
 ];
 /// The rankings to time, always on the CPU: numbers of probes and of gallery sequences.
 const RANKINGS: [(usize, usize); 1] = [(5_000, 5_000)];
-/// From this number of clips on, a CPU takes so long that only the full name selects the case.
+/// From this number of clips on, a CPU takes so long for a training step that only the full name
+/// selects the case; so it does for large networks.
 const MANY_CLIPS: usize = 64;
+
+impl NetworkCase {
+    /// Whether a CPU takes long.
+    fn is_slow(&self) -> bool {
+        let is_large = self.preset.ends_with("-large");
+        self.clips >= MANY_CLIPS || is_large && matches!(self.kind, Kind::Train)
+    }
+}
 
 /// Time the networks on this machine and compare with another program
 ///
 /// Each case runs once as a warm-up (three times on a GPU) and then --repeats times; the median is
 /// reported, in seconds. Silhouettes are random and 64 x 44 pixels. A training step consists of
-/// forward pass, both losses, backward pass and Adam. On the CPU, steps of 64 clips are timed only if
-/// --case gives their full name. The distances are those between 5,000 sequences and 5,000 others,
+/// forward pass, both losses, backward pass and Adam. On the CPU, steps of large networks and of 64
+/// clips are timed only if --case gives their full name. The distances are those between 5,000 sequences and 5,000 others,
 /// each with 64 strips of 256 channels.
 #[derive(Args)]
 pub struct Bench {
@@ -79,13 +90,14 @@ pub struct Bench {
     threads: u16,
     #[command(flatten)]
     on: OnDevice,
-    /// Number format of the convolutions in a training step
-    #[arg(long, default_value = "f32", value_parser = ["f32", "f16", "bf16"])]
-    precision: String,
+    /// Number format of the convolutions
+    #[arg(long, default_value = "f32", value_parser = precision_parser(["f32", "f16", "bf16"]))]
+    precision: Precision,
     /// Write the report as JSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<JsonTarget>,
-    /// Compare with a report that this command or reference/bench_torch.py wrote
+    /// Compare with a report that this command, reference/bench_torch.py or reference/bench_onnx.py
+    /// wrote
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     /// Measure instead how the time of a preset grows with frames, map, channels, clips and threads
@@ -132,7 +144,7 @@ impl Bench {
             device_bytes: device.memory_pool_usage().map(|usage| usage.bytes_reserved),
             threads: Some(threads),
             device: device::describe(&device),
-            precision: self.precision.clone(),
+            precision: self.precision.to_string(),
         };
         report.print_memory(threads, other.as_ref());
         if let Some(target) = &self.json {
@@ -162,14 +174,16 @@ impl Bench {
         let on_cpu = *device == gaitgl::cpu();
         let mut planned: Vec<Planned> = Vec::new();
         let mut known = Vec::new();
-        for NetworkCase { preset, kind, clips, frames, classes } in NETWORKS {
+        for case in NETWORKS {
+            let is_slow = on_cpu && case.is_slow();
+            let NetworkCase { preset, kind, clips, frames, classes } = case;
             let name = format!("{preset}/{kind}/{clips}x{frames}");
             let prepare = move || {
                 let settings = self.settings(preset)?;
                 Network { settings, kind, clips, frames, classes }.work(device)
             };
             known.push(name.clone());
-            if self.wants(&name, on_cpu && clips >= MANY_CLIPS) {
+            if self.wants(&name, is_slow) {
                 planned.push((name, Box::new(prepare)));
             }
         }
@@ -182,7 +196,8 @@ impl Bench {
         }
         if planned.is_empty() {
             bail!(
-                "no case is named {}; the cases are {} (those of 64 clips only by their full name)",
+                "no case is named {}; the cases are {} (trainings of large networks or 64 clips \
+                 only by their full name)",
                 self.case.join(", "),
                 known.join(", ")
             );

@@ -6,8 +6,9 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use gait_data::PreparedSet;
 use gait_support::files::check_writable;
+use gaitgl::settings::Precision;
 
-use super::{OnDevice, Trained, print_line, test};
+use super::{OnDevice, Trained, precision_parser, print_line, test};
 use crate::ExitStatus;
 use crate::input::expect_folder;
 
@@ -32,6 +33,10 @@ pub struct Embed {
     subjects: Subjects,
     #[command(flatten)]
     on: OnDevice,
+    /// Number format of the convolutions: f32, or bf16, which is faster on some processors (see
+    /// `gaitgl info --machine`)
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = precision_parser(["f32", "bf16"]))]
+    precision: Precision,
 }
 
 /// Subjects whose sequences are embedded.
@@ -60,14 +65,16 @@ impl Embed {
         if indices.is_empty() {
             bail!("{} holds no such sequences; try --subjects all", self.data.display());
         }
-        let embeddings = test::embed_set(&checkpoint, &set, &indices, &self.on.open()?)?;
+        let device = self.on.open()?;
+        let embeddings = test::embed_set(&checkpoint, &set, &indices, &device, self.precision)?;
         gait_embeddings::write(&self.out, &embeddings)?;
         print_line(format!(
-            "{}: {} embeddings of {} channels x {} strips",
+            "{}: {} embeddings of {} channels x {} strips, computed in {}",
             self.out.display(),
             embeddings.len(),
             embeddings.channels(),
-            embeddings.strips()
+            embeddings.strips(),
+            self.precision
         ));
         Ok(ExitStatus::Done)
     }

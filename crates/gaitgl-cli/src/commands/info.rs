@@ -1,4 +1,6 @@
-//! `gaitgl info`: describes a file or folder of this program.
+//! `gaitgl info`: describes a file or folder of this program, or this machine.
+
+mod machine;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,15 +17,15 @@ use gaitgl::settings::Settings;
 use super::print_line;
 use crate::ExitStatus;
 
-/// Describe a prepared set, a run, a checkpoint, a preset or a protocol
+/// Describe a prepared set, a run, a checkpoint, a preset, a protocol or this machine
 #[derive(Args)]
 #[command(arg_required_else_help = true)]
 pub struct Info {
     /// Prepared set, run folder or checkpoint
     #[arg(
         value_name = "FILE_OR_DIR",
-        required_unless_present_any = ["preset", "protocol"],
-        conflicts_with_all = ["preset", "protocol"]
+        required_unless_present_any = ["preset", "protocol", "machine"],
+        conflicts_with_all = ["preset", "protocol", "machine"]
     )]
     path: Option<PathBuf>,
     /// Describe the network of a preset instead
@@ -35,6 +37,10 @@ pub struct Info {
     /// Print the file of a built-in protocol instead, as a start for your own
     #[arg(long, value_name = "NAME", conflicts_with = "preset")]
     protocol: Option<String>,
+    /// Describe this machine instead: its instruction sets, which of them each precision uses, and
+    /// how fast they multiply, which takes a second to measure
+    #[arg(long, conflicts_with_all = ["preset", "protocol"])]
+    machine: bool,
     /// Classes of the described network
     #[arg(long, default_value_t = 74, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     classes: u32,
@@ -52,6 +58,10 @@ impl Info {
             print_line(Protocol::builtin_text(name)?.trim_end());
             return Ok(ExitStatus::Done);
         }
+        if self.machine {
+            machine::print();
+            return Ok(ExitStatus::Done);
+        }
         match (&self.preset, &self.path) {
             (Some(preset), _) => {
                 let settings = Settings::assemble(Some(preset), None, &self.set)?;
@@ -60,7 +70,9 @@ impl Info {
                 print_line(settings.to_toml()?.trim_end());
             }
             (None, Some(path)) => self.print_path(path)?,
-            (None, None) => bail!("give a file, a folder, --preset NAME or --protocol NAME"),
+            (None, None) => {
+                bail!("give a file, a folder, --preset NAME, --protocol NAME or --machine")
+            }
         }
         Ok(ExitStatus::Done)
     }

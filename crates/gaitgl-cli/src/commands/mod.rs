@@ -27,13 +27,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::tensor::Device;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use gaitgl::builtin;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::device::{self, DeviceChoice};
 use gaitgl::run::RunFolder;
-use gaitgl::settings::{LARGEST_SEED, Settings};
+use gaitgl::settings::{LARGEST_SEED, Precision, Settings};
 
 use crate::ExitStatus;
 pub use crate::output::print_line;
@@ -201,6 +201,17 @@ pub fn quoted(path: &Path) -> String {
         return text;
     }
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Reads the number format of convolutions, one of these names.
+pub fn precision_parser<const N: usize>(
+    names: [&'static str; N],
+) -> impl TypedValueParser<Value = Precision> {
+    PossibleValuesParser::new(names).map(|name| match &*name {
+        "bf16" => Precision::Bf16,
+        "f16" => Precision::F16,
+        _ => Precision::F32,
+    })
 }
 
 /// Reads a seed that files can hold.

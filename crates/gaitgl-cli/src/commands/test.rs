@@ -12,11 +12,11 @@ use gait_support::files::check_writable;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::embed::Embedder;
 use gaitgl::protocols::{self, PublishedChoice, names_of, show_published};
-use gaitgl::settings::Settings;
+use gaitgl::settings::{Precision, Settings};
 use serde_json::Value;
 
 use super::statistics::{confidence, published};
-use super::{OnDevice, Trained, print_line};
+use super::{OnDevice, Trained, precision_parser, print_line};
 use crate::files::{self, JsonTarget};
 use crate::input::expect_folder;
 use crate::{ExitStatus, progress};
@@ -32,6 +32,10 @@ pub struct Test {
     trained: Trained,
     #[command(flatten)]
     on: OnDevice,
+    /// Number format of the convolutions: f32, or bf16, which is faster on some processors (see
+    /// `gaitgl info --machine`)
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = precision_parser(["f32", "bf16"]))]
+    precision: Precision,
     /// File of embeddings to test instead of a network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "checkpoint"])]
     embeddings: Option<PathBuf>,
@@ -97,8 +101,15 @@ impl Test {
         let notes = show_published(&mut evaluation, &protocol, choice, settings.as_ref());
         let notes: Vec<String> = notes.iter().map(|note| format!("note: {note}\n")).collect();
         print_line(format!("{evaluation}{}", notes.concat()));
-        print_line(format!("{} sequences in {seconds:.1} s", evaluation.sequences));
+        let embedded = match settings {
+            Some(_) => format!(", embedded in {}", self.precision),
+            None => String::new(),
+        };
+        print_line(format!("{} sequences in {seconds:.1} s{embedded}", evaluation.sequences));
         let mut json = evaluation.to_json(seconds);
+        if settings.is_some() {
+            json["precision"] = self.precision.to_string().into();
+        }
         if let Some(confidence) = self.confidence {
             json["confidence"] = intervals(&evaluation, confidence)?;
         }
@@ -151,7 +162,8 @@ impl Test {
         }
         let (_, checkpoint) = self.trained.load()?;
         warn_of_known_subjects(&checkpoint, set);
-        let embeddings = embed_set(&checkpoint, set, &set.test(), &self.on.open()?)?;
+        let device = self.on.open()?;
+        let embeddings = embed_set(&checkpoint, set, &set.test(), &device, self.precision)?;
         Ok(Tested { embeddings, protocol, settings: Some(checkpoint.settings) })
     }
 
@@ -242,14 +254,15 @@ pub fn evaluate(
     })
 }
 
-/// Embeds some sequences of a set with the network of a checkpoint on `device`.
+/// Embeds some sequences of a set with the network of a checkpoint on `device`, in `precision`.
 pub fn embed_set(
     checkpoint: &Checkpoint,
     set: &PreparedSet,
     indices: &[usize],
     device: &Device,
+    precision: Precision,
 ) -> anyhow::Result<Embeddings> {
-    let embedder = Embedder::new(checkpoint, device)?;
+    let embedder = Embedder::in_precision(checkpoint, device, precision)?;
     progress::watched("Embedding", "sequences", |progress, stop| {
         embedder.embed_set(set, indices, &Watch { progress, stop })
     })

@@ -45,6 +45,7 @@ pub(super) fn syntax(error: &SyntaxError) -> Option<String> {
 pub(super) fn model(error: &ModelError) -> Option<String> {
     match error {
         ModelError::Settings(error) => settings(error),
+        ModelError::Precision { .. } => Some("use --precision f32".to_owned()),
         ModelError::SingleValue { .. } => {
             Some("raise train.batch.subjects or train.batch.sequences".to_owned())
         }

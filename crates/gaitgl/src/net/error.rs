@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::settings::SettingsError;
+use crate::settings::{Precision, SettingsError};
 use crate::weights::{TensorProblem, axes, listed};
 
 /// An input that the network cannot take, or tensors that do not fit it.
@@ -52,6 +52,14 @@ pub enum ModelError {
     SingleValue {
         /// The layer, named as its tensors are.
         layer: String,
+    },
+    /// A device without this number format.
+    #[error("{device} does not compute in {precision}")]
+    Precision {
+        /// The format.
+        precision: Precision,
+        /// The device.
+        device: String,
     },
     /// Tensors of another network.
     #[error("the tensors are those of another network: {}", listed(.0))]

@@ -1,6 +1,7 @@
 //! Half precision: only the convolutions run in it.
 
 use burn::tensor::{Device, FloatDType, Tensor};
+use gait_kernels::bf16::Bf16Unit;
 
 use super::Operands;
 use crate::device::is_cpu;
@@ -24,6 +25,12 @@ impl Precision {
                 convolve(tensors.map(|t| t.cast(half)), Operands::F32).cast(FloatDType::F32)
             }
         }
+    }
+
+    /// The faster one of f32 and bf16 for embeddings on a device: bf16 on a processor with a unit for
+    /// it, otherwise f32.
+    pub fn fastest_on(device: &Device) -> Self {
+        if is_cpu(device) && Bf16Unit::best().pays() { Self::Bf16 } else { Self::F32 }
     }
 
     /// Whether a device computes in this precision.

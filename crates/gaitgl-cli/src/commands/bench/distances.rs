@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use gait_eval::{Distance, Embeddings, EmbeddingsError, Watch, map_rows};
+use gait_eval::{Distance, Embeddings, EmbeddingsError, Watch, nearest};
 
 use super::Work;
 
@@ -16,9 +16,8 @@ pub fn case(probes: usize, gallery: usize) -> anyhow::Result<Box<Work>> {
     let left: Vec<usize> = (0..probes).collect();
     let right: Vec<usize> = (probes..total).collect();
     Ok(Box::new(move || {
-        let nearest = |_: usize, row: &[f32]| row.iter().copied().fold(f32::INFINITY, f32::min);
         let watch = Watch::silent();
-        black_box(map_rows(&embeddings, Distance::Strips, &left, &right, &watch, nearest)?);
+        black_box(nearest(&embeddings, Distance::Strips, &left, &right, 1, &watch)?);
         Ok(())
     }))
 }

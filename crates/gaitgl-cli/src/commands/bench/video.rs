@@ -15,7 +15,7 @@ use crate::source::walk::Walk;
 /// Reads a video as `identify` does, without comparing anybody, and prints the time of each stage.
 pub fn run(bench: &Bench, video: &str) -> anyhow::Result<()> {
     let (_, checkpoint) = bench.trained.load_or_builtin()?;
-    let embedder = Embedder::new(&checkpoint, &bench.on.open()?)?;
+    let embedder = Embedder::in_precision(&checkpoint, &bench.on.open()?, bench.precision)?;
     let height = checkpoint.settings.model.height;
     let viewing = Viewing::open(&FrameSource::of(video), &bench.vision)?;
     let [width, rows] = viewing.size();

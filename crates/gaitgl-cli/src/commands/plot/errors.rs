@@ -8,6 +8,7 @@ use clap::Args;
 use gait_data::{PreparedSet, SequenceKey};
 use gait_eval::{Confusion, Distance, Embeddings, Watch, confusions};
 use gaitgl::protocols::{self, names_of};
+use gaitgl::settings::Precision;
 
 use super::Target;
 use crate::commands::{OnDevice, Trained, test};
@@ -78,7 +79,7 @@ impl Errors {
             return test::of_test_subjects(gait_embeddings::read(path)?, set);
         }
         let (_, checkpoint) = self.trained.load()?;
-        test::embed_set(&checkpoint, set, &set.test(), &self.on.open()?)
+        test::embed_set(&checkpoint, set, &set.test(), &self.on.open()?, Precision::F32)
     }
 }
 

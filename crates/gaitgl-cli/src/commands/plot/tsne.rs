@@ -8,6 +8,7 @@ use clap::Args;
 use gait_data::{PreparedSet, SequenceKey};
 use gait_eval::{Distance, Embeddings, Name, Watch};
 use gaitgl::protocols::names_of;
+use gaitgl::settings::Precision;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -159,7 +160,7 @@ impl<'a> Input<'a> {
                 let places = places(names_of(set, &all));
                 let indices: Vec<usize> = names.iter().map(|name| places[name]).collect();
                 let (_, checkpoint) = trained.load()?;
-                test::embed_set(&checkpoint, set, &indices, &on.open()?)
+                test::embed_set(&checkpoint, set, &indices, &on.open()?, Precision::F32)
             }
             Self::File { path, embeddings: e } => {
                 let places = places(e.names());

@@ -14,7 +14,7 @@ use gait_data::{Layout, PrepareOptions, PreparedSet, Watch, prepare};
 use gait_eval::{Distance, Protocol};
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::run::RunFolder;
-use gaitgl::settings::Settings;
+use gaitgl::settings::{Precision, Settings};
 use gaitgl::train::begin;
 
 use super::{OnDevice, print_line, quoted, seed_parser, test, train};
@@ -58,7 +58,7 @@ impl Quickstart {
         let checkpoint = learn(run, self.seed, &device, &set)?;
         print_line(format!("4 of 5: it is tested on the other {test}, whom it has never seen"));
         let started = Instant::now();
-        let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device)?;
+        let embeddings = test::embed_set(&checkpoint, &set, &set.test(), &device, Precision::F32)?;
         let evaluation = test::evaluate(&embeddings, &protocol, Distance::Strips)?;
         let table = evaluation.to_string();
         print_line(format!("\n{table}"));
