@@ -25,7 +25,7 @@ struct Clip {
 
 impl Clip {
     fn film_all(options: &SynthOptions, subject: usize, view: f64) -> Vec<Clip> {
-        let person = Person::draw(options.seed, subject);
+        let person = Person::draw(options, subject);
         let film = |recording| Clip::film(options, subject, &person, view, recording);
         options.recordings().into_iter().map(film).collect()
     }
@@ -37,8 +37,8 @@ impl Clip {
         view: f64,
         recording: Recording,
     ) -> Clip {
-        let walk = Walk::record(options.seed, subject, person, recording);
-        let mut film = Film::new(options.seed, subject, recording, &walk, view, options.frames);
+        let walk = Walk::record(options, subject, person, recording);
+        let mut film = Film::new(options, subject, recording, &walk, view);
         let masks: Vec<Mask> = (0..options.frames).filter_map(|frame| film.frame(frame)).collect();
         let count = masks.len() as f32;
         let height = masks.iter().map(|mask| mask.height as f32).sum::<f32>() / count;
