@@ -99,3 +99,79 @@ impl World {
         toml::to_string(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::{SynthOptions, aligned_clip};
+
+    fn refusal(text: &str) -> String {
+        World::from_toml(text, "w.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn worlds_survive_their_own_toml() {
+        for world in [World::default(), World::street()] {
+            let text = world.to_toml().unwrap();
+            assert_eq!(World::from_toml(&text, "w.toml").unwrap(), world);
+        }
+    }
+
+    #[test]
+    fn a_file_holds_what_differs_from_the_street_in_the_sections_that_it_has() {
+        let world = World::from_toml("[cameras]\nheight = [2, 4]\n", "w.toml").unwrap();
+        let cameras = Cameras { height: [2.0, 4.0], ..Cameras::default() };
+        assert_eq!(world, World { cameras: Some(cameras), ..World::default() });
+    }
+
+    #[test]
+    fn wrong_worlds_are_named_with_what_is_expected() {
+        let unknown = refusal("[cameras]\n\nheigth = [2, 4]\n");
+        assert!(unknown.starts_with("w.toml, line 3: ") && unknown.contains("heigth"), "{unknown}");
+        assert!(!unknown.contains('\n'), "{unknown}");
+        let high = refusal("[cameras]\nheight = [2, 40]");
+        assert_eq!(high, "cameras.height: 2 to 40 is out of range (expected 0.1 to 10)");
+        for text in [
+            "[cameras]\nheight = [4, 2]",
+            "[cameras]\nheight = [nan, 4]",
+            "[loads]\nphone = 1.5",
+            "[walks]\nrates = [25, 0]",
+            "[walks]\nrates = []",
+            "[masks]\nblur = 3",
+            "cameras = 3",
+        ] {
+            refusal(text);
+        }
+        let name = World::open(Path::new("stret")).unwrap_err().to_string();
+        assert!(name.contains("`street`") && name.contains("casia-b"), "{name}");
+    }
+
+    #[test]
+    fn every_section_changes_the_walkers() {
+        let none = World::default();
+        let street = World::street();
+        let worlds = [
+            World { people: street.people.clone(), ..none.clone() },
+            World { walks: street.walks.clone(), ..none.clone() },
+            World { clothes: street.clothes.clone(), ..none.clone() },
+            World { loads: street.loads.clone(), ..none.clone() },
+            World { cameras: street.cameras.clone(), ..none.clone() },
+            World { masks: street.masks.clone(), ..none.clone() },
+        ];
+        let filmed = |world: &World| {
+            let options = SynthOptions {
+                views: vec![90.0],
+                frames: 12,
+                normal: 0,
+                coats: 0,
+                world: world.clone(),
+                ..SynthOptions::default()
+            };
+            aligned_clip(&options, 64).unwrap().pixels
+        };
+        let laboratory = filmed(&none);
+        for world in &worlds {
+            assert_ne!(filmed(world), laboratory, "{world:?}");
+        }
+    }
+}

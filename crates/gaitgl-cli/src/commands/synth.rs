@@ -60,7 +60,7 @@ impl Synth {
             ..SynthOptions::default()
         };
         if self.print_world {
-            print!("{}", options.world.to_toml()?);
+            print_line(options.world.to_toml()?.trim_end());
         }
         if let Some(path) = &self.preview {
             check_writable(path)?;
