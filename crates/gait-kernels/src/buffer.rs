@@ -145,6 +145,25 @@ pub fn zeros<T: Copy + Default + Send + Sync>(len: usize) -> Vec<T> {
     values
 }
 
+/// `len` values that `write` writes, on large pages where the system grants them: zeros that are then
+/// overwritten cost a twentieth of a training step in bf16.
+///
+/// # Safety
+/// `write` writes every value.
+pub(crate) unsafe fn written<T: Copy + Send + Sync>(
+    len: usize,
+    write: impl FnOnce(Shared<T>),
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(len);
+    #[cfg(target_os = "linux")]
+    advise_large_pages(&values);
+    let start = values.spare_capacity_mut().as_mut_ptr().cast();
+    write(Shared { start, len, borrowed: PhantomData });
+    // SAFETY: the capacity is at least `len`, and the caller guarantees that all are written.
+    unsafe { values.set_len(len) };
+    values
+}
+
 /// A function of its own, so that profiles name it.
 #[inline(never)]
 fn write_zeros<T: Copy + Default>(places: &mut [MaybeUninit<T>]) {

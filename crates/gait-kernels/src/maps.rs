@@ -73,7 +73,7 @@ impl Maps {
         let len = values.len() / sequences.max(1);
         let sequence = |n: usize| {
             let layout = Layout::new(height, width, around);
-            let mut to = Frames::empty(layout, Order::ChannelLast, channels, frames);
+            let mut to = Frames::bordered(layout, Order::ChannelLast, channels, frames);
             to.fill(Isa::best(), rows(&values[n * len..][..len], frames, height * width));
             to
         };

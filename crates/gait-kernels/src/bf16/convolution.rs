@@ -109,7 +109,7 @@ impl<'a> Convolution<'a> {
     pub fn room(&self, count: usize) -> StepFrames {
         let channels = self.weights.inputs;
         let layout = self.layout.clone();
-        self.input(Frames::empty(layout, Order::ChannelLast, channels, count))
+        self.input(Frames::bordered(layout, Order::ChannelLast, channels, count))
     }
 
     /// Rounds a sequence; see [`Frames::fill`].

@@ -19,8 +19,6 @@ thread_local! {
 
 /// How many frames' memory a thread keeps: what a layer needs.
 const MOST_KEPT: usize = 6;
-/// Values that one task sets to zero.
-const TASK_VALUES: usize = 1 << 18;
 
 /// Where the pixels of a frame lie.
 ///
@@ -53,6 +51,17 @@ impl Layout {
     pub fn of(p: &RegionConv3d) -> Self {
         let [_, kh, kw] = p.kernel;
         Self::new(p.height, p.width, [kh / 2, kw / 2])
+    }
+
+    /// Sets everything around the pixels of `frame` to zero; a pixel has `channels` values.
+    fn clear_border(&self, channels: usize, frame: &mut [Half]) {
+        let mut start = 0;
+        for row in 0..self.height {
+            let pixels = (self.margin + row * self.pitch) * channels;
+            frame[start..pixels].fill(0);
+            start = pixels + self.width * channels;
+        }
+        frame[start..].fill(0);
     }
 
     /// Whether a kernel of so many rows and columns reads no further than the zeros.
@@ -130,14 +139,24 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// All zero.
-    pub fn empty(layout: Layout, order: Order, channels: usize, count: usize) -> Self {
+    /// Zeros around every frame, and the zero frame. The pixels hold whatever the memory held
+    /// before; every one of them is to be written.
+    pub fn bordered(layout: Layout, order: Order, channels: usize, count: usize) -> Self {
         let mut frames = Self::unwritten(layout, order, channels, count);
-        frames.values.par_chunks_mut(TASK_VALUES).for_each(|values| values.fill(0));
+        let layout = frames.layout.clone();
+        let zero_frame = count * frames.frame_len;
+        frames.values[zero_frame..].fill(0);
+        frames.each().for_each(|frame| match order {
+            Order::ChannelLast => layout.clear_border(channels, frame),
+            Order::Planes => {
+                let planes = frame.chunks_exact_mut(layout.pixels());
+                planes.take(channels).for_each(|plane| layout.clear_border(1, plane));
+            }
+        });
         frames
     }
 
-    /// With whatever the memory held before.
+    /// All of it whatever the memory held before.
     pub fn unwritten(layout: Layout, order: Order, channels: usize, count: usize) -> Self {
         // The last step of a product may read past the last value, up to a step; and frames start
         // on a cache line.
@@ -237,7 +256,7 @@ impl Frames {
     /// Max pooling of channel-last frames over 2 x 2 pixels.
     pub fn pooled(&self, isa: Isa, to: &Layout) -> Self {
         let Self { ref layout, channels, count, .. } = *self;
-        let mut pooled = Self::empty(to.clone(), Order::ChannelLast, channels, count);
+        let mut pooled = Self::bordered(to.clone(), Order::ChannelLast, channels, count);
         let frames = pooled.values.par_chunks_exact_mut(pooled.frame_len).take(count).enumerate();
         frames.for_each(|(t, pooled)| {
             let frame = self.frame(t);
@@ -402,7 +421,11 @@ mod tests {
         let p = RegionConv3d::same(1, 1, 1, [3, 2, 3]);
         for order in [Order::ChannelLast, Order::Planes] {
             let layout = Layout::of(&p);
-            let mut frames = Frames::empty(layout.clone(), order, 2, 3);
+            // Memory that is used again holds other values.
+            let mut used = Frames::unwritten(layout.clone(), order, 2, 3);
+            used.values.fill(7);
+            drop(used);
+            let mut frames = Frames::bordered(layout.clone(), order, 2, 3);
             frames.fill(Isa::best(), |c, t, pixel, to| {
                 for (i, to) in to.iter_mut().enumerate() {
                     *to = (1 + c * 18 + t * 6 + pixel + i) as f32;
@@ -428,7 +451,10 @@ mod tests {
                     }
                 }
             }
-            let all: f32 = frames.values.iter().copied().map(widen).sum();
+            let all: f32 = (0..4)
+                .flat_map(|t| frames.frame(t)[..2 * layout.pixels()].to_vec())
+                .map(widen)
+                .sum();
             assert_eq!(all, seen, "{order:?}: zeros elsewhere");
         }
     }

@@ -96,7 +96,7 @@ impl WeightSums {
     }
 
     fn planes(&self, side: usize, count: usize) -> Frames {
-        Frames::empty(self.layout.clone(), Order::Planes, self.channels[side], count)
+        Frames::bordered(self.layout.clone(), Order::Planes, self.channels[side], count)
     }
 
     /// Adds one sequence: its input and the gradient with respect to its output.

@@ -4,10 +4,11 @@ use super::convolution::{Convolution, Part, Sums, compute};
 use super::frames::{Frames, Layout};
 use super::gradient::WeightSums;
 use super::plain::{Planes, rows, temporal, turn};
+use super::steps::StepFrames;
 use super::unit::Bf16Unit;
 use super::weights::PackedWeights;
 use crate::activation::{self, LeakyGradient, LeakyInPlace, LeakySum};
-use crate::buffer::{Buffer, Shared, zeros};
+use crate::buffer::{Buffer, Shared, written, zeros};
 use crate::geometry::Geometry;
 use crate::{GlobalLocal, GlobalLocalGradients, Isa, Join, RegionConv3d};
 use std::cell::RefCell;
@@ -45,10 +46,10 @@ pub(crate) fn forward(
     weights: [&[f32]; 2],
 ) -> (Vec<f32>, Vec<u8>) {
     let p = &layer.problem;
-    let mut y = zeros(layer.join.maps() * p.output_len());
+    let len = layer.join.maps() * p.output_len();
     let mut signs = zeros(signs_len(p));
-    if x.is_empty() || y.is_empty() {
-        return (y, signs);
+    if x.is_empty() || len == 0 {
+        return (zeros(len), signs);
     }
     let weights = weights.map(|weight| PackedWeights::forward(temporal(p), p, weight));
     let geometry = Geometry::forward(p);
@@ -56,26 +57,35 @@ pub(crate) fn forward(
     let convolutions: [Convolution; 2] = std::array::from_fn(|b| {
         Convolution::new(unit, &geometry, &weights[b], &problems[b], Layout::of(p))
     });
-    let outputs = y.chunks_exact_mut(layer.join.maps() * p.output_len() / p.sequences);
+    let mut input = convolutions[0].room(p.frames);
     let inputs = x.chunks_exact(x.len() / p.sequences);
     let all_signs = signs.chunks_exact_mut(sequence_signs(p));
-    let mut input = convolutions[0].room(p.frames);
-    for ((x, y), signs) in inputs.zip(outputs).zip(all_signs) {
-        convolutions[0].fill(&mut input, rows(x, p.frames, p.pixels()));
-        let part =
-            |b: usize| Part { convolution: &convolutions[b], input: &input, map: b, add: false };
-        let output = Output {
-            layer,
-            layout: &convolutions[0].layout,
-            planes: Planes {
-                frames: p.frames_out(),
-                pixels: layer.join.maps() * p.pixels(),
-                y: Shared::new(y),
-            },
-            signs: Shared::new(signs),
-        };
-        compute(&[part(0), part(1)], 2, |sums| output.store(convolutions[0].isa, sums));
-    }
+    let write = |y: Shared| {
+        for (n, (x, signs)) in inputs.zip(all_signs).enumerate() {
+            convolutions[0].fill(&mut input, rows(x, p.frames, p.pixels()));
+            let part = |b: usize| Part {
+                convolution: &convolutions[b],
+                input: &input,
+                map: b,
+                add: false,
+            };
+            let output = Output {
+                layer,
+                layout: &convolutions[0].layout,
+                planes: Planes {
+                    frames: p.frames_out(),
+                    pixels: layer.join.maps() * p.pixels(),
+                    start: n * len / p.sequences,
+                    y,
+                },
+                signs: Shared::new(signs),
+            };
+            compute(&[part(0), part(1)], 2, |sums| output.store(convolutions[0].isa, sums));
+        }
+    };
+    // SAFETY: the tasks of a sequence cover all positions of all frames, and `store` writes the
+    // pixels among them for every output channel and every map.
+    let y = unsafe { written(len, write) };
     (y, signs)
 }
 
@@ -142,60 +152,89 @@ pub(crate) fn backward(
     from: Backward,
 ) -> GlobalLocalGradients {
     let p = &layer.problem;
-    let isa = Isa::best();
-    let pixels = p.pixels();
-    let frames_out = p.frames_out();
     let geometry = Geometry::backward(p);
     let problems = [p.without_labels(), *p];
     let flipped = from.weights.map(|weight| PackedWeights::backward(temporal(p), p, weight));
-    let convolutions: [Convolution; 2] = std::array::from_fn(|b| {
+    let convolutions = std::array::from_fn(|b| {
         Convolution::new(unit, &geometry, &flipped[b], &problems[b], Layout::of(p))
     });
-    let mut sums = problems.map(|p| WeightSums::new(unit, temporal(&p), &p));
-    let mut dx = from.wants_x.then(|| zeros(p.input_len()));
-    let in_len = p.in_channels * p.frames * pixels;
-    let out_len = layer.join.maps() * p.out_channels * frames_out * pixels;
-    let layout = Layout::of(p);
-    let mut x = sums[0].input(p.frames);
-    let mut grads = sums[0].output(frames_out);
-    let count = if from.wants_x { frames_out } else { 0 };
-    let mut inputs = [0, 1].map(|b| convolutions[b].room(count));
-    for n in 0..if in_len * out_len > 0 { p.sequences } else { 0 } {
-        sums[0].fill(&mut x, rows(&from.x[n * in_len..][..in_len], p.frames, pixels));
-        let gradients = [0, 1].map(|branch| BranchGradient {
-            layer,
-            branch,
-            layout: &layout,
-            isa,
-            grad: &from.grad[n * out_len..][..out_len],
-            signs: &from.signs[n * sequence_signs(p)..][..sequence_signs(p)],
-        });
-        for (b, sums) in sums.iter_mut().enumerate() {
-            let read = |c: usize, t: usize, pixel: usize, to: &mut [f32]| {
-                gradients[b].read(c, t, pixel, to);
-            };
-            if from.wants_x {
-                let last = &mut inputs[b];
-                Frames::fill_both(isa, &mut grads, &mut last.frames, read);
-                last.combine(isa, &convolutions[b].plan);
-            } else {
-                grads.fill(isa, read);
-            }
-            sums.add(&x, &grads);
-        }
-        let Some(dx) = &mut dx else { continue };
-        let parts: [Part; 2] = std::array::from_fn(|b| Part {
-            convolution: &convolutions[b],
-            input: &inputs[b],
-            map: 0,
-            add: b > 0,
-        });
-        let y = Shared::new(&mut dx[n * in_len..][..in_len]);
-        let planes = Planes { frames: p.frames, pixels, y };
-        compute(&parts, 1, |sums| planes.store(isa, sums, &layout, p.in_channels));
-    }
-    let [global, local] = sums.map(WeightSums::gradient);
+    let sums = problems.map(|p| WeightSums::new(unit, temporal(&p), &p));
+    let mut gradients = Gradients::new(layer, from, convolutions, sums);
+    let sequences = if p.input_len() * p.output_len() > 0 { p.sequences } else { 0 };
+    let dx = if from.wants_x && sequences > 0 {
+        let all = |dx: Shared| (0..sequences).for_each(|n| gradients.sequence(n, Some(dx)));
+        // SAFETY: the tasks of a sequence cover all positions of all frames, and `store` writes the
+        // pixels among them for every input channel.
+        Some(unsafe { written(p.input_len(), all) })
+    } else {
+        (0..sequences).for_each(|n| gradients.sequence(n, None));
+        from.wants_x.then(|| zeros(p.input_len()))
+    };
+    let [global, local] = gradients.sums.map(WeightSums::gradient);
     GlobalLocalGradients { x: dx, global, local }
+}
+
+/// The gradients of a layer, accumulated sequence by sequence, and the memory of one sequence.
+struct Gradients<'a> {
+    layer: &'a GlobalLocal<'a>,
+    from: Backward<'a>,
+    layout: Layout,
+    /// From the gradient of each branch to that of the input.
+    convolutions: [Convolution<'a>; 2],
+    sums: [WeightSums; 2],
+    x: StepFrames,
+    /// The gradient of one branch in planes, and of each branch as the convolutions read it.
+    planes: Frames,
+    inputs: [StepFrames; 2],
+}
+
+impl<'a> Gradients<'a> {
+    fn new(
+        layer: &'a GlobalLocal<'a>,
+        from: Backward<'a>,
+        convolutions: [Convolution<'a>; 2],
+        sums: [WeightSums; 2],
+    ) -> Self {
+        let p = &layer.problem;
+        let x = sums[0].input(p.frames);
+        let planes = sums[0].output(p.frames_out());
+        let inputs = [0, 1].map(|b| convolutions[b].room(p.frames_out()));
+        Self { layer, from, layout: Layout::of(p), convolutions, sums, x, planes, inputs }
+    }
+
+    /// Adds the gradients of sequence `n` and writes the one with respect to the input into `dx`.
+    fn sequence(&mut self, n: usize, dx: Option<Shared>) {
+        let p = &self.layer.problem;
+        let isa = Isa::best();
+        let len = p.input_len() / p.sequences;
+        let x = &self.from.x[n * len..][..len];
+        self.sums[0].fill(&mut self.x, rows(x, p.frames, p.pixels()));
+        for branch in 0..2 {
+            let gradient = BranchGradient::new(self.layer, &self.from, branch, n, &self.layout);
+            let read = |channel: usize, frame: usize, pixel: usize, to: &mut [f32]| {
+                gradient.read(isa, channel, frame, pixel, to);
+            };
+            if dx.is_some() {
+                let input = &mut self.inputs[branch];
+                Frames::fill_both(isa, &mut self.planes, &mut input.frames, read);
+                input.combine(isa, &self.convolutions[branch].plan);
+            } else {
+                self.planes.fill(isa, read);
+            }
+            self.sums[branch].add(&self.x, &self.planes);
+        }
+        let Some(y) = dx else { return };
+        let part = |branch: usize| Part {
+            convolution: &self.convolutions[branch],
+            input: &self.inputs[branch],
+            map: 0,
+            add: branch > 0,
+        };
+        let planes = Planes { frames: p.frames, pixels: p.pixels(), start: n * len, y };
+        compute(&[part(0), part(1)], 1, |sums| {
+            planes.store(isa, sums, &self.layout, p.in_channels);
+        });
+    }
 }
 
 /// The gradient of one branch of one sequence before its activation.
@@ -203,14 +242,32 @@ struct BranchGradient<'a> {
     layer: &'a GlobalLocal<'a>,
     branch: usize,
     layout: &'a Layout,
-    isa: Isa,
     grad: &'a [f32],
     signs: &'a [u8],
 }
 
-impl BranchGradient<'_> {
+impl<'a> BranchGradient<'a> {
+    fn new(
+        layer: &'a GlobalLocal<'a>,
+        from: &Backward<'a>,
+        branch: usize,
+        n: usize,
+        layout: &'a Layout,
+    ) -> Self {
+        let p = &layer.problem;
+        let grad = from.grad.len() / p.sequences;
+        let signs = sequence_signs(p);
+        Self {
+            layer,
+            branch,
+            layout,
+            grad: &from.grad[n * grad..][..grad],
+            signs: &from.signs[n * signs..][..signs],
+        }
+    }
+
     /// Part of a row, from `pixel` on.
-    fn read(&self, channel: usize, frame: usize, pixel: usize, to: &mut [f32]) {
+    fn read(&self, isa: Isa, channel: usize, frame: usize, pixel: usize, to: &mut [f32]) {
         let GlobalLocal { problem, join, slope } = *self.layer;
         let map = channel * problem.frames_out() + frame;
         let place = map * join.maps() + join.place(self.branch);
@@ -220,6 +277,6 @@ impl BranchGradient<'_> {
         let position = row * self.layout.pitch + pixel % problem.width;
         let signs = &self.signs[plane + position..][..to.len()];
         let call = LeakyGradient { grad, signs, branch: self.branch, slope, to };
-        activation::leaky_gradient(self.isa, call);
+        activation::leaky_gradient(isa, call);
     }
 }

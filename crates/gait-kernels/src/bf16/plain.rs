@@ -5,7 +5,7 @@ use super::frames::Layout;
 use super::gradient::WeightSums;
 use super::unit::Bf16Unit;
 use super::weights::PackedWeights;
-use crate::buffer::{Buffer, Shared, zeros};
+use crate::buffer::{Buffer, Shared, written, zeros};
 use crate::channel_last::{Transpose, transpose};
 use crate::geometry::Geometry;
 use crate::temporal::Temporal;
@@ -85,20 +85,24 @@ fn gather(
     let pixels = p.pixels();
     let in_len = weights.inputs * geometry.frames_in * pixels;
     let out_len = weights.outputs * geometry.frames_out * pixels;
-    let mut y = zeros(p.sequences * out_len);
     if in_len == 0 || out_len == 0 {
-        return y;
+        return zeros(p.sequences * out_len);
     }
     let convolution = Convolution::new(unit, geometry, weights, p, Layout::of(p));
-    let isa = convolution.isa;
     let mut input = convolution.room(geometry.frames_in);
-    for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
-        convolution.fill(&mut input, rows(x, geometry.frames_in, pixels));
-        let part = Part { convolution: &convolution, input: &input, map: 0, add: false };
-        let planes = Planes { frames: geometry.frames_out, pixels, y: Shared::new(y) };
-        compute(&[part], 1, |sums| planes.store(isa, sums, &convolution.layout, weights.outputs));
-    }
-    y
+    let write = |y: Shared| {
+        for (n, x) in x.chunks_exact(in_len).enumerate() {
+            convolution.fill(&mut input, rows(x, geometry.frames_in, pixels));
+            let part = Part { convolution: &convolution, input: &input, map: 0, add: false };
+            let planes = Planes { frames: geometry.frames_out, pixels, start: n * out_len, y };
+            compute(&[part], 1, |sums| {
+                planes.store(convolution.isa, sums, &convolution.layout, weights.outputs);
+            });
+        }
+    };
+    // SAFETY: the tasks of a sequence cover all positions of all frames, and `store` writes the
+    // pixels among them for every output channel.
+    unsafe { written(p.sequences * out_len, write) }
 }
 
 /// A sequence `[c, t, maps, h, w]` to be written by several tasks.
@@ -106,6 +110,8 @@ pub(crate) struct Planes<'a> {
     pub frames: usize,
     /// Pixels of a frame with all its maps.
     pub pixels: usize,
+    /// Where the sequence starts in `y`.
+    pub start: usize,
     pub y: Shared<'a>,
 }
 
@@ -128,7 +134,7 @@ impl Planes<'_> {
         let count = sums.positions.len();
         let segments: Vec<_> = layout.segments(sums.positions.clone()).collect();
         for (channel, values) in values.chunks_exact(count).enumerate() {
-            let start = (channel * self.frames + frame) * self.pixels + above;
+            let start = self.start + (channel * self.frames + frame) * self.pixels + above;
             for segment in &segments {
                 let from = &values[segment.place..][..segment.count];
                 // SAFETY: these pixels belong to this task alone, and `y` outlives the tasks.

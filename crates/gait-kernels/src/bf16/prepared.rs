@@ -47,8 +47,12 @@ impl PreparedBranches {
                 })
                 .collect();
             let to = Maps::layout(rows, p.width);
-            let mut output =
-                Frames::empty(to.clone(), Order::ChannelLast, p.out_channels, geometry.frames_out);
+            let mut output = Frames::bordered(
+                to.clone(),
+                Order::ChannelLast,
+                p.out_channels,
+                geometry.frames_out,
+            );
             let Some(first) = convolutions.first() else { return output };
             let mut input = first.input(frames);
             input.combine(first.isa, &first.plan);
