@@ -367,13 +367,14 @@ const VANISHED: f32 = 1.0 / (1u64 << 55) as f32;
 
 impl Margins {
     fn new(source: &Source) -> Self {
-        let depth = source.depth();
         let strips = source.e.strips();
-        // Sums in single precision lose at most 2^-24 in each step. Twice that allows for the other
-        // operations. One sum of channels and strips is the exact one, another is of strips.
-        let sums = (source.e.channels() + 2 * strips + 16) as f32 * 2f32.powi(-23);
+        // Sums in single precision lose at most 2^-24 in each step. The distance that is bounded is
+        // a sum over channels, of which the root halves the relative error, and over strips; so is
+        // what bounds it.
+        let steps = source.e.channels() / 2 + 2 * strips + 16;
+        let sums = steps as f32 * 2f32.powi(-24);
         Self {
-            product: block::product_error(source.terms, depth),
+            product: block::product_error(source.terms, source.width()),
             relative: ROOT_ERROR + sums,
             strips: strips as f32,
         }
