@@ -32,6 +32,11 @@ impl<T: Number> Buffer<T> {
         Self { lines: zeros(len.div_ceil(T::IN_A_LINE)), len, of: PhantomData }
     }
 
+    /// Values for which there is memory.
+    pub fn capacity(&self) -> usize {
+        self.lines.len() * T::IN_A_LINE
+    }
+
     /// Makes room for `len` values and keeps whatever the memory held before.
     pub fn grow(&mut self, len: usize) {
         let lines = len.div_ceil(T::IN_A_LINE);
@@ -61,6 +66,15 @@ impl<T: Number> DerefMut for Buffer<T> {
         // SAFETY: a line is 64 bytes without padding, any bits are a number, `len` values fit into
         // the lines, and the borrow is unique.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+impl Buffer<u16> {
+    /// The values two by two in the bits of an f32, without a last odd one.
+    pub fn pairs(&self) -> &[f32] {
+        // SAFETY: a line is 64 bytes without padding, any bits are an f32, and as many pairs as
+        // there are whole ones fit into the lines.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len / 2) }
     }
 }
 

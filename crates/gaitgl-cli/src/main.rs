@@ -52,6 +52,7 @@ pub enum ExitStatus {
 }
 
 fn main() -> ExitCode {
+    memory::keep_unused_memory();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),

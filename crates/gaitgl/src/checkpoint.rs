@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use gait_support::files::write_atomic;
 use gait_support::{FileError, Fingerprint};
+use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
@@ -80,8 +81,8 @@ pub enum CheckpointFault {
         /// The format that this version reads.
         known: u32,
     },
-    /// A tensor is not f32.
-    #[error("tensor {name} has the type {dtype}, not F32")]
+    /// A tensor is neither f32 nor f16.
+    #[error("tensor {name} has the type {dtype}, neither F32 nor F16")]
     TensorType {
         /// The tensor.
         name: String,
@@ -118,9 +119,18 @@ impl Checkpoint {
     /// # Errors
     /// A folder that cannot be written to, a full disk.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        self.save_as(path, |_| Dtype::F32)
+    }
+
+    /// [`Checkpoint::save`], each tensor as the type that `storage` gives it: `F32` or `F16`.
+    pub(crate) fn save_as(
+        &self,
+        path: &Path,
+        storage: impl Fn(&Weight) -> Dtype,
+    ) -> Result<(), CheckpointError> {
         let settings = self.settings.to_toml()?;
         let bytes = self
-            .to_bytes(settings)
+            .to_bytes(settings, storage)
             .map_err(|source| CheckpointError::Malformed { path: path.into(), source })?;
         Ok(write_atomic(path, &bytes).map_err(|e| FileError::io("write", path, e))?)
     }
@@ -185,7 +195,11 @@ impl Checkpoint {
         Ok(network.evaluator(precision))
     }
 
-    fn to_bytes(&self, settings: String) -> Result<Vec<u8>, CheckpointFault> {
+    fn to_bytes(
+        &self,
+        settings: String,
+        storage: impl Fn(&Weight) -> Dtype,
+    ) -> Result<Vec<u8>, CheckpointFault> {
         let about = About {
             format: FORMAT,
             iteration: self.iteration,
@@ -196,8 +210,12 @@ impl Checkpoint {
         let about = serde_json::to_string(&about)?;
         let mut blobs: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, weight) in &self.weights {
-            let bytes = little_endian(&weight.values);
-            blobs.push((name, Dtype::F32, weight.shape.clone(), bytes));
+            let dtype = storage(weight);
+            let bytes = match dtype {
+                Dtype::F16 => halves(&weight.values),
+                _ => little_endian(&weight.values),
+            };
+            blobs.push((name, dtype, weight.shape.clone(), bytes));
         }
         if let Some(state) = &self.optimizer {
             blobs.push((OPTIMIZER, Dtype::U8, vec![state.len()], state.clone()));
@@ -221,13 +239,23 @@ fn read_about(bytes: &[u8]) -> Result<About, CheckpointFault> {
 }
 
 fn to_weight(name: &str, view: &TensorView) -> Result<Weight, CheckpointFault> {
-    let dtype = view.dtype();
-    if dtype != Dtype::F32 {
-        return Err(CheckpointFault::TensorType { name: name.into(), dtype });
-    }
-    let floats = view.data().chunks_exact(4);
-    let values = floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let bytes = view.data();
+    let values = match view.dtype() {
+        Dtype::F32 => {
+            let floats = bytes.chunks_exact(4);
+            floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
+        Dtype::F16 => {
+            bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        }
+        dtype => return Err(CheckpointFault::TensorType { name: name.into(), dtype }),
+    };
     Ok(Weight { shape: view.shape().to_vec(), values })
+}
+
+/// Values as little-endian f16.
+fn halves(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -273,7 +301,7 @@ mod tests {
         let text = example().settings.to_toml().unwrap();
         let older = text.replace("last_join = \"stack\"\n", "");
         assert_ne!(older, text);
-        let bytes = example().to_bytes(older).unwrap();
+        let bytes = example().to_bytes(older, |_| Dtype::F32).unwrap();
         assert_eq!(Checkpoint::decode(Path::new("a.safetensors"), &bytes).unwrap(), example());
     }
 

@@ -63,6 +63,7 @@
 pub mod ablation;
 pub mod builtin;
 pub mod checkpoint;
+mod compact;
 pub mod device;
 pub mod embed;
 pub mod exchange;

@@ -33,6 +33,14 @@ impl Camera {
         Camera { position, ahead, right, down: ahead.cross(right), focal }
     }
 
+    /// The same camera tilted sideways.
+    pub fn tilted(self, radians: f32) -> Camera {
+        let (sin, cos) = radians.sin_cos();
+        let right = self.right * cos + self.down * sin;
+        let down = self.down * cos - self.right * sin;
+        Camera { right, down, ..self }
+    }
+
     /// The outline of an ellipsoid, imaged at the scale of its centre's depth. The perspective
     /// between limbs is exact; within a limb the error is below a pixel at these distances.
     pub fn project(&self, solid: &Ellipsoid) -> Ellipse {

@@ -3,6 +3,8 @@
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::world::Range;
+
 /// What a generator is for. Each purpose has its own stream, so a new draw in one does not change
 /// the others.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,17 @@ pub(super) enum Purpose {
     Segmenter = 3,
     /// The position of a view's camera: (view, 0).
     Camera = 4,
+    /// What a world changes about a subject: (subject, 0).
+    Variety = 5,
+    /// What a world changes about a recording: (subject, sequence).
+    Day = 6,
+    /// Clothes and loads of a recording: (subject, sequence); what a subject usually wears:
+    /// (subject, 0).
+    Clothes = 7,
+    /// The camera of one clip: (subject, sequence and view).
+    Lens = 8,
+    /// What a world changes about the segmenter of one clip: (subject, sequence and view).
+    Masks = 9,
 }
 
 /// The generator for one purpose and its two indices.
@@ -44,6 +57,11 @@ pub(super) fn factor(rng: &mut impl Rng, deviation: f32) -> f32 {
 /// A uniform number between two bounds.
 pub(super) fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * rng.random::<f32>()
+}
+
+/// A uniform number of a range of the settings.
+pub(super) fn within(rng: &mut impl Rng, [low, high]: Range) -> f32 {
+    between(rng, low, high)
 }
 
 /// True with probability `share`.

@@ -17,9 +17,9 @@ use crate::sequence::Clip;
 pub fn aligned_clip(options: &SynthOptions, height: usize) -> Result<Clip, SynthError> {
     options.check()?;
     let recording = options.recordings()[0];
-    let person = Person::draw(options.seed, 0);
-    let walk = Walk::record(options.seed, 0, &person, recording);
-    let mut film = Film::new(options.seed, 0, recording, &walk, options.views[0], options.frames);
+    let person = Person::draw(options, 0);
+    let walk = Walk::record(options, 0, &person, recording);
+    let mut film = Film::new(options, 0, recording, &walk, options.views[0]);
     let masks = (0..options.frames).filter_map(|frame| film.frame(frame));
     let grey =
         masks.map(|mask| Grey { width: mask.width, height: mask.height, pixels: mask.pixels });

@@ -28,6 +28,26 @@ pub(super) struct Coat {
     pub collar: f32,
     /// The hands are in its pockets.
     pub pockets: bool,
+    /// Factor of the swing of the arms.
+    pub swing: f32,
+}
+
+/// What covers the head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hat {
+    /// How far the crown stands off the head, as a fraction of the head.
+    pub crown: f32,
+    /// How far a brim protrudes in front and behind, as fractions of the head's depth.
+    pub front: f32,
+    pub back: f32,
+}
+
+/// A skirt over the usual clothes: its hem as that of a coat, and how far it stands off the legs in
+/// metres.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Skirt {
+    pub hem: f32,
+    pub flare: f32,
 }
 
 /// How a bag is carried.
@@ -36,6 +56,10 @@ pub(super) enum Carried {
     InHand,
     OnShoulder,
     OnBack,
+    /// On wheels, pulled behind.
+    Pulled,
+    /// Held to the ear: a telephone, too small to be seen.
+    AtEar,
 }
 
 /// A bag: half its depth (forward), width (sideways) and height, in metres.
@@ -51,6 +75,10 @@ pub(super) struct Bag {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Outfit {
     pub coat: Option<Coat>,
+    pub skirt: Option<Skirt>,
+    pub hat: Option<Hat>,
+    /// Thickness of a scarf in metres.
+    pub scarf: Option<f32>,
     pub bag: Option<Bag>,
 }
 
@@ -67,6 +95,7 @@ impl Coat {
             hood: happens(rng, 0.12),
             collar: between(rng, 0.02, 0.08),
             pockets: false,
+            swing: 0.7,
         }
     }
 
@@ -89,10 +118,22 @@ impl Bag {
     pub fn draw(rng: &mut impl Rng) -> Bag {
         let side = usize::from(happens(rng, 0.6));
         let size = factor(rng, 0.15);
-        let (carried, half) = match between(rng, 0.0, 3.0) {
-            at if at < 1.0 => (Carried::InHand, vec3(0.15, 0.045, 0.13)),
-            at if at < 2.0 => (Carried::OnShoulder, vec3(0.16, 0.05, 0.12)),
-            _ => (Carried::OnBack, vec3(0.09, 0.14, 0.21)),
+        let carried = match between(rng, 0.0, 3.0) {
+            at if at < 1.0 => Carried::InHand,
+            at if at < 2.0 => Carried::OnShoulder,
+            _ => Carried::OnBack,
+        };
+        Bag::sized(rng, carried, side, size)
+    }
+
+    /// A bag of the usual form, scaled by `size`.
+    pub fn sized(rng: &mut impl Rng, carried: Carried, side: usize, size: f32) -> Bag {
+        let half = match carried {
+            Carried::InHand => vec3(0.15, 0.045, 0.13),
+            Carried::OnShoulder => vec3(0.16, 0.05, 0.12),
+            Carried::OnBack => vec3(0.09, 0.14, 0.21),
+            Carried::Pulled => vec3(0.12, 0.18, 0.30),
+            Carried::AtEar => vec3(0.0, 0.0, 0.0),
         };
         let scaled = vec3(half.x * factor(rng, 0.15), half.y, half.z * factor(rng, 0.15)) * size;
         Bag { carried, side, half: scaled }
@@ -169,6 +210,21 @@ impl Outfit {
         Some(Part::new(Region::Head, [over, nape]))
     }
 
+    /// The hat on a head whose half depth, breadth and height are `size`, if there is one.
+    pub fn hat(&self, pose: &Pose, size: Vec3) -> Option<Part> {
+        let Hat { crown, front, back } = self.hat?;
+        let frame = &pose.head_frame;
+        let placed = |forward: f32, up: f32, half: Vec3| {
+            let offset = vec3(forward * size.x, 0.0, up * size.z);
+            Ellipsoid::turned(pose.head + frame.offset(offset), frame, half)
+        };
+        let high = vec3(0.96 * size.x, 1.02 * size.y, 0.72 * size.z) * (1.0 + crown);
+        let brim =
+            vec3((0.9 + 0.5 * (front + back)) * size.x, (1.0 + back) * size.y, 0.06 * size.z);
+        let middle = -0.06 + 0.5 * (front - back);
+        Some(Part::new(Region::Head, [placed(-0.06, 0.34, high), placed(middle, 0.3, brim)]))
+    }
+
     /// Changes the gait as clothes and load do.
     pub fn hinder(&self, gait: &mut Gait) {
         if let Some(coat) = self.coat {
@@ -176,7 +232,7 @@ impl Outfit {
                 if coat.pockets {
                     gait.pocket_hand(side);
                 } else {
-                    gait.hinder_arm(side, 0.7, 0.0, 90.0 * coat.layer);
+                    gait.hinder_arm(side, coat.swing, 0.0, 90.0 * coat.layer);
                 }
             }
             if coat.hem > 0.8 {
@@ -199,14 +255,31 @@ impl Outfit {
                     gait.hinder_arm(side, 0.9, 4.0, 0.0);
                 }
             }
+            Some(Bag { carried: Carried::Pulled, side, .. }) => {
+                gait.hinder_arm(side, 0.15, -18.0, 6.0);
+                gait.shoulder[side] = gait.shoulder[side].scaled(1.0, -16.0);
+            }
+            Some(Bag { carried: Carried::AtEar, side, .. }) => {
+                gait.hinder_arm(side, 0.1, 108.0, 16.0);
+                gait.shoulder[side] = gait.shoulder[side].scaled(1.0, 42.0);
+            }
             None => {}
         }
     }
 
     /// Adds the solids of coat and bag.
     pub fn hang(&self, body: &Body, pose: &Pose, earlier: &Pose, parts: &mut Vec<Part>) {
+        if let Some(skirt) = self.skirt {
+            self.hull(body, skirt, pose, earlier, parts);
+        }
+        if let Some(thickness) = self.scarf {
+            let around = pose.neck_root.towards(pose.head, 0.35);
+            let radius = body.girths.neck + thickness;
+            parts.push(Part::cone(Region::Head, (pose.neck_root, radius), (around, 0.9 * radius)));
+        }
         if let Some(coat) = &self.coat {
-            self.skirt(body, coat, pose, earlier, parts);
+            let below = Skirt { hem: coat.hem, flare: coat.flare };
+            self.hull(body, below, pose, earlier, parts);
             let root = (pose.neck_root, 1.25 * body.girths.neck + 0.4 * coat.layer);
             let top = pose.neck_root + (pose.head - pose.neck_root).unit() * coat.collar;
             let rim = (top, 1.15 * body.girths.neck + 0.3 * coat.layer);
@@ -217,19 +290,26 @@ impl Outfit {
         }
     }
 
-    /// The coat below the hips: a hull from the seat to a hem that follows both thighs, delayed and
-    /// damped as hanging cloth is.
-    fn skirt(&self, body: &Body, coat: &Coat, pose: &Pose, earlier: &Pose, parts: &mut Vec<Part>) {
+    /// A coat or a skirt below the hips: a hull from the seat to a hem that follows both thighs,
+    /// delayed and damped as hanging cloth is.
+    fn hull(
+        &self,
+        body: &Body,
+        Skirt { hem, flare }: Skirt,
+        pose: &Pose,
+        earlier: &Pose,
+        parts: &mut Vec<Part>,
+    ) {
         let seat = self.ring(body, pose, 0);
-        let hem = [0, 1].map(|side| {
+        let [left, right] = [0, 1].map(|side| {
             let before = &earlier.legs[side];
             let swing = before.knee - before.hip;
             let damped = vec3(0.8 * swing.x, 0.9 * swing.y, swing.z);
-            let radius = body.girths.thigh + 0.4 * coat.layer + coat.flare;
+            let radius = body.girths.thigh + 0.4 * self.layer() + flare;
             let half = vec3(radius, radius, 0.02);
-            Ellipsoid::turned(pose.legs[side].hip + damped * coat.hem, &Frame::UPRIGHT, half)
+            Ellipsoid::turned(pose.legs[side].hip + damped * hem, &Frame::UPRIGHT, half)
         });
-        parts.push(Part::new(Region::Coat, [seat, hem[0], hem[1]]));
+        parts.push(Part::new(Region::Coat, [seat, left, right]));
     }
 }
 
@@ -267,5 +347,14 @@ fn carry(body: &Body, bag: &Bag, layer: f32, pose: &Pose, earlier: &Pose, parts:
             let lower = Ellipsoid::turned(centre - frame.up * (0.5 * half.z), frame, lower_half);
             parts.push(Part::new(Region::Bag, [upper, lower]));
         }
+        Carried::Pulled => {
+            let hand = pose.arms[bag.side].fingers;
+            let centre = vec3(hand.x - 0.18 - half.x, hand.y, half.z + 0.06);
+            let frame = Frame::UPRIGHT.lean(0.35);
+            parts.push(Part::rounded_box(Region::Bag, centre, &frame, half));
+            let handle = centre + frame.up * half.z;
+            parts.push(Part::cone(Region::Bag, (hand, 0.02), (handle, 0.02)));
+        }
+        Carried::AtEar => {}
     }
 }

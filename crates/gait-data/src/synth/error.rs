@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gait_support::{FileError, Stopped};
+use gait_support::{FileError, Stopped, did_you_mean};
 
 /// Options that cannot be filmed, or a tree that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,39 @@ pub enum SynthError {
         /// The view's folder name.
         name: String,
     },
+    /// There is no built-in world of this name.
+    #[error("unknown world `{name}`{}; known: {}", did_you_mean(nearest.as_ref()), known.join(", "))]
+    UnknownWorld {
+        /// The name as given.
+        name: String,
+        /// The known name that is most like it.
+        nearest: Option<String>,
+        /// Every known name.
+        known: Vec<String>,
+    },
+    /// The text of a world is not TOML, or has a key or a type that no world has.
+    #[error("{place}{}: {message}", line.map_or(String::new(), |line| format!(", line {line}")))]
+    WorldSyntax {
+        /// The file.
+        place: String,
+        /// The line, counted from 1, where it is known.
+        line: Option<usize>,
+        /// What is wrong.
+        message: String,
+    },
+    /// A value of a world that no walker can have.
+    #[error("{key}: {} is out of range (expected {})", shown(value), shown(within))]
+    Range {
+        /// The dotted key.
+        key: &'static str,
+        /// The smallest and the largest value as given.
+        value: [f32; 2],
+        /// The smallest and the largest value that it can have.
+        within: [f32; 2],
+    },
+    /// A world without a frame rate.
+    #[error("walks.rates: no rate given (expected at least one)")]
+    NoRates,
     /// The tree would replace a file.
     #[error("{} is a file, not a folder", path.display())]
     NotAFolder {
@@ -52,4 +85,9 @@ pub enum SynthError {
     /// The caller stopped the work; nothing is left behind.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+/// A range as its settings write it, or the one number that it holds.
+fn shown([low, high]: &[f32; 2]) -> String {
+    if low == high { low.to_string() } else { format!("{low} to {high}") }
 }

@@ -1,11 +1,14 @@
-//! Faults of background subtraction: ragged borders, holes, lost limbs, lost frames and specks.
+//! Faults of segmenters. Background subtraction has ragged borders, holes, lost limbs, specks and
+//! shadows; a network has those of [`Network`]; both lose frames.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::chance::{between, happens};
+use super::chance::{between, happens, within};
 use super::raster::{BODY, Mask};
+use super::smooth::Network;
 use super::solids::Region;
+use super::world::Masks;
 
 /// A fault that lasts for a run of frames.
 #[derive(Clone, Debug)]
@@ -36,6 +39,13 @@ struct Patch {
     half: [f32; 2],
 }
 
+/// A box that is too small: the share of the mask's height that it cuts off, above or below.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    share: f32,
+    above: bool,
+}
+
 /// The segmenter of one clip. Its faults are drawn once, its ragged borders in each frame.
 #[derive(Clone, Debug)]
 pub(super) struct Segmenter {
@@ -46,33 +56,74 @@ pub(super) struct Segmenter {
     ragged: f32,
     /// Fraction of frames with a speck beside the person.
     specks: f32,
+    cuts: Vec<Spell<Cut>>,
+    /// Fraction of frames that repeat the one before.
+    repeated: f32,
+    /// Where a shadow lies beside the feet, in heights of the person.
+    shadow: Option<f32>,
+    network: Option<Network>,
     rng: ChaCha8Rng,
 }
 
 impl Segmenter {
-    /// Draws the faults of a clip.
-    pub fn draw(mut rng: ChaCha8Rng, frames: usize) -> Segmenter {
-        let spells = |rng: &mut ChaCha8Rng, per_100_frames: f32| {
-            let expected = per_100_frames * frames as f32 / 100.0;
-            (expected + between(rng, 0.0, 1.0)) as usize
-        };
-        let missing = (0..spells(&mut rng, 0.8))
-            .map(|_| Spell::draw(&mut rng, frames, [1.0, 3.0], ()))
-            .collect();
-        let lost = (0..spells(&mut rng, 0.5))
-            .map(|_| {
-                let region = limb(&mut rng);
-                Spell::draw(&mut rng, frames, [2.0, 7.0], region)
-            })
-            .collect();
-        let holes = (0..spells(&mut rng, 1.5))
-            .map(|_| {
-                let patch = patch(&mut rng);
-                Spell::draw(&mut rng, frames, [3.0, 12.0], patch)
-            })
-            .collect();
-        let ragged = between(&mut rng, 4.0, 12.0);
-        Segmenter { missing, lost, holes, ragged, specks: 0.012, rng }
+    /// Draws background subtraction as in CASIA-B, with `faults` times as many faults.
+    pub fn draw(mut rng: ChaCha8Rng, frames: usize, faults: f32) -> Segmenter {
+        let missing = spells(&mut rng, frames, 0.8, [1.0, 3.0], |_| ());
+        let lost = spells(&mut rng, frames, 0.5 * faults, [2.0, 7.0], limb);
+        let holes = spells(&mut rng, frames, 1.5 * faults, [3.0, 12.0], patch);
+        let ragged = faults * between(&mut rng, 4.0, 12.0);
+        Segmenter {
+            missing,
+            lost,
+            holes,
+            ragged,
+            specks: 0.012 * faults,
+            cuts: vec![],
+            repeated: 0.0,
+            shadow: None,
+            network: None,
+            rng,
+        }
+    }
+
+    /// Draws one of the segmenters of a world. `rng` gives the faults, `kind` the rest.
+    pub fn of_world(
+        masks: &Masks,
+        rng: ChaCha8Rng,
+        mut kind: ChaCha8Rng,
+        frames: usize,
+    ) -> Segmenter {
+        let subtraction = within(&mut kind, masks.faults);
+        let network = happens(&mut kind, masks.network).then(|| Network::draw(masks, &mut kind));
+        let faults = if network.is_some() { 0.0 } else { subtraction };
+        let shaded = network.is_none() && happens(&mut kind, masks.shadow);
+        let rate = within(&mut kind, masks.cut);
+        Segmenter {
+            network,
+            shadow: shaded.then(|| between(&mut kind, -0.15, 0.15)),
+            repeated: within(&mut kind, masks.repeated),
+            cuts: spells(&mut kind, frames, rate, [2.0, 10.0], |rng| Cut {
+                share: between(rng, 0.01, 0.07),
+                above: happens(rng, 0.3),
+            }),
+            ..Segmenter::draw(rng, frames, faults)
+        }
+    }
+
+    /// Whether frames are shown again at all.
+    pub fn can_repeat(&self) -> bool {
+        self.repeated > 0.0
+    }
+
+    /// Whether the frame before is shown again.
+    pub fn repeats(&mut self) -> bool {
+        self.can_repeat() && happens(&mut self.rng, self.repeated)
+    }
+
+    /// Whether a foot that swings fast is lost.
+    pub fn loses_foot(&mut self) -> bool {
+        let share = self.network.as_ref().map_or(0.0, |network| network.lost_feet);
+        share > 0.0 && happens(&mut self.rng, share)
     }
 
     /// Whether the whole frame is lost.
@@ -100,6 +151,22 @@ impl Segmenter {
             let half = between(&mut self.rng, 1.0, 3.0);
             mask.stamp([x, y], [half, 0.8 * half], BODY);
         }
+        if let Some(beside) = self.shadow {
+            let height = mask.height as f32;
+            let centre = [0.5 * mask.width as f32 + beside * height, 0.97 * height];
+            mask.stamp(centre, [0.16 * height, 0.02 * height], BODY);
+        }
+        if let Some(network) = &mut self.network {
+            network.remake(mask, &mut self.rng);
+        }
+        for spell in self.cuts.iter().filter(|spell| spell.holds(frame)) {
+            let rows = (spell.what.share * mask.height as f32) as usize;
+            let kept = mask.height - rows;
+            let start = if spell.what.above { rows * mask.width } else { 0 };
+            mask.pixels.copy_within(start..start + kept * mask.width, 0);
+            mask.pixels.truncate(kept * mask.width);
+            mask.height = kept;
+        }
     }
 
     /// Adds dents and bumps of one to a few pixels to the border.
@@ -119,6 +186,23 @@ impl Segmenter {
             }
         }
     }
+}
+
+/// As many spells as a rate per 100 frames gives; `draw` gives what happens in each.
+fn spells<T>(
+    rng: &mut ChaCha8Rng,
+    frames: usize,
+    per_100_frames: f32,
+    lengths: [f32; 2],
+    draw: impl Fn(&mut ChaCha8Rng) -> T,
+) -> Vec<Spell<T>> {
+    let expected = per_100_frames * frames as f32 / 100.0;
+    let count = (expected + between(rng, 0.0, 1.0)) as usize;
+    let spell = |rng: &mut ChaCha8Rng| {
+        let what = draw(rng);
+        Spell::draw(rng, frames, lengths, what)
+    };
+    (0..count).map(|_| spell(rng)).collect()
 }
 
 /// A column where the row enters (or leaves) the silhouette, chosen at random.
@@ -154,7 +238,7 @@ mod tests {
     use crate::synth::chance::{Purpose, generator};
 
     fn segmenter(index: u64) -> Segmenter {
-        Segmenter::draw(generator(2, Purpose::Segmenter, [index, 0]), 60)
+        Segmenter::draw(generator(2, Purpose::Segmenter, [index, 0]), 60, 1.0)
     }
 
     fn block() -> Mask {

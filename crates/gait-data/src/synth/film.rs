@@ -3,8 +3,9 @@
 use super::camera::{Camera, Ellipse};
 use super::chance::{Purpose, between, generator};
 use super::faults::Segmenter;
+use super::options::SynthOptions;
 use super::raster::{Bounds, Compass, Mask, Outline};
-use super::solids::Part;
+use super::solids::{Part, Region};
 use super::walk::{Recording, Stand, Walk};
 
 /// Films one recording from one view, frame by frame.
@@ -15,30 +16,35 @@ pub(super) struct Film<'a> {
     frames: usize,
     segmenter: Segmenter,
     canvas: Canvas,
+    /// The last frame, if frames are repeated.
+    last: Option<Mask>,
 }
 
 impl<'a> Film<'a> {
-    /// A film with `frames` frames.
+    /// The film of a walk.
     pub fn new(
-        seed: u64,
+        options: &SynthOptions,
         subject: usize,
         recording: Recording,
         walk: &'a Walk,
         view: f64,
-        frames: usize,
     ) -> Film<'a> {
         // The sum identifies the clip: a tenth of a degree changes the bits of a view by far more than
         // the number of any recording.
         let clip = view.to_bits().wrapping_add(recording.index());
-        let mut rng = generator(seed, Purpose::Segmenter, [subject as u64, clip]);
+        let drawn = |purpose| generator(options.seed, purpose, [subject as u64, clip]);
+        let mut rng = drawn(Purpose::Segmenter);
         let margin = between(&mut rng, 2.0, 8.0).floor();
-        Film {
-            walk,
-            stand: Stand::at(seed, view),
-            frames,
-            segmenter: Segmenter::draw(rng, frames),
-            canvas: Canvas::new(margin),
-        }
+        let frames = options.frames;
+        let segmenter = match &options.world.masks {
+            Some(masks) => Segmenter::of_world(masks, rng, drawn(Purpose::Masks), frames),
+            None => Segmenter::draw(rng, frames, 1.0),
+        };
+        let stand = match &options.world.cameras {
+            Some(cameras) => Stand::of_clip(cameras, &mut drawn(Purpose::Lens), view),
+            None => Stand::at(options.seed, view),
+        };
+        Film { walk, stand, frames, segmenter, canvas: Canvas::new(margin), last: None }
     }
 
     /// The frame's silhouette in its bounding box, or `None` if the segmenter lost the frame.
@@ -46,11 +52,25 @@ impl<'a> Film<'a> {
         if self.segmenter.misses(frame) {
             return None;
         }
-        let mut parts = self.walk.solids(self.walk.phase(frame));
+        if self.segmenter.repeats()
+            && let Some(mask) = &self.last
+        {
+            return Some(mask.clone());
+        }
+        let phase = self.walk.phase(frame);
+        let mut parts = self.walk.solids(phase);
+        for side in [0, 1] {
+            if self.walk.swings(side, phase) && self.segmenter.loses_foot() {
+                parts.retain(|part| part.region != Region::Foot(side));
+            }
+        }
         parts.retain(|part| !self.segmenter.loses(frame, part.region));
         let camera = self.walk.camera(&self.stand, frame, self.frames);
         let mut mask = self.canvas.draw(&parts, &camera);
         self.segmenter.spoil(frame, &mut mask);
+        if self.segmenter.can_repeat() {
+            self.last = Some(mask.clone());
+        }
         Some(mask)
     }
 }

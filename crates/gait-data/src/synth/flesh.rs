@@ -63,6 +63,7 @@ fn head(body: &Body, outfit: &Outfit, pose: &Pose, parts: &mut Vec<Part>) {
     } else {
         hair(body.hair, pose, size, parts);
     }
+    parts.extend(outfit.hat(pose, size));
 }
 
 fn hair(hair: Hair, pose: &Pose, size: Vec3, parts: &mut Vec<Part>) {

@@ -129,6 +129,18 @@ impl Gait {
         }
     }
 
+    /// Multiplies the length of the steps, with it half of the knees' swing.
+    pub fn stretch(&mut self, factor: f32) {
+        self.thigh = self.thigh.map(|curve| curve.scaled(factor, 0.0));
+        self.knee = self.knee.map(|curve| curve.scaled(0.5 + 0.5 * factor, 0.0));
+    }
+
+    /// Multiplies the swing of both arms.
+    pub fn swing_arms(&mut self, factor: f32) {
+        self.shoulder = self.shoulder.map(|curve| curve.scaled(factor, 0.0));
+        self.elbow = self.elbow.map(|curve| curve.scaled(factor, 0.0));
+    }
+
     /// Changes one arm (0 left, 1 right) as a load or a sleeve does: multiplies its swing by `swing`,
     /// bends the elbow by `elbow` degrees, and moves the arm `outwards` degrees from the trunk.
     pub fn hinder_arm(&mut self, side: usize, swing: f32, elbow: f32, outwards: f32) {

@@ -48,13 +48,18 @@ mod preview;
 mod raster;
 #[cfg(test)]
 mod recognition;
+mod smooth;
 mod solids;
 mod tree;
+mod vary;
 mod vector;
 mod walk;
+mod wardrobe;
+mod world;
 
 pub use clip::aligned_clip;
 pub use error::SynthError;
 pub use options::SynthOptions;
 pub use preview::contact_sheet;
 pub use tree::{SynthReport, write_tree};
+pub use world::{Cameras, Clothes, Loads, Masks, People, Range, Walks, World};

@@ -2,6 +2,7 @@
 
 use super::error::SynthError;
 use super::walk::{Condition, Recording};
+use super::world::World;
 
 /// CASIA-B's views: at 0 the subject walks towards the camera, at 90 the camera sees the subject
 /// from the side, at 180 the subject walks away.
@@ -15,7 +16,8 @@ pub struct SynthOptions {
     pub subjects: usize,
     /// View angles in degrees, from 0 up to but not including 360, named 000, 018, ...
     pub views: Vec<f64>,
-    /// Frames of each clip at 25 per second, before the segmenter loses some.
+    /// Frames of each clip, before the segmenter loses some; 25 per second if the world has no other
+    /// rates.
     pub frames: usize,
     /// The same seed gives the same bytes. Subject 001 does not depend on the number of subjects.
     pub seed: u64,
@@ -25,6 +27,8 @@ pub struct SynthOptions {
     pub bags: usize,
     /// Recordings cl-01, ... in a coat.
     pub coats: usize,
+    /// Where they walk, and what varies there.
+    pub world: World,
 }
 
 impl Default for SynthOptions {
@@ -38,6 +42,7 @@ impl Default for SynthOptions {
             normal: 6,
             bags: 2,
             coats: 2,
+            world: World::default(),
         }
     }
 }
@@ -52,14 +57,15 @@ impl SynthOptions {
     /// Checks that the walkers can be filmed.
     ///
     /// # Errors
-    /// A count or a view out of range, no view, or a view that occurs twice.
+    /// A count, a view or a value of the world out of range, no view, or a view that occurs twice.
     pub fn check(&self) -> Result<(), SynthError> {
         check_count("subjects", self.subjects, 1)?;
         check_count("frames", self.frames, FEWEST_FRAMES)?;
         // Saturating: the sum of absurd counts must be refused, not wrap around.
         let recordings = self.normal.saturating_add(self.bags).saturating_add(self.coats);
         check_count("normal + bags + coats", recordings, 1)?;
-        self.check_views()
+        self.check_views()?;
+        self.world.check()
     }
 
     fn check_views(&self) -> Result<(), SynthError> {

@@ -104,6 +104,22 @@ impl Pose {
         pose.moved(vec3(0.0, 0.0, -pose.lowest(body)))
     }
 
+    /// The pose on ground that rises by `slope` per metre ahead: the foot in front is higher.
+    pub fn on_slope(mut self, body: &Body, slope: f32) -> Pose {
+        if slope == 0.0 {
+            return self;
+        }
+        for Leg { hip, knee, ankle, foot, .. } in &mut self.legs {
+            let rise = slope * (ankle.x - hip.x);
+            knee.z += 0.5 * rise;
+            for point in [ankle, &mut foot.heel, &mut foot.ball, &mut foot.toe] {
+                point.z += rise;
+            }
+        }
+        let lowest = self.lowest(body);
+        self.moved(vec3(0.0, 0.0, -lowest))
+    }
+
     /// The lowest point of both soles.
     pub fn lowest(&self, body: &Body) -> f32 {
         self.legs.iter().map(|leg| leg.foot.lowest(body)).fold(f32::INFINITY, f32::min)

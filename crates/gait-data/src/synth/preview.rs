@@ -32,14 +32,13 @@ pub fn contact_sheet(options: &SynthOptions) -> Result<GrayImage, SynthError> {
     let recordings = first_of_each_condition(options);
     let mut sheet = Sheet::new(views.len() * PHASES, people * recordings.len());
     for subject in 0..people {
-        let person = Person::draw(options.seed, subject);
+        let person = Person::draw(options, subject);
         for (index, recording) in recordings.iter().enumerate() {
             let row = subject * recordings.len() + index;
-            let walk = Walk::record(options.seed, subject, &person, *recording);
+            let walk = Walk::record(options, subject, &person, *recording);
             let frames = stride_frames(&walk, options.frames);
             for (group, view) in views.iter().enumerate() {
-                let film =
-                    Film::new(options.seed, subject, *recording, &walk, *view, options.frames);
+                let film = Film::new(options, subject, *recording, &walk, *view);
                 sheet.place_strides(group * PHASES, row, film, frames);
             }
         }

@@ -7,6 +7,7 @@ use super::film::Film;
 use super::options::SynthOptions;
 use super::raster::Mask;
 use super::walk::{Condition, Person, Recording, Walk};
+use super::world::World;
 use crate::align::align;
 use crate::image_file::Grey;
 
@@ -25,7 +26,7 @@ struct Clip {
 
 impl Clip {
     fn film_all(options: &SynthOptions, subject: usize, view: f64) -> Vec<Clip> {
-        let person = Person::draw(options.seed, subject);
+        let person = Person::draw(options, subject);
         let film = |recording| Clip::film(options, subject, &person, view, recording);
         options.recordings().into_iter().map(film).collect()
     }
@@ -37,8 +38,8 @@ impl Clip {
         view: f64,
         recording: Recording,
     ) -> Clip {
-        let walk = Walk::record(options.seed, subject, person, recording);
-        let mut film = Film::new(options.seed, subject, recording, &walk, view, options.frames);
+        let walk = Walk::record(options, subject, person, recording);
+        let mut film = Film::new(options, subject, recording, &walk, view);
         let masks: Vec<Mask> = (0..options.frames).filter_map(|frame| film.frame(frame)).collect();
         let count = masks.len() as f32;
         let height = masks.iter().map(|mask| mask.height as f32).sum::<f32>() / count;
@@ -93,4 +94,21 @@ fn bags_disturb_and_coats_disturb_more_but_identity_survives() {
     println!("by height {by_height}, by mass {by_mass}");
     assert!(by_height < 50.0, "stature alone identifies {by_height}% of them");
     assert!(by_mass < 50.0, "the silhouette's area alone identifies {by_mass}% of them");
+}
+
+/// On the street all else varies more than people do, so that a network must learn what stays.
+#[test]
+fn on_the_street_identity_survives_but_a_mean_silhouette_hardly_shows_it() {
+    let world = World::street();
+    let options =
+        SynthOptions { subjects: 30, frames: 40, seed: 11, world, ..SynthOptions::default() };
+    let clips: Vec<Clip> = (0..options.subjects)
+        .into_par_iter()
+        .flat_map(|subject| Clip::film_all(&options, subject, 90.0))
+        .collect();
+    let [normal, coat] = [Condition::Normal, Condition::Coat]
+        .map(|condition| rank1(&clips, condition, energy_distance));
+    println!("NM {normal}, CL {coat}");
+    assert!((3.0 * 3.3..80.0).contains(&normal), "NM {normal}");
+    assert!(coat < normal, "NM {normal}, CL {coat}");
 }

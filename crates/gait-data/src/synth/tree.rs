@@ -99,12 +99,12 @@ fn write_recording(
     watch: &Watch,
     count_clip: impl Fn(),
 ) -> Result<u64, SynthError> {
-    let person = Person::draw(options.seed, subject);
-    let walk = Walk::record(options.seed, subject, &person, recording);
+    let person = Person::draw(options, subject);
+    let walk = Walk::record(options, subject, &person, recording);
     let mut frames = 0;
     for &view in &options.views {
         watch.check()?;
-        let film = Film::new(options.seed, subject, recording, &walk, view, options.frames);
+        let film = Film::new(options, subject, recording, &walk, view);
         let clip = ClipFolder::create(tree, options, subject, recording, view)?;
         frames += clip.write(film, options.frames)?;
         count_clip();
@@ -180,7 +180,16 @@ mod tests {
 
     fn small() -> SynthOptions {
         let views = vec![0.0, 90.0];
-        SynthOptions { subjects: 2, views, frames: 12, seed: 3, normal: 2, bags: 1, coats: 1 }
+        SynthOptions {
+            subjects: 2,
+            views,
+            frames: 12,
+            seed: 3,
+            normal: 2,
+            bags: 1,
+            coats: 1,
+            ..SynthOptions::default()
+        }
     }
 
     /// Every file under a folder, by its relative path.

@@ -4,12 +4,13 @@
 use super::block::{Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run};
 use super::frames::{Frames, Layout, Order};
 use super::restriction::{Gather, Reach, Restriction, gather};
+use super::steps::{Plan, StepFrames};
 use super::unit::Bf16Unit;
 use super::weights::PackedWeights;
 use crate::buffer::Buffer;
 use crate::geometry::Geometry;
 use crate::simd::{Simd, dispatch};
-use crate::temporal::{Group, Step, Temporal};
+use crate::temporal::Temporal;
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -40,24 +41,16 @@ pub(crate) struct Convolution<'a> {
     pub unit: Bf16Unit,
     pub isa: Isa,
     pub layout: Layout,
+    pub plan: Plan,
     weights: &'a PackedWeights,
-    steps: Vec<Step>,
-    groups: Vec<Group>,
     restriction: Option<Restriction>,
-}
-
-/// One sequence as a convolution reads it.
-pub(crate) struct Input {
-    frames: Frames,
-    /// What each step of each group reads, where that is not a frame as it is.
-    combined: Option<Frames>,
 }
 
 /// One of the convolutions of a computation.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub convolution: &'a Convolution<'a>,
-    pub input: &'a Input,
+    pub input: &'a StepFrames,
     /// Which map its sums enter; a map's first part overwrites it.
     pub map: usize,
     pub add: bool,
@@ -95,38 +88,38 @@ impl<'a> Convolution<'a> {
     ) -> Self {
         assert!(layout.holds(weights.kernel), "{:?} zeros around a frame", layout.zeros);
         let restriction = p.labels.map(|_| Restriction::new(&layout, geometry, p));
-        let temporal = weights.temporal;
         Self {
             unit,
             isa: Isa::best(),
             layout,
+            plan: Plan::new(weights.temporal, geometry),
             weights,
-            steps: temporal.steps(),
-            groups: temporal.groups(geometry),
             restriction,
         }
     }
 
-    /// Makes the frames of a sequence ready.
-    pub fn input(&self, frames: Frames) -> Input {
+    /// Room for what the convolution reads of frames.
+    pub fn input(&self, frames: Frames) -> StepFrames {
         assert!(frames.layout == self.layout && frames.order == Order::ChannelLast, "frame layout");
         assert_eq!(frames.channels, self.weights.inputs, "channels of the frames");
-        let combined = (self.weights.temporal == Temporal::Pair).then(|| {
-            let sources = |group: &Group, step: &Step| step.sources.map(|s| group.sources[s]);
-            frames.combined(self.isa, &self.groups, &self.steps, sources, |step| step.combine)
-        });
-        Input { frames, combined }
+        StepFrames::new(&self.plan, frames)
     }
 
-    /// The frame that a step of a group reads; `None` if it is the zero frame.
-    fn source<'i>(&self, input: &'i Input, group: usize, step: usize) -> Option<&'i [Half]> {
-        match &input.combined {
-            Some(combined) => Some(combined.frame(group * self.steps.len() + step)),
-            None => {
-                let source = self.groups[group].sources[self.steps[step].sources[0]];
-                (source < input.frames.count).then(|| input.frames.frame(source))
-            }
-        }
+    /// The same for `count` frames yet to be filled.
+    pub fn room(&self, count: usize) -> StepFrames {
+        let channels = self.weights.inputs;
+        let layout = self.layout.clone();
+        self.input(Frames::empty(layout, Order::ChannelLast, channels, count))
+    }
+
+    /// Rounds a sequence; see [`Frames::fill`].
+    pub fn fill(
+        &self,
+        input: &mut StepFrames,
+        read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
+    ) {
+        input.frames.fill(self.isa, read);
+        input.combine(self.isa, &self.plan);
     }
 
     /// Adds the rows of the kernel of one step to the runs of a block of positions.
@@ -179,8 +172,8 @@ impl<'a> Convolution<'a> {
         // The end of each step's runs.
         let mut ends = [0; 4];
         let is_pair = weights.temporal == Temporal::Pair;
-        for step in 0..self.steps.len() {
-            if let Some(frame) = self.source(part.input, group, step) {
+        for step in 0..self.plan.steps.len() {
+            if let Some(frame) = part.input.read(&self.plan, group, step) {
                 self.push_runs(frame, step, block, scratch);
             }
             if is_pair {
@@ -228,7 +221,7 @@ impl<'a> Convolution<'a> {
     /// Values that a task gathers at most.
     fn gathered_len(&self) -> usize {
         let [kh, _] = self.weights.kernel;
-        let len = self.steps.len() * kh * ROWS * self.weights.products() * DEPTH;
+        let len = self.plan.steps.len() * kh * ROWS * self.weights.products() * DEPTH;
         if self.restriction.is_some() { len } else { 0 }
     }
 }
@@ -245,7 +238,7 @@ pub(crate) fn compute(parts: &[Part], maps: usize, finish: impl Fn(&Sums) + Sync
     let tasks = blocks.div_ceil(TASK_BLOCKS).next_multiple_of(2);
     let chunk = blocks.div_ceil(tasks);
     let chunks = blocks.div_ceil(chunk);
-    (0..one.groups.len() * chunks).into_par_iter().for_each(|task| {
+    (0..one.plan.groups.len() * chunks).into_par_iter().for_each(|task| {
         let group = task / chunks;
         let first = task % chunks * chunk;
         let blocks = first..blocks.min(first + chunk);
@@ -265,7 +258,7 @@ pub(crate) fn compute(parts: &[Part], maps: usize, finish: impl Fn(&Sums) + Sync
             finish(&Sums {
                 values: &scratch.sums,
                 positions: blocks.start * ROWS..blocks.end * ROWS,
-                frames: one.groups[group].outputs,
+                frames: one.plan.groups[group].outputs,
                 stride,
             });
         });

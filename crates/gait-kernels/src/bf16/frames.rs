@@ -5,9 +5,22 @@ use crate::buffer::{Buffer, Shared};
 use crate::channel_last::{Transpose, transpose};
 use crate::maps::higher;
 use crate::simd::{Simd, dispatch};
-use crate::temporal::{Combine, Group, Step};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
+use std::cell::RefCell;
+
+thread_local! {
+    /// One row as `[width, channels]`.
+    static TURNED: RefCell<Buffer> = RefCell::default();
+    /// Memory of frames that are gone. The system takes longer to clear new pages than a layer takes
+    /// to write them.
+    static KEPT: RefCell<Vec<Buffer<Half>>> = RefCell::default();
+}
+
+/// How many frames' memory a thread keeps: what a layer needs.
+const MOST_KEPT: usize = 6;
+/// Values that one task sets to zero.
+const TASK_VALUES: usize = 1 << 18;
 
 /// Where the pixels of a frame lie.
 ///
@@ -119,10 +132,19 @@ pub(crate) struct Frames {
 impl Frames {
     /// All zero.
     pub fn empty(layout: Layout, order: Order, channels: usize, count: usize) -> Self {
+        let mut frames = Self::unwritten(layout, order, channels, count);
+        frames.values.par_chunks_mut(TASK_VALUES).for_each(|values| values.fill(0));
+        frames
+    }
+
+    /// With whatever the memory held before.
+    pub fn unwritten(layout: Layout, order: Order, channels: usize, count: usize) -> Self {
         // The last step of a product may read past the last value, up to a step; and frames start
         // on a cache line.
         let frame_len = (layout.pixels() * channels + DEPTH).next_multiple_of(DEPTH);
-        let values = Buffer::zeros((count + 1) * frame_len);
+        let len = (count + 1) * frame_len;
+        let mut values = recycled(len);
+        values.grow(len);
         Self { layout, order, channels, count, frame_len, values }
     }
 
@@ -131,50 +153,51 @@ impl Frames {
         &self.values[index * self.frame_len..][..self.frame_len]
     }
 
-    /// Values from one channel to the next in the order of planes.
-    pub fn plane_len(&self) -> usize {
-        self.layout.pixels()
-    }
-
     /// Rounds all frames. `read(channel, frame, pixel, to)` writes the pixels of a row from `pixel`
     /// on.
     pub fn fill(&mut self, isa: Isa, read: impl Fn(usize, usize, usize, &mut [f32]) + Sync) {
-        let Self { ref layout, order, channels, count, frame_len, ref mut values } = *self;
-        let frames = values[..count * frame_len].par_chunks_exact_mut(frame_len).enumerate();
-        frames.for_each(|(t, frame)| match order {
-            Order::Planes => {
-                let planes = frame.chunks_exact_mut(layout.pixels()).take(channels);
-                let mut row = vec![0.0; layout.width];
-                for (c, plane) in planes.enumerate() {
-                    for r in 0..layout.height {
-                        read(c, t, r * layout.width, &mut row);
-                        let to = &mut plane[layout.margin + r * layout.pitch..][..layout.width];
-                        round_all(isa, RoundAll { from: &row, to });
-                    }
-                }
-            }
-            Order::ChannelLast => {
-                let mut rows = Buffer::<f32>::zeros(channels * layout.width);
-                let mut turned = Buffer::<f32>::zeros(channels * layout.width);
-                for r in 0..layout.height {
-                    for (c, row) in rows.chunks_exact_mut(layout.width).enumerate() {
-                        read(c, t, r * layout.width, row);
-                    }
-                    let mut call = Transpose {
-                        from: &rows,
-                        from_step: layout.width,
-                        to: &mut turned,
-                        to_step: channels,
-                        rows: channels,
-                        columns: layout.width,
-                    };
-                    transpose(isa, &mut call);
-                    let start = (layout.margin + r * layout.pitch) * channels;
-                    let to = &mut frame[start..][..channels * layout.width];
-                    round_all(isa, RoundAll { from: &turned, to });
-                }
-            }
+        let rounding = Rounding::of(isa, self);
+        let order = self.order;
+        self.each().enumerate().for_each(|(t, frame)| {
+            rounding.rows(
+                |channel, pixel, to| read(channel, t, pixel, to),
+                |row, rows| match order {
+                    Order::ChannelLast => rounding.channel_last(row, rows, frame),
+                    Order::Planes => rounding.planes(row, rows, frame),
+                },
+            );
         });
+    }
+
+    /// Rounds frames into both orders, each value read once.
+    ///
+    /// # Panics
+    /// If the frames differ in more than their order.
+    pub fn fill_both(
+        isa: Isa,
+        planes: &mut Self,
+        channel_last: &mut Self,
+        read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
+    ) {
+        let orders = [planes.order, channel_last.order];
+        assert_eq!(orders, [Order::Planes, Order::ChannelLast], "orders of the frames");
+        let shape = |frames: &Self| (frames.layout.clone(), frames.channels, frames.count);
+        assert!(shape(planes) == shape(channel_last), "frames of one shape");
+        let rounding = Rounding::of(isa, planes);
+        planes.each().zip(channel_last.each()).enumerate().for_each(|(t, (planes, last))| {
+            rounding.rows(
+                |channel, pixel, to| read(channel, t, pixel, to),
+                |row, rows| {
+                    rounding.planes(row, rows, planes);
+                    rounding.channel_last(row, rows, last);
+                },
+            );
+        });
+    }
+
+    /// Every frame but the zero frame.
+    fn each(&mut self) -> impl IndexedParallelIterator<Item = &mut [Half]> {
+        self.values[..self.count * self.frame_len].par_chunks_exact_mut(self.frame_len)
     }
 
     /// Writes channel-last frames as f32 `[channels, frames, h, w]`.
@@ -227,26 +250,86 @@ impl Frames {
         });
         pooled
     }
+}
 
-    /// For each group and step the frame that the step reads, `[groups, steps]`, by `sources` of a
-    /// step and `combine`.
-    pub fn combined(
-        &self,
-        isa: Isa,
-        groups: &[Group],
-        steps: &[Step],
-        sources: impl Fn(&Group, &Step) -> [usize; 2] + Sync,
-        combine: impl Fn(&Step) -> Combine + Sync,
-    ) -> Self {
-        let count = groups.len() * steps.len();
-        let mut all = Self::empty(self.layout.clone(), self.order, self.channels, count);
-        let frames = all.values.par_chunks_exact_mut(self.frame_len).take(count).enumerate();
-        frames.for_each(|(i, to)| {
-            let step = &steps[i % steps.len()];
-            let [first, second] = sources(&groups[i / steps.len()], step).map(|s| self.frame(s));
-            combine_all(isa, CombineAll { first, second, combine: combine(step), to });
+impl Drop for Frames {
+    fn drop(&mut self) {
+        let values = std::mem::take(&mut self.values);
+        // At the end of a thread there is nothing left to keep memory in.
+        let _ = KEPT.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < MOST_KEPT {
+                kept.push(values);
+            }
         });
-        all
+    }
+}
+
+/// The smallest memory that this thread has kept and that holds `len` values, else new memory.
+fn recycled(len: usize) -> Buffer<Half> {
+    KEPT.with_borrow_mut(|kept| {
+        let fitting = (0..kept.len()).filter(|&i| kept[i].capacity() >= len);
+        match fitting.min_by_key(|&i| kept[i].capacity()) {
+            Some(best) => kept.swap_remove(best),
+            // One that is too small gives way, so that not all that are kept are.
+            None => {
+                kept.pop();
+                Buffer::default()
+            }
+        }
+    })
+}
+
+/// How rows of f32 become rows of a frame.
+struct Rounding {
+    isa: Isa,
+    layout: Layout,
+    channels: usize,
+}
+
+impl Rounding {
+    fn of(isa: Isa, frames: &Frames) -> Self {
+        Self { isa, layout: frames.layout.clone(), channels: frames.channels }
+    }
+
+    /// Hands over each row of a frame for all channels, `[channels, width]`.
+    fn rows(&self, read: impl Fn(usize, usize, &mut [f32]), mut write: impl FnMut(usize, &[f32])) {
+        let width = self.layout.width;
+        let mut rows = Buffer::<f32>::zeros(self.channels * width);
+        for r in 0..self.layout.height {
+            for (channel, row) in rows.chunks_exact_mut(width).enumerate() {
+                read(channel, r * width, row);
+            }
+            write(r, &rows);
+        }
+    }
+
+    fn planes(&self, r: usize, rows: &[f32], frame: &mut [Half]) {
+        let Layout { width, pitch, margin, .. } = self.layout;
+        let planes = frame.chunks_exact_mut(self.layout.pixels());
+        for (from, plane) in rows.chunks_exact(width).zip(planes) {
+            let to = &mut plane[margin + r * pitch..][..width];
+            round_all(self.isa, RoundAll { from, to });
+        }
+    }
+
+    fn channel_last(&self, r: usize, rows: &[f32], frame: &mut [Half]) {
+        let Layout { width, pitch, margin, .. } = self.layout;
+        let channels = self.channels;
+        TURNED.with_borrow_mut(|turned| {
+            turned.grow(channels * width);
+            let mut call = Transpose {
+                from: rows,
+                from_step: width,
+                to: turned,
+                to_step: channels,
+                rows: channels,
+                columns: width,
+            };
+            transpose(self.isa, &mut call);
+            let to = &mut frame[(margin + r * pitch) * channels..][..channels * width];
+            round_all(self.isa, RoundAll { from: turned, to });
+        });
     }
 }
 
@@ -254,14 +337,6 @@ impl Frames {
 pub(crate) struct RoundAll<'a> {
     pub from: &'a [f32],
     pub to: &'a mut [Half],
-}
-
-/// Values to combine in f32 and round; all have the same length.
-pub(crate) struct CombineAll<'a> {
-    first: &'a [Half],
-    second: &'a [Half],
-    combine: Combine,
-    to: &'a mut [Half],
 }
 
 /// Two rows of pixels to pool into one.
@@ -279,11 +354,6 @@ dispatch!(
     /// Rounds each value.
     fn round_all(RoundAll<'_>) => round_all_on
 );
-dispatch!(
-    /// Combines two frames.
-    fn combine_all(CombineAll<'_>) => combine_all_on
-);
-
 #[inline(always)]
 fn round_all_on<S: Simd>(_: S, call: RoundAll) {
     assert_eq!(call.from.len(), call.to.len(), "values to round and places");
@@ -303,18 +373,6 @@ fn pool_row_on<S: Simd>(_: S, call: PoolRow) {
             // Exact: the value is one of the four.
             *to = round(higher(a, b));
         }
-    }
-}
-
-#[inline(always)]
-fn combine_all_on<S: Simd>(_: S, call: CombineAll) {
-    let CombineAll { first, second, combine, to } = call;
-    assert!(first.len() == to.len() && second.len() == to.len(), "frames of one length");
-    let pairs = to.iter_mut().zip(first.iter().zip(second));
-    match combine {
-        Combine::First => to.copy_from_slice(first),
-        Combine::Sum => pairs.for_each(|(to, (&a, &b))| *to = round(widen(a) + widen(b))),
-        Combine::Difference => pairs.for_each(|(to, (&a, &b))| *to = round(widen(a) - widen(b))),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::block::{Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run, STEP};
 use super::frames::{Frames, Layout, Order};
+use super::steps::{CombineAll, Plan, StepFrames, combine_all};
 use super::unit::Bf16Unit;
 use crate::buffer::Buffer;
 use crate::channel_last::{Transpose, transpose};
 use crate::geometry::Geometry;
 use crate::simd::{Simd, dispatch};
-use crate::temporal::{Group, Step, Temporal};
+use crate::temporal::{Combine, Temporal};
 use crate::{Isa, RegionConv3d};
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -32,24 +33,18 @@ thread_local! {
 pub(crate) struct WeightSums {
     unit: Bf16Unit,
     isa: Isa,
-    temporal: Temporal,
     layout: Layout,
     kernel: [usize; 2],
     /// Input and output channels.
     channels: [usize; 2],
-    steps: Vec<Step>,
-    groups: Vec<Group>,
+    plan: Plan,
+    /// The gradients of a sequence as the products read them: `[gradients, panels, blocks of
+    /// positions, STEP]`, two bf16 values in each f32.
+    packed: Buffer,
     /// `[taps, positions]`: all ones where the tap may be read.
     masks: Vec<Half>,
     /// `[steps, rows, stride]`; a row is an input channel of a tap.
     sums: Buffer,
-}
-
-/// The input of one sequence.
-pub(crate) struct Input<'a> {
-    frames: &'a Frames,
-    /// What each step of each group reads, where that is not a frame as it is.
-    combined: Option<Frames>,
 }
 
 impl WeightSums {
@@ -57,7 +52,7 @@ impl WeightSums {
         let [_, kh, kw] = p.kernel;
         let geometry = Geometry::forward(p);
         let layout = Layout::of(p);
-        let steps = temporal.steps();
+        let plan = Plan::new(temporal, &geometry);
         let mask = |i: usize| {
             let Some([r, c]) = layout.pixel(i % layout.positions) else { return 0 };
             let source = geometry.source_pixels[i / layout.positions][r * layout.width + c];
@@ -66,40 +61,51 @@ impl WeightSums {
         let masks = (0..kh * kw * layout.positions).map(mask).collect();
         let rows = (kh * kw * p.in_channels).next_multiple_of(ROWS);
         let stride = p.out_channels.next_multiple_of(COLUMNS);
-        let sums = Buffer::zeros(steps.len() * rows * stride);
+        let sums = Buffer::zeros(plan.steps.len() * rows * stride);
         Self {
             unit,
             isa: Isa::best(),
-            temporal,
             kernel: [kh, kw],
             channels: [p.in_channels, p.out_channels],
-            groups: temporal.groups(&geometry),
             layout,
-            steps,
+            plan,
+            packed: Buffer::default(),
             masks,
             sums,
         }
     }
 
-    /// Makes the input of a sequence ready.
-    pub fn input<'f>(&self, frames: &'f Frames) -> Input<'f> {
-        self.check(frames, self.channels[0]);
-        let combined = (self.temporal == Temporal::Pair).then(|| {
-            let sources = |group: &Group, step: &Step| step.sources.map(|s| group.sources[s]);
-            frames.combined(self.isa, &self.groups, &self.steps, sources, |step| step.combine)
-        });
-        Input { frames, combined }
+    /// Room for what the products read of the input.
+    pub fn input(&self, frames: usize) -> StepFrames {
+        StepFrames::new(&self.plan, self.planes(0, frames))
     }
 
-    fn check(&self, frames: &Frames, channels: usize) {
-        assert!(frames.layout == self.layout && frames.order == Order::Planes, "frame layout");
-        assert_eq!(frames.channels, channels, "channels of the frames");
+    /// Rounds the input of a sequence; see [`Frames::fill`].
+    pub fn fill(
+        &self,
+        input: &mut StepFrames,
+        read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
+    ) {
+        input.frames.fill(self.isa, read);
+        input.combine(self.isa, &self.plan);
     }
 
-    /// Adds one sequence: its input and the gradient with respect to its output, in planes.
-    pub fn add(&mut self, input: &Input, grad: &Frames) {
-        self.check(grad, self.channels[1]);
-        let grads = self.packed(grad);
+    /// Room for the gradient with respect to the output.
+    pub fn output(&self, frames: usize) -> Frames {
+        self.planes(1, frames)
+    }
+
+    fn planes(&self, side: usize, count: usize) -> Frames {
+        Frames::empty(self.layout.clone(), Order::Planes, self.channels[side], count)
+    }
+
+    /// Adds one sequence: its input and the gradient with respect to its output.
+    pub fn add(&mut self, input: &StepFrames, grad: &Frames) {
+        for (side, channels) in [(&input.frames, self.channels[0]), (grad, self.channels[1])] {
+            assert!(side.layout == self.layout && side.order == Order::Planes, "frame layout");
+            assert_eq!(side.channels, channels, "channels of the frames");
+        }
+        self.pack_all(grad);
         let sums_len = self.rows() * self.stride();
         let part = (self.rows() / ROWS).div_ceil(STEP_TASKS) * ROWS * self.stride();
         let mut all = std::mem::take(&mut self.sums);
@@ -107,18 +113,9 @@ impl WeightSums {
             sums.par_chunks_mut(part).enumerate().for_each(|(i, sums)| {
                 let multiplier = Multiplier::new(self.unit);
                 let first = i * part / self.stride();
-                for group in 0..self.groups.len() {
-                    let source = match &input.combined {
-                        Some(combined) => combined.frame(group * self.steps.len() + step),
-                        None => {
-                            let source = self.groups[group].sources[self.steps[step].sources[0]];
-                            if source == input.frames.count {
-                                continue;
-                            }
-                            input.frames.frame(source)
-                        }
-                    };
-                    let grad = &grads[self.grad_of(group, step) * self.packed_len()..];
+                for group in 0..self.plan.groups.len() {
+                    let Some(source) = input.read(&self.plan, group, step) else { continue };
+                    let grad = &self.packed[self.grad_of(group, step) * self.packed_len()..];
                     self.add_frame(&multiplier, source, grad, first, sums);
                 }
             });
@@ -184,8 +181,8 @@ impl WeightSums {
 
     /// Which of the packed gradients a step of a group reads.
     fn grad_of(&self, group: usize, step: usize) -> usize {
-        match self.temporal {
-            Temporal::Pair => group * self.steps.len() + step,
+        match self.plan.temporal {
+            Temporal::Pair => group * self.plan.steps.len() + step,
             Temporal::Sum { .. } => group,
         }
     }
@@ -195,47 +192,36 @@ impl WeightSums {
         self.stride() * self.layout.positions / 2
     }
 
-    /// The gradients as the products read them: `[gradients, panels, blocks of positions, STEP]`,
-    /// two bf16 values in each f32.
-    fn packed(&self, grad: &Frames) -> Buffer {
-        let frame = |output: Option<usize>| output.unwrap_or(grad.count);
-        let combined = (self.temporal == Temporal::Pair).then(|| {
-            let sources = |group: &Group, step: &Step| {
-                step.grads.map(|g| frame(group.outputs.get(g).copied().flatten()))
-            };
-            grad.combined(self.isa, &self.groups, &self.steps, sources, |step| step.combine_grads)
+    /// Packs the gradients of a sequence.
+    fn pack_all(&mut self, grad: &Frames) {
+        let steps = if self.plan.temporal == Temporal::Pair { self.plan.steps.len() } else { 1 };
+        let len = self.packed_len();
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.grow(self.plan.groups.len() * steps * len);
+        packed.par_chunks_exact_mut(len).enumerate().for_each(|(i, to)| {
+            let (sources, combine) = self.plan.gradients(i / steps, i % steps, grad.count);
+            self.pack(sources.map(|source| grad.frame(source)), combine, to);
         });
-        let count = combined.as_ref().map_or(self.groups.len(), |combined| combined.count);
-        let mut packed = Buffer::zeros(count * self.packed_len());
-        packed.par_chunks_exact_mut(self.packed_len()).enumerate().for_each(|(i, to)| {
-            let frame = match &combined {
-                Some(combined) => combined.frame(i),
-                None => grad.frame(frame(self.groups[i].outputs[0])),
-            };
-            self.pack(frame, to);
-        });
-        packed
+        self.packed = packed;
     }
 
-    /// Packs one frame of planes.
-    fn pack(&self, frame: &[Half], to: &mut [f32]) {
-        let pairs = self.layout.positions / 2;
-        let mut planes = Buffer::<f32>::zeros(TILE_COLUMNS * pairs);
-        for first in (0..self.channels[1]).step_by(TILE_COLUMNS) {
-            let rows = TILE_COLUMNS.min(self.channels[1] - first);
-            for (row, plane) in planes.chunks_exact_mut(pairs).take(rows).enumerate() {
-                let start = (first + row) * self.layout.pixels() + self.layout.margin;
-                let values = frame[start..][..self.layout.positions].chunks_exact(2);
-                for (to, pair) in plane.iter_mut().zip(values) {
-                    *to = f32::from_bits(u32::from(pair[0]) | u32::from(pair[1]) << 16);
-                }
+    /// Packs what a step reads of two frames.
+    fn pack(&self, frames: [&[Half]; 2], combine: Combine, to: &mut [f32]) {
+        let positions = self.layout.positions;
+        let mut planes = Buffer::<Half>::zeros(TILE_COLUMNS * positions);
+        for channel in (0..self.channels[1]).step_by(TILE_COLUMNS) {
+            let rows = TILE_COLUMNS.min(self.channels[1] - channel);
+            for (row, to) in planes.chunks_exact_mut(positions).take(rows).enumerate() {
+                let start = (channel + row) * self.layout.pixels() + self.layout.margin;
+                let [first, second] = frames.map(|frame| &frame[start..][..positions]);
+                combine_all(self.isa, CombineAll { first, second, combine, to });
             }
-            let panel = first / COLUMNS * pairs * COLUMNS;
-            let tile = first % COLUMNS / TILE_COLUMNS * STEP / 4;
-            for (block, pair) in (0..pairs).step_by(DEPTH / 2).enumerate() {
+            let tile = channel % COLUMNS / TILE_COLUMNS * STEP / 4;
+            let panel = channel / COLUMNS * positions * COLUMNS / 2;
+            for block in 0..positions / DEPTH {
                 let mut call = Transpose {
-                    from: &planes[pair..],
-                    from_step: pairs,
+                    from: &planes.pairs()[block * DEPTH / 2..],
+                    from_step: positions / 2,
                     to: &mut to[panel + block * STEP / 2 + tile..][..STEP / 4],
                     to_step: TILE_COLUMNS,
                     rows,
@@ -251,7 +237,7 @@ impl WeightSums {
         let [kh, kw] = self.kernel;
         let [ci, co] = self.channels;
         let taps = kh * kw;
-        let factors = self.temporal.factors();
+        let factors = self.plan.temporal.factors();
         let frames = factors.iter().flatten().map(|&(t, _)| t + 1).max().unwrap_or(0);
         let mut gradient = vec![0.0; co * ci * frames * taps];
         let step_len = self.rows() * self.stride();

@@ -1,7 +1,7 @@
 //! Global-local layers in bf16: both branches activated and joined, and their gradients.
 
-use super::convolution::{Convolution, Input, Part, Sums, compute};
-use super::frames::{Frames, Layout, Order};
+use super::convolution::{Convolution, Part, Sums, compute};
+use super::frames::{Frames, Layout};
 use super::gradient::WeightSums;
 use super::plain::{Planes, rows, temporal, turn};
 use super::unit::Bf16Unit;
@@ -59,10 +59,9 @@ pub(crate) fn forward(
     let outputs = y.chunks_exact_mut(layer.join.maps() * p.output_len() / p.sequences);
     let inputs = x.chunks_exact(x.len() / p.sequences);
     let all_signs = signs.chunks_exact_mut(sequence_signs(p));
+    let mut input = convolutions[0].room(p.frames);
     for ((x, y), signs) in inputs.zip(outputs).zip(all_signs) {
-        let input = sequence(&convolutions[0], p.in_channels, p.frames, |frames| {
-            frames.fill(convolutions[0].isa, rows(x, p.frames, p.pixels()));
-        });
+        convolutions[0].fill(&mut input, rows(x, p.frames, p.pixels()));
         let part =
             |b: usize| Part { convolution: &convolutions[b], input: &input, map: b, add: false };
         let output = Output {
@@ -78,19 +77,6 @@ pub(crate) fn forward(
         compute(&[part(0), part(1)], 2, |sums| output.store(convolutions[0].isa, sums));
     }
     (y, signs)
-}
-
-/// Frames of a sequence in the order that a convolution reads, written by `fill`.
-fn sequence(
-    convolution: &Convolution,
-    channels: usize,
-    count: usize,
-    fill: impl FnOnce(&mut Frames),
-) -> Input {
-    let layout = convolution.layout.clone();
-    let mut frames = Frames::empty(layout, Order::ChannelLast, channels, count);
-    fill(&mut frames);
-    convolution.input(frames)
 }
 
 /// Where the sums of a sequence go.
@@ -170,11 +156,12 @@ pub(crate) fn backward(
     let in_len = p.in_channels * p.frames * pixels;
     let out_len = layer.join.maps() * p.out_channels * frames_out * pixels;
     let layout = Layout::of(p);
-    let mut x = Frames::empty(layout.clone(), Order::Planes, p.in_channels, p.frames);
-    let mut grads = Frames::empty(layout.clone(), Order::Planes, p.out_channels, frames_out);
+    let mut x = sums[0].input(p.frames);
+    let mut grads = sums[0].output(frames_out);
+    let count = if from.wants_x { frames_out } else { 0 };
+    let mut inputs = [0, 1].map(|b| convolutions[b].room(count));
     for n in 0..if in_len * out_len > 0 { p.sequences } else { 0 } {
-        x.fill(isa, rows(&from.x[n * in_len..][..in_len], p.frames, pixels));
-        let side = sums[0].input(&x);
+        sums[0].fill(&mut x, rows(&from.x[n * in_len..][..in_len], p.frames, pixels));
         let gradients = [0, 1].map(|branch| BranchGradient {
             layer,
             branch,
@@ -183,16 +170,20 @@ pub(crate) fn backward(
             grad: &from.grad[n * out_len..][..out_len],
             signs: &from.signs[n * sequence_signs(p)..][..sequence_signs(p)],
         });
-        for (sums, gradient) in sums.iter_mut().zip(&gradients) {
-            grads.fill(isa, |c, t, pixel, to| gradient.read(c, t, pixel, to));
-            sums.add(&side, &grads);
+        for (b, sums) in sums.iter_mut().enumerate() {
+            let read = |c: usize, t: usize, pixel: usize, to: &mut [f32]| {
+                gradients[b].read(c, t, pixel, to);
+            };
+            if from.wants_x {
+                let last = &mut inputs[b];
+                Frames::fill_both(isa, &mut grads, &mut last.frames, read);
+                last.combine(isa, &convolutions[b].plan);
+            } else {
+                grads.fill(isa, read);
+            }
+            sums.add(&x, &grads);
         }
         let Some(dx) = &mut dx else { continue };
-        let inputs: [Input; 2] = std::array::from_fn(|b| {
-            sequence(&convolutions[b], p.out_channels, frames_out, |frames| {
-                frames.fill(isa, |c, t, pixel, to| gradients[b].read(c, t, pixel, to));
-            })
-        });
         let parts: [Part; 2] = std::array::from_fn(|b| Part {
             convolution: &convolutions[b],
             input: &inputs[b],

@@ -9,6 +9,7 @@ mod plain;
 mod prepared;
 mod product;
 mod restriction;
+mod steps;
 mod unit;
 mod weights;
 

@@ -1,7 +1,7 @@
 //! One convolution: its output and both gradients, between `[n, c, t, h, w]` and frames of bf16.
 
 use super::convolution::{Convolution, Part, Sums, compute};
-use super::frames::{Frames, Layout, Order};
+use super::frames::Layout;
 use super::gradient::WeightSums;
 use super::unit::Bf16Unit;
 use super::weights::PackedWeights;
@@ -43,16 +43,14 @@ pub(crate) fn backward_weight(
 ) -> Vec<f32> {
     let mut sums = WeightSums::new(unit, temporal(p), p);
     if !x.is_empty() && !grad.is_empty() {
-        let isa = Isa::best();
         let pixels = p.pixels();
-        let mut input = Frames::empty(Layout::of(p), Order::Planes, p.in_channels, p.frames);
-        let mut output =
-            Frames::empty(Layout::of(p), Order::Planes, p.out_channels, p.frames_out());
+        let mut input = sums.input(p.frames);
+        let mut output = sums.output(p.frames_out());
         let inputs = x.chunks_exact(x.len() / p.sequences);
         for (x, grad) in inputs.zip(grad.chunks_exact(grad.len() / p.sequences)) {
-            input.fill(isa, rows(x, p.frames, pixels));
-            output.fill(isa, rows(grad, p.frames_out(), pixels));
-            sums.add(&sums.input(&input), &output);
+            sums.fill(&mut input, rows(x, p.frames, pixels));
+            output.fill(Isa::best(), rows(grad, p.frames_out(), pixels));
+            sums.add(&input, &output);
         }
     }
     sums.gradient()
@@ -93,15 +91,9 @@ fn gather(
     }
     let convolution = Convolution::new(unit, geometry, weights, p, Layout::of(p));
     let isa = convolution.isa;
+    let mut input = convolution.room(geometry.frames_in);
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
-        let mut frames = Frames::empty(
-            convolution.layout.clone(),
-            Order::ChannelLast,
-            weights.inputs,
-            geometry.frames_in,
-        );
-        frames.fill(isa, rows(x, geometry.frames_in, pixels));
-        let input = convolution.input(frames);
+        convolution.fill(&mut input, rows(x, geometry.frames_in, pixels));
         let part = Part { convolution: &convolution, input: &input, map: 0, add: false };
         let planes = Planes { frames: geometry.frames_out, pixels, y: Shared::new(y) };
         compute(&[part], 1, |sums| planes.store(isa, sums, &convolution.layout, weights.outputs));

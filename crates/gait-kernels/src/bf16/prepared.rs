@@ -50,7 +50,8 @@ impl PreparedBranches {
             let mut output =
                 Frames::empty(to.clone(), Order::ChannelLast, p.out_channels, geometry.frames_out);
             let Some(first) = convolutions.first() else { return output };
-            let input = first.input(frames);
+            let mut input = first.input(frames);
+            input.combine(first.isa, &first.plan);
             let part = |(map, convolution)| Part { convolution, input: &input, map, add: false };
             let parts: Vec<_> = convolutions.iter().enumerate().map(part).collect();
             let writer = Writer {

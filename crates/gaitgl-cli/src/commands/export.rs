@@ -1,6 +1,6 @@
 //! `gaitgl export`: weights and networks for other programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -25,6 +25,10 @@ pub struct Export {
     /// File to write
     #[arg(value_name = "OUT.safetensors|OUT.pt|OUT.onnx")]
     out: PathBuf,
+    /// Write a small checkpoint of this program instead: 16-bit weights, no classifier, no state of the
+    /// optimiser
+    #[arg(long)]
+    compact: bool,
 }
 
 impl Export {
@@ -37,6 +41,9 @@ impl Export {
         // No training can resume from an exported file, so overwriting a checkpoint destroys a run.
         if Checkpoint::load(&self.out).is_ok() {
             bail!("{} is a checkpoint of gaitgl; write to another file", self.out.display());
+        }
+        if self.compact {
+            return save_compact(&checkpoint, &self.out, format);
         }
         let Exported { published, unlike } = exchange::export(&checkpoint, &self.out)?;
         let preset = &checkpoint.settings.preset;
@@ -57,4 +64,18 @@ impl Export {
         }
         Ok(ExitStatus::Done)
     }
+}
+
+fn save_compact(
+    checkpoint: &Checkpoint,
+    out: &Path,
+    format: ExportFormat,
+) -> anyhow::Result<ExitStatus> {
+    if format != ExportFormat::Safetensors {
+        bail!("{}: a compact checkpoint is a .safetensors file", out.display());
+    }
+    checkpoint.save_compact(out)?;
+    let bytes = std::fs::metadata(out)?.len();
+    print_line(format!("{}: a checkpoint of {:.2} MB", out.display(), bytes as f64 / 1e6));
+    Ok(ExitStatus::Done)
 }

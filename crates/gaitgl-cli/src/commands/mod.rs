@@ -178,7 +178,8 @@ pub struct Recipe {
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Configuration file, or a built-in recipe: casia-b, ou-mvlp, grew or gait3d, each also with
-    /// -scheduled or -published appended, hid-2020, hid-2020-casia-e, quickstart or ablation-small
+    /// -scheduled or -published appended, hid-2020, hid-2020-casia-e, quickstart, pretrained,
+    /// fine-tune or ablation-small
     #[arg(long, value_name = "NAME|FILE.toml")]
     config: Option<PathBuf>,
     /// Change a setting by its dotted name; may be given more than once
@@ -190,6 +191,11 @@ impl Recipe {
     /// The settings, checked.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings::assemble(self.preset.as_deref(), self.config.as_deref(), &self.set)?)
+    }
+
+    /// The settings of a training that starts from a network with these settings, checked.
+    pub fn fine_tuning(&self, network: &Settings) -> anyhow::Result<Settings> {
+        Ok(network.fine_tuning(self.config.as_deref(), &self.set)?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use gait_data::Watch;
-use gait_data::synth::{SynthOptions, contact_sheet, write_tree};
+use gait_data::synth::{SynthOptions, World, contact_sheet, write_tree};
 use gait_support::files::check_writable;
 use image::ImageFormat;
 
@@ -22,7 +22,7 @@ use crate::{ExitStatus, files, progress};
 #[command(arg_required_else_help = true)]
 pub struct Synth {
     /// Folder to write; it must be empty or not exist yet
-    #[arg(value_name = "OUT", required_unless_present = "preview")]
+    #[arg(value_name = "OUT", required_unless_present_any = ["preview", "print_world"])]
     out: Option<PathBuf>,
     /// Number of people
     #[arg(long, default_value_t = 40)]
@@ -37,6 +37,13 @@ pub struct Synth {
     /// Seed of the random numbers; the same seed produces the same people
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// What varies beyond the seed: casia-b (a laboratory), street (everything that varies among real
+    /// people, to train for them), or a TOML file
+    #[arg(long, value_name = "NAME|FILE.toml", default_value = "casia-b")]
+    world: PathBuf,
+    /// Print the settings of the world as TOML, to change them in a file
+    #[arg(long)]
+    print_world: bool,
     /// Draw a contact sheet of the people as a PNG image
     #[arg(long, value_name = "FILE.png")]
     preview: Option<PathBuf>,
@@ -49,8 +56,12 @@ impl Synth {
             views: parse_views(&self.views)?,
             frames: self.frames,
             seed: self.seed,
+            world: World::open(&self.world)?,
             ..SynthOptions::default()
         };
+        if self.print_world {
+            print_line(options.world.to_toml()?.trim_end());
+        }
         if let Some(path) = &self.preview {
             check_writable(path)?;
             let sheet = contact_sheet(&options)?;

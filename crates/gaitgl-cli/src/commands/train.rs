@@ -15,14 +15,15 @@ use gaitgl::train::{
 };
 use indicatif::{HumanDuration, ProgressBar};
 
-use super::{OnDevice, Recipe, print_line, quoted};
+use super::{OnDevice, Recipe, Trained, print_line, quoted};
 use crate::{ExitStatus, progress};
 
 /// Train a network on the training subjects of a prepared set
 ///
 /// Checkpoints and metrics are written to the run folder.
 /// Settings come from a preset, then from a configuration file, then from --set; each overrides the
-/// one before. `gaitgl info --preset NAME` prints a preset. With --resume the run continues from its
+/// one before. `gaitgl info --preset NAME` prints a preset. With --from the network is that of the
+/// checkpoint, only its classifier is new, and the default recipe is `fine-tune`. With --resume the run continues from its
 /// last checkpoint, or from its start if it has none yet; on the CPU the result is bit for bit that
 /// of a run that was never stopped. --set may then change the recipe, for instance
 /// train.iterations, but not the network.
@@ -42,8 +43,12 @@ pub struct Train {
     #[arg(long, value_name = "NAME|FILE.toml")]
     protocol: Option<String>,
     /// Continue the run from its last checkpoint
-    #[arg(long, conflicts_with_all = ["preset", "config"])]
+    #[arg(long, conflicts_with_all = ["preset", "config", "from"])]
     resume: bool,
+    /// Fine-tune: start from the weights of a checkpoint file, of a run folder or of the network that
+    /// ships (builtin)
+    #[arg(long, value_name = "FILE|RUN|builtin", conflicts_with = "preset")]
+    from: Option<PathBuf>,
     #[command(flatten)]
     on: OnDevice,
 }
@@ -63,6 +68,12 @@ impl Train {
             train::resume(folder, &set, &self.on.open()?, |saved| {
                 Ok(with_protocol(saved.assign(assignments)?))
             })?
+        } else if let Some(from) = &self.from {
+            let (path, checkpoint) = Trained::at(from).load()?;
+            let settings = with_protocol(self.recipe.fine_tuning(&checkpoint.settings)?);
+            let started = train::begin_from(folder, &set, settings, &checkpoint, &self.on.open()?)?;
+            print_line(format!("starting from {}", path.display()));
+            started
         } else {
             let settings = with_protocol(self.recipe.settings()?);
             train::begin(folder, &set, settings, &self.on.open()?)?

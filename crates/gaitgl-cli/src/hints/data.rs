@@ -64,6 +64,11 @@ pub(super) fn synth(error: &SynthError) -> Option<String> {
         SynthError::NoViews => "give angles, such as --views 0,90,180".to_owned(),
         SynthError::View { .. } => "change --views".to_owned(),
         SynthError::DuplicateView { .. } => "give each angle of --views once".to_owned(),
+        SynthError::UnknownWorld { .. } => "change --world".to_owned(),
+        SynthError::WorldSyntax { .. } => {
+            "`gaitgl synth --world street --print-world` prints a world".to_owned()
+        }
+        SynthError::Range { .. } | SynthError::NoRates => "change the file of --world".to_owned(),
         SynthError::NotAFolder { .. } | SynthError::NotEmpty { .. } => {
             "choose another folder or remove it first".to_owned()
         }

@@ -22,6 +22,9 @@ pub(super) fn start(error: &StartError) -> Option<String> {
                 .to_owned(),
         ),
         StartError::OtherNetwork => Some("start a new run for another network".to_owned()),
+        StartError::FixedNetwork => {
+            Some("set train.* alone, or train another network without --from".to_owned())
+        }
         StartError::OtherSubjects { .. } => Some("give the run's own set with --data".to_owned()),
         StartError::OtherData { .. } => Some(
             "give the run's own set with --data, or start a new run in another --run folder"

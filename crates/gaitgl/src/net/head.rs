@@ -42,7 +42,7 @@ impl HeadConfig {
         let classifier = neck.classifies().then(|| {
             SeparateFcConfig { strips, channels: [channels, classes] }.init("classifier", init)
         });
-        Head { fc, norm, classifier, neck }
+        Head { fc, norm, classifier, neck, frozen: false }
     }
 }
 
@@ -57,16 +57,26 @@ pub struct Head {
     pub classifier: Option<SeparateFc>,
     #[module(skip)]
     neck: Neck,
+    /// Whether training leaves the batch norm's statistics as they are.
+    #[module(skip)]
+    frozen: bool,
 }
 
 impl Head {
-    /// Embedding and logits of strips `[n, c, p]`; the batch norm updates its running statistics.
+    /// From now on, training normalises with the running statistics as they are.
+    pub fn freeze_statistics(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Embedding and logits of strips `[n, c, p]`; the batch norm updates its running statistics,
+    /// unless they are frozen.
     ///
     /// # Errors
     /// Another shape, or a batch too small for the batch norm.
     pub fn forward_train(&mut self, strips: Tensor<3>) -> Result<Output, ModelError> {
         let features = self.fc.forward(strips)?;
         let normed = match (&mut self.norm, self.neck) {
+            _ if self.frozen => self.normed(features.clone())?,
             (None, _) => features.clone(),
             (Some(norm), Neck::BatchNorm) => norm.forward_train(features.clone())?,
             (Some(norm), _) => {
@@ -138,6 +148,22 @@ mod tests {
         let trained = output.logits.map(|l| l.dims());
         assert_eq!(trained, logits);
         (output.embedding.dims().to_vec(), trained.map(|l| l.to_vec()))
+    }
+
+    #[test]
+    fn frozen_statistics_stay_and_normalise_as_at_test() {
+        let device = test_device().autodiff();
+        for neck in [Neck::BatchNorm, Neck::BnneckPlain] {
+            let config = HeadConfig { channels: 3, strips: 4, classes: 5, neck };
+            let mut head = config.init(&mut Init::new(1, &device));
+            head.freeze_statistics();
+            let strips = Tensor::random([2, 3, 4], Distribution::Default, &device);
+            let expected = head.classify(strips.clone()).unwrap().unwrap().into_data();
+            let logits = head.forward_train(strips.clone()).unwrap().logits.unwrap();
+            logits.into_data().assert_eq(&expected, true);
+            let after = head.classify(strips).unwrap().unwrap().into_data();
+            after.assert_eq(&expected, true);
+        }
     }
 
     #[test]

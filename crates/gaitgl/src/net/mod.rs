@@ -155,6 +155,12 @@ impl GaitGl {
         self.head.forward_train(strips)
     }
 
+    /// From now on, training leaves the batch norm's running statistics as they are and normalises
+    /// with them.
+    pub fn freeze_statistics(&mut self) {
+        self.head.freeze_statistics();
+    }
+
     /// The network as it is now, for inference: no gradients, frozen statistics, masks at test; its
     /// convolutions compute in `precision`.
     pub fn evaluator(&self, precision: Precision) -> Evaluator {

@@ -78,6 +78,22 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The settings of a training that starts from a network with these settings: its network, and
+    /// the recipe of a configuration, by default of the recipe `fine-tune`; then assignments.
+    ///
+    /// # Errors
+    /// As [`Settings::assemble`].
+    pub fn fine_tuning(
+        &self,
+        file: Option<&Path>,
+        assignments: &[String],
+    ) -> Result<Self, SettingsError> {
+        let recipe = Self::assemble(None, file.or(Some(Path::new("fine-tune"))), &[])?;
+        let settings = Self { train: recipe.train, ..self.clone() }.assign(assignments)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
     /// The text of a configuration file over its preset; `place` names it in errors.
     ///
     /// # Errors

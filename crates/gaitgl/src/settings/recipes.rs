@@ -31,6 +31,8 @@ builtins![
     "hid-2020",
     "hid-2020-casia-e",
     "quickstart",
+    "pretrained",
+    "fine-tune",
     "ablation-small",
 ];
 

@@ -31,6 +31,10 @@ pub struct TrainSettings {
     pub weight_decay: f64,
     /// Momentum of `optimizer = "sgd"`.
     pub momentum: f64,
+    /// Whether the batch norm keeps its running statistics and normalises with them, as at test. For
+    /// trainings that start from a network.
+    #[serde(default)]
+    pub frozen_statistics: bool,
     /// Iterations between two checkpoints.
     pub checkpoint_every: u64,
     /// Checkpoints kept: the last ones; the best one is kept beside them.
@@ -118,6 +122,7 @@ impl Default for TrainSettings {
             decay: 0.1,
             weight_decay: 0.0,
             momentum: 0.9,
+            frozen_statistics: false,
             checkpoint_every: 1_000,
             keep: 3,
             test_every: 10_000,

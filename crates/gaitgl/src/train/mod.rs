@@ -1,7 +1,8 @@
-//! Training. [`begin`] starts a run and [`resume`] continues one; both give a [`Session`], which
-//! trains to the last iteration and writes log, checkpoints and tests to the run folder. A
+//! Training. [`begin`] starts a run, [`begin_from`] starts one from the weights of a network, and
+//! [`resume`] continues one; each gives a [`Session`], which trains to the last iteration and writes log, checkpoints and tests to the run folder. A
 //! [`Trainer`] alone does single steps, without data or files.
 
+mod fine_tune;
 mod loss_scale;
 mod optimizer;
 mod periodic_test;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use optimizer::OptimizerStateError;
 pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport};
-pub use start::{StartError, StartNote, Started, begin, resume, training_subjects};
+pub use start::{StartError, StartNote, Started, begin, begin_from, resume, training_subjects};
 
 use crate::checkpoint::Checkpoint;
 use crate::device;
@@ -131,7 +132,9 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         check_precision(&settings, device)?;
         let device = device.clone().autodiff();
-        let network = GaitGl::new(&settings.model, subjects.len(), settings.train.seed, &device)?;
+        let classes = subjects.len();
+        let mut network = GaitGl::new(&settings.model, classes, settings.train.seed, &device)?;
+        freeze(&mut network, &settings);
         let optimizer = optimizer::build(&settings.train);
         Ok(Self { settings, subjects, network, optimizer, device, iteration: 0 })
     }
@@ -152,7 +155,9 @@ impl Trainer {
         let state = checkpoint.optimizer.ok_or(OptimizerStateError::Missing)?;
         optimizer::check_same_kind(&saved.train, &settings.train)?;
         let device = device.clone().autodiff();
-        let network = GaitGl::from_tensors(&settings.model, subjects.len(), &device, &weights)?;
+        let classes = subjects.len();
+        let mut network = GaitGl::from_tensors(&settings.model, classes, &device, &weights)?;
+        freeze(&mut network, &settings);
         let optimizer = optimizer::restore(&settings.train, &state, &network)?;
         Ok(Self { settings, subjects, network, optimizer, device, iteration })
     }
@@ -288,6 +293,12 @@ impl Trainer {
             weights: self.network.tensors(),
             optimizer: Some(optimizer),
         })
+    }
+}
+
+fn freeze(network: &mut GaitGl, settings: &Settings) {
+    if settings.train.frozen_statistics {
+        network.freeze_statistics();
     }
 }
 

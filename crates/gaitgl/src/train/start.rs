@@ -115,6 +115,9 @@ pub enum StartError {
     /// A resumed run would have another network.
     #[error("a resumed run cannot change its network (model.*)")]
     OtherNetwork,
+    /// A run that starts from a network would have another one.
+    #[error("a run that starts from a network cannot change it (model.*)")]
+    FixedNetwork,
     /// The set has other training subjects than the run.
     #[error("{} was not trained on the training subjects of {}", .run.display(), .set.display())]
     OtherSubjects {
@@ -170,9 +173,37 @@ pub fn training_subjects(
 /// Settings, a set or a protocol that do not fit together, a folder that already holds a run or
 /// cannot be written to.
 pub fn begin(
+    folder: RunFolder,
+    set: &Arc<PreparedSet>,
+    settings: Settings,
+    device: &Device,
+) -> Result<Started, StartError> {
+    begin_new(folder, set, settings, None, device)
+}
+
+/// [`begin`] from the weights of a network instead of random ones; only its classifier is new. The
+/// first checkpoint is written at once, so that the run resumes from it.
+///
+/// # Errors
+/// As [`begin`], and settings of another network than that of `from`.
+pub fn begin_from(
+    folder: RunFolder,
+    set: &Arc<PreparedSet>,
+    settings: Settings,
+    from: &Checkpoint,
+    device: &Device,
+) -> Result<Started, StartError> {
+    if settings.model != from.settings.model {
+        return Err(StartError::FixedNetwork);
+    }
+    begin_new(folder, set, settings, Some(from), device)
+}
+
+fn begin_new(
     mut folder: RunFolder,
     set: &Arc<PreparedSet>,
     mut settings: Settings,
+    from: Option<&Checkpoint>,
     device: &Device,
 ) -> Result<Started, StartError> {
     // Burn's operations would panic where the system limits threads.
@@ -183,8 +214,15 @@ pub fn begin(
     let mut notes = Vec::from_iter(note_on_triplets(&settings));
     let test = periodic_test(set, &settings, &mut notes)?;
     let config = settings.to_toml()?;
-    let trainer = Trainer::new(settings, subjects, device)?;
+    let keep = settings.train.keep;
+    let trainer = match from {
+        Some(from) => Trainer::fine_tune(from, settings, subjects, device)?,
+        None => Trainer::new(settings, subjects, device)?,
+    };
     folder.begin(&config, &record_of(set))?;
+    if from.is_some() {
+        folder.save(&trainer.checkpoint(None)?, keep)?;
+    }
     Ok(Started { session: Session::new(trainer, set.clone(), folder, test, None), notes })
 }
 
