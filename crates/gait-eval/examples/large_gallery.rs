@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use gait_eval::{Distance, Embeddings, EmbeddingsError, EvalError, Watch, map_rows};
+use gait_eval::{Distance, Embeddings, EmbeddingsError, EvalError, Watch, nearest};
 
 const CHANNELS: usize = 256;
 const STRIPS: usize = 64;
@@ -40,8 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         stop.store(began.elapsed().as_secs_f64() > seconds, Ordering::Relaxed);
     };
     let watch = Watch { progress: &progress, stop: &stop };
-    let nearest = |_, row: &[f32]| row.iter().copied().fold(f32::INFINITY, f32::min);
-    match map_rows(&embeddings, Distance::Strips, &left, &right, &watch, nearest) {
+    match nearest(&embeddings, Distance::Strips, &left, &right, 1, &watch) {
         Ok(_) | Err(EvalError::Stopped(_)) => {}
         Err(error) => return Err(error.into()),
     }

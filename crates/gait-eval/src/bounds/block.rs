@@ -42,15 +42,16 @@ pub(super) fn add_up<F: Format>(
     }
 }
 
-/// How far the products of a format are from those of the rounded values, relative to the sum of the
-/// two squared lengths, with the rounding of the squared lengths themselves.
+/// How far squared lengths are from those of the rounded strips at most, relative to the sum of the
+/// squared lengths of both.
 ///
-/// A sum of `depth` products that are exact loses at most `depth * 2^-24` of the product of the
-/// lengths, in any order; the constant allows twice as much, and eight more operations. The product
-/// of two rounding errors of bf16 is at most `2^-16` of that of the values.
-pub(super) fn product_error(terms: Terms, depth: usize) -> f32 {
-    let left_out = if terms.len() == TWO.len() { 2f32.powi(-15) } else { 0.0 };
-    (depth + 8) as f32 * 2f32.powi(-23) + left_out
+/// Adding `n` terms in f32 one after the other loses at most `n * 2^-24` of their magnitudes, in any
+/// order. Products of bf16 are exact, and those of rounding errors, which are added first, have a
+/// 128th of the magnitude. The squared lengths of both strips are added in 16 lanes. The
+/// product of two rounding errors is at most `2^-16` of that of the values.
+pub(super) fn product_error(terms: Terms, width: usize) -> f32 {
+    let left_out = if terms.len() == TWO.len() { 1.02 * 2f32.powi(-16) } else { 0.0 };
+    (1.125 * width as f32 + 32.0) * 2f32.powi(-24) + left_out
 }
 
 /// The smallest error of a squared length: products that are too small for f32 count as 0.
@@ -102,7 +103,7 @@ impl WithSimd for Lengths<'_> {
 }
 
 /// Relative error of [`inverse_root`], at most.
-pub(super) const ROOT_ERROR: f32 = 1.0 / 65_536.0;
+pub(super) const ROOT_ERROR: f32 = 1.0 / 131_072.0;
 
 /// `1 / sqrt(x)` of a normal number by two steps of Newton's method, which takes a third of the time
 /// of the instructions for roots.
@@ -152,7 +153,7 @@ mod tests {
         Arch::new().dispatch(Roots(&x, &mut y));
         for (x, y) in x.iter().zip(&y) {
             let error = f64::from(*y) * f64::from(*x).sqrt() - 1.0;
-            assert!(error.abs() < 0.5 * f64::from(ROOT_ERROR), "{x:e}: {error:e}");
+            assert!(error.abs() < 0.75 * f64::from(ROOT_ERROR), "{x:e}: {error:e}");
         }
     }
 }

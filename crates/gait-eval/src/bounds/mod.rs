@@ -18,6 +18,7 @@ mod block;
 mod format;
 mod pack;
 mod pair;
+mod row;
 
 use rayon::prelude::*;
 
@@ -28,6 +29,8 @@ use format::Format;
 use gait_kernels::bf16::Bf16Unit;
 use pack::{ONE, Packed, Source, TWO};
 use pair::Exact;
+use row::Open;
+pub(crate) use row::Row;
 
 /// The most pairs whose bounds are held at once (512 MiB).
 const HELD_PAIRS: usize = 64 << 20;
@@ -81,84 +84,6 @@ impl FirstPass {
             Wanted::Places if unit.is_tiled() => Self::TwoHalves,
             Wanted::Nearest | Wanted::Places => Self::Single,
         })
-    }
-}
-
-/// What is known of the distances of one probe to the gallery, in the unit of
-/// [`Scale`](crate::range::Scale).
-pub(crate) struct Row<'a> {
-    /// Each distance lies between these, `[gallery]`. Where they are equal, it is known.
-    low: &'a mut [f32],
-    high: &'a mut [f32],
-    /// What computes a distance; `None` if all are known.
-    open: Option<Open<'a>>,
-}
-
-/// A probe and its gallery.
-struct Open<'a> {
-    exact: &'a Exact<'a>,
-    probe: usize,
-    gallery: &'a [usize],
-}
-
-impl Row<'_> {
-    /// Calls `f` with known distances.
-    pub fn known<T>(distances: &[f32], f: impl FnOnce(&mut Row) -> T) -> T {
-        let mut low = distances.to_vec();
-        let mut high = distances.to_vec();
-        f(&mut Row { low: &mut low, high: &mut high, open: None })
-    }
-
-    /// No distance is below its bound.
-    pub fn low(&self) -> &[f32] {
-        self.low
-    }
-
-    /// No distance is above its bound.
-    pub fn high(&self) -> &[f32] {
-        self.high
-    }
-
-    /// The distance to an entry, which is known from then on.
-    ///
-    /// # Errors
-    /// [`EvalError::Range`] if it is too small for the unit.
-    pub fn distance(&mut self, at: usize) -> Result<f32, EvalError> {
-        if let Some(open) = self.open.as_ref().filter(|_| self.low[at] != self.high[at]) {
-            let distance = open.exact.distance(open.probe, open.gallery[at])?;
-            self.low[at] = distance;
-            self.high[at] = distance;
-        }
-        Ok(self.low[at])
-    }
-
-    /// The `most` nearest entries and their distances, nearest first; of equal distances, the first
-    /// in the gallery.
-    ///
-    /// # Errors
-    /// As [`Row::distance`].
-    pub fn nearest(&mut self, most: usize) -> Result<Vec<(f32, usize)>, EvalError> {
-        let nearer = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-        let mut farthest = f32::INFINITY;
-        if most < self.high.len() {
-            // So many are not farther than this.
-            let mut high = self.high.to_vec();
-            let (_, last, _) = high.select_nth_unstable_by(most.saturating_sub(1), f32::total_cmp);
-            farthest = *last;
-        }
-        let candidates = self.low.iter().copied().zip(0..).filter(|(low, _)| *low <= farthest);
-        let mut candidates: Vec<(f32, usize)> = candidates.collect();
-        candidates.sort_by(nearer);
-        let mut found: Vec<(f32, usize)> = Vec::new();
-        for (low, at) in candidates {
-            if found.len() >= most && found.last().is_none_or(|last| low > last.0) {
-                break;
-            }
-            let entry = (self.distance(at)?, at);
-            found.insert(found.partition_point(|other| nearer(other, &entry).is_lt()), entry);
-            found.truncate(most);
-        }
-        Ok(found)
     }
 }
 
@@ -224,8 +149,12 @@ impl Search<'_> {
         let from = results.len();
         let rest = &self.probes[from..];
         let known = |at: usize, row: &[f32]| Row::known(row, |row| f(from + at, row));
+        let progress = |done: u64, _| {
+            self.watch.report(from as u64 + done, self.probes.len() as u64);
+        };
+        let watch = Watch { progress: &progress, stop: self.watch.stop };
         let Source { e, .. } = self.source;
-        let rest = relative_rows(e, Distance::Strips, rest, self.gallery, self.watch, known)?;
+        let rest = relative_rows(e, Distance::Strips, rest, self.gallery, &watch, known)?;
         rest.into_iter().try_for_each(|result| result.map(|result| results.push(result)))?;
         Ok(results)
     }
@@ -288,15 +217,7 @@ impl Search<'_> {
             bounds.read(&bounds.low, at, low, self.gallery.len());
             bounds.read(&bounds.high, at, high, self.gallery.len());
             let open = Open { exact: &self.exact, probe, gallery: self.gallery };
-            let mut row = Row { low, high, open: Some(open) };
-            // A distance that vanishes is an error wherever it is in the ranking, and the bounds do
-            // not hold for those that are computed in double precision.
-            for at in 0..row.low.len() {
-                if row.low[at] <= self.exact.scale.close() {
-                    row.distance(at)?;
-                }
-            }
-            f(from + at, &mut row)
+            f(from + at, &mut Row::bounded(low, high, open)?)
         })
         .collect()
     }
@@ -367,13 +288,14 @@ const VANISHED: f32 = 1.0 / (1u64 << 55) as f32;
 
 impl Margins {
     fn new(source: &Source) -> Self {
-        let depth = source.depth();
         let strips = source.e.strips();
-        // Sums in single precision lose at most 2^-24 in each step. Twice that allows for the other
-        // operations. One sum of channels and strips is the exact one, another is of strips.
-        let sums = (source.e.channels() + 2 * strips + 16) as f32 * 2f32.powi(-23);
+        // Sums in single precision lose at most 2^-24 in each step. The distance that is bounded is
+        // a sum over channels, of which the root halves the relative error, and over strips; so is
+        // what bounds it.
+        let steps = source.e.channels() / 2 + 2 * strips + 16;
+        let sums = steps as f32 * 2f32.powi(-24);
         Self {
-            product: block::product_error(source.terms, depth),
+            product: block::product_error(source.terms, source.width()),
             relative: ROOT_ERROR + sums,
             strips: strips as f32,
         }

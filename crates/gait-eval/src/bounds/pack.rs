@@ -9,8 +9,9 @@ pub(super) type Terms = &'static [(usize, usize)];
 
 /// Each value as one number.
 pub(super) const ONE: Terms = &[(0, 0)];
-/// Each value as a number and its rounding error. The product of two errors is left out.
-pub(super) const TWO: Terms = &[(0, 0), (0, 1), (1, 0)];
+/// Each value as a number and its rounding error. The product of two errors is left out. What is small
+/// is added first, and so loses little.
+pub(super) const TWO: Terms = &[(0, 1), (1, 0), (0, 0)];
 
 /// Numbers that stand for a value.
 fn levels(terms: Terms) -> usize {
@@ -28,7 +29,7 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// Channels, filled up to whole tiles.
-    fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.e.channels().next_multiple_of(TILE)
     }
 

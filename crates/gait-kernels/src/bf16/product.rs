@@ -27,7 +27,8 @@ pub fn place(depth: usize, column: usize) -> usize {
 /// Writes the product of bf16 matrices `a` `[n, depth]` and `b` `[depth, 32]` to `c` `[n, 32]`.
 ///
 /// `a` and `c` are row-major, the places in `b` are those of [`place`]. Products are exact. The sums
-/// are f32, in an order that depends on the unit. Numbers below the smallest normal one may count
+/// are f32: 32 products are added in an order that depends on the unit, and then to those before them.
+/// Numbers below the smallest normal one may count
 /// as 0. `n` and `depth` are multiples of [`BLOCK`], and there is at least one step of depth.
 ///
 /// # Panics
