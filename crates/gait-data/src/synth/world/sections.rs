@@ -172,7 +172,7 @@ impl Default for Clothes {
             usual: 0.2,
             coat: 0.75,
             top: [0.002, 0.05],
-            coat_layer: [0.02, 0.1],
+            coat_layer: [0.02, 0.08],
             straight: [0.7, 1.1],
             hem: [0.0, 0.6],
             coat_hem: [0.35, 1.6],
