@@ -4,10 +4,18 @@ use burn::tensor::Device;
 
 use super::{TrainError, Trainer};
 use crate::checkpoint::Checkpoint;
+use crate::net::GaitGl;
 use crate::settings::Settings;
 
 /// How the names of the classifier's tensors begin.
 const CLASSIFIER: &str = "head.classifier";
+
+/// Keeps the statistics of the batch norm if `train.frozen_statistics` says so.
+pub(super) fn freeze(network: &mut GaitGl, settings: &Settings) {
+    if settings.train.frozen_statistics {
+        network.freeze_statistics();
+    }
+}
 
 impl Trainer {
     /// A training of other subjects that starts from the weights of `from`, batch-norm statistics

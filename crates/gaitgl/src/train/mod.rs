@@ -15,6 +15,7 @@ use gait_data::{Batch, DataError, bytes_to_unit};
 use gait_eval::EvalError;
 use serde::{Deserialize, Serialize};
 
+use fine_tune::freeze;
 pub use optimizer::OptimizerStateError;
 pub use session::{Ending, Observer, Pace, Session, TestPart, TestReport};
 pub use start::{StartError, StartNote, Started, begin, begin_from, resume, training_subjects};
@@ -293,12 +294,6 @@ impl Trainer {
             weights: self.network.tensors(),
             optimizer: Some(optimizer),
         })
-    }
-}
-
-fn freeze(network: &mut GaitGl, settings: &Settings) {
-    if settings.train.frozen_statistics {
-        network.freeze_statistics();
     }
 }
 

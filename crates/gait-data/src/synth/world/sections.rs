@@ -141,10 +141,10 @@ pub struct Masks {
 impl Default for People {
     fn default() -> People {
         People {
-            girth: [0.93, 1.17],
-            depth: [0.95, 1.18],
+            girth: [0.95, 1.12],
+            depth: [0.92, 1.1],
             age: [0.0, 0.5],
-            posture: [-9.0, 3.0],
+            posture: [-8.0, 3.0],
             swing: [0.5, 1.4],
             limp: [-0.012, 0.012],
         }
@@ -157,8 +157,8 @@ impl Default for Walks {
             rates: vec![12.5, 15.0, 20.0, 25.0, 25.0, 25.0, 30.0, 30.0, 50.0],
             pace: [0.84, 1.1],
             stride: [0.98, 1.22],
-            swing: [0.7, 1.4],
-            posture: [-5.0, 1.0],
+            swing: [0.5, 1.5],
+            posture: [-8.0, 2.0],
             pockets: 0.08,
             turn: [-6.0, 6.0],
             slope: [-3.0, 3.0],
@@ -169,14 +169,14 @@ impl Default for Walks {
 impl Default for Clothes {
     fn default() -> Clothes {
         Clothes {
-            usual: 0.3,
-            coat: 0.6,
-            top: [0.003, 0.03],
-            coat_layer: [0.02, 0.09],
-            straight: [0.75, 1.05],
+            usual: 0.2,
+            coat: 0.75,
+            top: [0.002, 0.05],
+            coat_layer: [0.02, 0.08],
+            straight: [0.7, 1.1],
             hem: [0.0, 0.6],
             coat_hem: [0.35, 1.6],
-            trousers: [0.0, 0.025],
+            trousers: [0.0, 0.032],
             shoes: [0.0, 0.035],
             skirt: 0.1,
             skirt_hem: [0.5, 1.5],
