@@ -7,7 +7,7 @@ use gaitgl::ablation::Sweep;
 use gaitgl::checkpoint::Checkpoint;
 use gaitgl::exchange::{ImportOptions, import_bytes};
 use gaitgl::net::describe;
-use gaitgl::settings::Settings;
+use gaitgl::settings::{Precision, Settings};
 use gaitgl::train::Trainer;
 
 use crate::bounded::{Bound, bounded};
@@ -48,7 +48,7 @@ pub fn checkpoint(bytes: &[u8]) {
     bounded(Bound { each: 512, fixed: 4 << 20 }.for_input(bytes), || {
         let Ok(checkpoint) = Checkpoint::decode(Path::new(NAME), bytes) else { return };
         let device = gaitgl::cpu();
-        let _ = checkpoint.evaluator(&device);
+        let _ = checkpoint.evaluator(&device, Precision::F32);
         let settings = checkpoint.settings.clone();
         let _ = Trainer::resume(checkpoint, settings, &device);
     });

@@ -39,7 +39,8 @@ fn embeddings() -> impl Strategy<Value = Embeddings> {
                             .for_each(|value| *value += near * next());
                     }
                     4 => {
-                        values[from..from + width].iter_mut().step_by(strips).for_each(|v| *v = 0.0)
+                        let first = values[from..from + width].iter_mut().step_by(strips);
+                        first.for_each(|value| *value = 0.0);
                     }
                     5 => values[from..from + width].iter_mut().for_each(|v| *v *= 1e-5),
                     _ => {}

@@ -133,7 +133,7 @@ fn default_bodies_equal_the_fused_ones() {
         let (a, b, c) = tensors();
         let wanted = plain::global_local_backward::<Flex>(
             [a, b, c],
-            layer,
+            &layer,
             wanted_signs,
             plain(&grad_y),
             true,
@@ -162,7 +162,8 @@ fn leaky_slope_at_zero_is_the_small_one_as_in_pytorch() {
     let device = test_device().autodiff();
     let x = Tensor::<5>::zeros([1, 1, 1, 1, 1], &device).require_grad();
     let weight = Tensor::ones([1, 1, 1, 1, 1], &device);
-    let conv = RegionConv { stride: 1, padding: 0, regions: None, leaky: true };
+    let operands = Operands::F32;
+    let conv = RegionConv { stride: 1, padding: 0, regions: None, leaky: true, operands };
     let grads = region_conv3d(x.clone(), weight, &conv).sum().backward();
     assert_eq!(x.grad(&grads).unwrap().into_scalar::<f32>(), SLOPE);
 }

@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 use gaitgl::net::{
     BatchNormConfig, ConvConfig, GlobalLocalConfig, Init, SeparateFcConfig, StripPoolingConfig,
 };
-use gaitgl::region_conv3d::{Join, RegionConv, region_conv3d, spatial_max_pool};
+use gaitgl::region_conv3d::{Join, Operands, RegionConv, region_conv3d, spatial_max_pool};
 use gaitgl::settings::{Branches, Precision, Reading, SpatialPooling};
 
 use crate::fixture::{BACKWARD, FORWARD, Fixture};
@@ -25,7 +25,8 @@ fn region_convolutions_of_every_label_map() {
         let x = golden.leaf(&format!("{prefix}.x"));
         let weight = golden.leaf(&format!("{prefix}.weight"));
         let regions = Some(golden.regions(&format!("{prefix}.labels")));
-        let conv = RegionConv { stride: 1, padding: 1, regions, leaky: false };
+        let operands = Operands::F32;
+        let conv = RegionConv { stride: 1, padding: 1, regions, leaky: false, operands };
         let y = region_conv3d(x.clone(), weight.clone(), &conv);
         golden.check_layer(&prefix, &y, &[("x", &x), ("weight", &weight)]);
     }
