@@ -1,5 +1,5 @@
 //! CPU kernels for the region-restricted 3-D convolution of gait networks: the output and both
-//! gradients, on plain `f32` slices.
+//! gradients, on plain `f32` slices, computed in f32 or in bf16.
 //!
 //! ```text
 //! y[q] = sum over taps d of weight[d] * x[q + d]   where label[q + d] == label[q]
@@ -66,6 +66,7 @@
 //! - `winograd`: tiles of 4x4 over rows and columns, pairs of frames or a plain sum over time.
 //! - `pixels`: vectors over pixels, for the first layer and 3x1x1 kernels.
 //! - `direct`: tap by tap, for every shape.
+//! - `bf16`: products of blocks of bf16 values, see [`Precision`].
 //! - `geometry`: which position each tap reads; `channel_last`: the memory order inside.
 //! - `micro`, `outer`, `panels`: products of small blocks in registers.
 //! - `simd`: vector instructions, and why this crate has its own layer for them.
