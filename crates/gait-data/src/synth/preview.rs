@@ -94,20 +94,23 @@ impl Sheet {
         }
     }
 
-    /// Places a silhouette at the bottom of its cell, centred. One that is too large is reduced by
-    /// a whole factor.
+    /// Places a silhouette at the bottom of its cell, centred, reduced if it is too large.
     fn place(&mut self, column: usize, row: usize, mask: &Mask) {
-        let shrink = mask.width.div_ceil(CELL[0]).max(mask.height.div_ceil(CELL[1]));
-        let width = mask.width / shrink;
-        let height = mask.height / shrink;
+        let excess = |size: usize, cell: usize| size as f32 / cell as f32;
+        let shrink = excess(mask.width, CELL[0]).max(excess(mask.height, CELL[1])).max(1.0);
+        let reduced = |size: usize| (size as f32 / shrink) as usize;
+        let width = reduced(mask.width);
+        let height = reduced(mask.height);
+        let enlarged = |at: usize, size: usize| ((at as f32 * shrink) as usize).min(size - 1);
         let left = column * (CELL[0] + LINE as usize);
         let top = row * (CELL[1] + LINE as usize);
         for y in 0..CELL[1] {
             let mask_y = (y + height).checked_sub(CELL[1]).filter(|y| *y < height);
             for x in 0..CELL[0] {
                 let mask_x = (x + width / 2).checked_sub(CELL[0] / 2).filter(|x| *x < width);
-                let value = mask_x.zip(mask_y).map_or(0, |(mask_x, mask_y)| {
-                    mask.pixels[mask_y * shrink * mask.width + mask_x * shrink]
+                let value = mask_x.zip(mask_y).map_or(0, |(x, y)| {
+                    let start = enlarged(y, mask.height) * mask.width;
+                    mask.pixels[start + enlarged(x, mask.width)]
                 });
                 self.0.put_pixel((left + x) as u32, (top + y) as u32, Luma([value]));
             }

@@ -37,8 +37,8 @@ pub struct Synth {
     /// Seed of the random numbers; the same seed produces the same people
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What varies beyond the seed: casia-b (a laboratory), street (everything that varies among real
-    /// people, to train for them), or a TOML file
+    /// What varies from walk to walk: casia-b (a laboratory), street (clothes, loads, cameras, masks and
+    /// more, to train for real people), or a TOML file
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "casia-b")]
     world: PathBuf,
     /// Print the settings of the world as TOML, to change them in a file
