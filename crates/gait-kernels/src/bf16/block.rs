@@ -367,7 +367,7 @@ mod tests {
             } else {
                 let lower = bits & 0xFFFF;
                 let up = lower > 0x8000 || lower == 0x8000 && bits >> 16 & 1 == 1;
-                let want = f32::from_bits((bits >> 16) + u32::from(up) << 16);
+                let want = f32::from_bits(((bits >> 16) + u32::from(up)) << 16);
                 prop_assert_eq!(rounded.to_bits(), want.to_bits());
             }
         }

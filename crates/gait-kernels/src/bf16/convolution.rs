@@ -18,6 +18,8 @@ use std::ops::Range;
 
 /// Blocks of positions of one task.
 const TASK_BLOCKS: usize = 4;
+/// Steps of a pair of frames.
+const PAIR_STEPS: usize = 4;
 
 thread_local! {
     /// Memory of one task, kept for the next one.
@@ -155,65 +157,47 @@ impl<'a> Convolution<'a> {
         }
     }
 
-    /// The sums of a block of positions for every output channel; `to` is a row of each of the
-    /// frames of the group, `frame_step` apart.
+    /// The sums of a block of positions for every output channel, from the place `to` on; those of the
+    /// group's second frame lie `frame_step` behind.
     fn block(
         &self,
         multiplier: &Multiplier,
         part: &Part,
-        group: usize,
-        block: usize,
+        [group, block]: [usize; 2],
         scratch: &mut Scratch,
-        (to, frame_step): (usize, usize),
+        [to, frame_step]: [usize; 2],
     ) {
-        let weights = self.weights;
-        let stride = weights.panels() * COLUMNS;
         scratch.runs.clear();
-        // The end of each step's runs.
-        let mut ends = [0; 4];
-        let is_pair = weights.temporal == Temporal::Pair;
+        let mut ends = [0; PAIR_STEPS];
         for step in 0..self.plan.steps.len() {
             if let Some(frame) = part.input.read(&self.plan, group, step) {
                 self.push_runs(frame, step, block, scratch);
             }
-            if is_pair {
-                ends[step] = scratch.runs.len();
+            if let Some(end) = ends.get_mut(step) {
+                *end = scratch.runs.len();
             }
         }
-        for panel in 0..weights.panels() {
-            let place = to + panel * COLUMNS;
-            if is_pair {
-                for step in 0..4 {
-                    let runs = if step == 0 { 0 } else { ends[step - 1] }..ends[step];
-                    let c = &mut scratch.products[step * ROWS * COLUMNS..][..ROWS * COLUMNS];
-                    if runs.is_empty() {
-                        c.fill(0.0);
-                        continue;
+        let stride = self.weights.panels() * COLUMNS;
+        for panel in 0..self.weights.panels() {
+            let Scratch { sums, products, runs, .. } = &mut *scratch;
+            let sums = &mut sums[to + panel * COLUMNS..];
+            match self.plan.temporal {
+                Temporal::Pair => {
+                    let mut start = 0;
+                    for (end, c) in ends.into_iter().zip(products.chunks_exact_mut(ROWS * COLUMNS))
+                    {
+                        multiply(multiplier, &runs[start..end], c, COLUMNS, false);
+                        start = end;
                     }
-                    let runs = &scratch.runs[runs];
-                    let call = Block { runs, c: c.as_mut_ptr(), c_step: COLUMNS, add: false };
-                    // SAFETY: the runs read rows that were checked when they were made and the
-                    // products of this panel; `c` has ROWS rows.
-                    unsafe { multiplier.multiply(&call) }
+                    let len = (ROWS - 1) * stride + COLUMNS;
+                    let (first, second) = sums.split_at_mut(frame_step);
+                    let outputs = [&mut first[..len], &mut second[..len]];
+                    join_pair(self.isa, PairCall { products, outputs, stride, add: part.add });
                 }
-                let products = &scratch.products[..4 * ROWS * COLUMNS];
-                let len = (ROWS - 1) * stride + COLUMNS;
-                let (first, second) = scratch.sums[place..].split_at_mut(frame_step);
-                let outputs = [&mut first[..len], &mut second[..len]];
-                join_pair(self.isa, PairCall { products, outputs, stride, add: part.add });
-            } else {
-                let c = &mut scratch.sums[place..][..(ROWS - 1) * stride + COLUMNS];
-                let runs = &scratch.runs[..];
-                if !runs.is_empty() {
-                    let call = Block { runs, c: c.as_mut_ptr(), c_step: stride, add: part.add };
-                    // SAFETY: as above; `c` has ROWS rows `stride` apart.
-                    unsafe { multiplier.multiply(&call) }
-                } else if !part.add {
-                    c.chunks_mut(stride).for_each(|row| row[..COLUMNS].fill(0.0));
-                }
+                Temporal::Sum { .. } => multiply(multiplier, runs, sums, stride, part.add),
             }
-            for run in &mut scratch.runs {
-                run.b = run.b.wrapping_add(weights.panel_len());
+            for run in runs {
+                run.b = run.b.wrapping_add(self.weights.panel_len());
             }
         }
     }
@@ -224,6 +208,22 @@ impl<'a> Convolution<'a> {
         let len = self.plan.steps.len() * kh * ROWS * self.weights.products() * DEPTH;
         if self.restriction.is_some() { len } else { 0 }
     }
+}
+
+/// The product of the runs of one panel, [`ROWS`] rows of `c` that are `stride` apart; no runs are
+/// zero.
+fn multiply(multiplier: &Multiplier, runs: &[Run], c: &mut [f32], stride: usize, add: bool) {
+    let c = &mut c[..(ROWS - 1) * stride + COLUMNS];
+    if runs.is_empty() {
+        if !add {
+            c.chunks_mut(stride).for_each(|row| row[..COLUMNS].fill(0.0));
+        }
+        return;
+    }
+    let call = Block { runs, c: c.as_mut_ptr(), c_step: stride, add };
+    // SAFETY: the left sides were checked when the runs were made, and the right sides are the
+    // products of a panel of the weights; `c` was cut to ROWS rows.
+    unsafe { multiplier.multiply(&call) }
 }
 
 /// Computes the maps of one sequence, some positions at a time, and hands their sums over.
@@ -246,13 +246,13 @@ pub(crate) fn compute(parts: &[Part], maps: usize, finish: impl Fn(&Sums) + Sync
         SCRATCH.with_borrow_mut(|scratch| {
             let multiplier = Multiplier::new(one.unit);
             scratch.sums.grow(maps * 2 * frame_step);
-            scratch.products.grow(4 * ROWS * COLUMNS);
+            scratch.products.grow(PAIR_STEPS * ROWS * COLUMNS);
             for part in parts {
                 scratch.gathered.grow(part.convolution.gathered_len());
                 for block in blocks.clone() {
                     let row = (block - first) * ROWS * stride;
-                    let to = (part.map * 2 * frame_step + row, frame_step);
-                    part.convolution.block(&multiplier, part, group, block, scratch, to);
+                    let to = [part.map * 2 * frame_step + row, frame_step];
+                    part.convolution.block(&multiplier, part, [group, block], scratch, to);
                 }
             }
             finish(&Sums {

@@ -328,7 +328,7 @@ impl Rounding {
         let planes = frame.chunks_exact_mut(self.layout.pixels());
         for (from, plane) in rows.chunks_exact(width).zip(planes) {
             let to = &mut plane[margin + r * pitch..][..width];
-            round_all(self.isa, RoundAll { from, to });
+            round_all(self.isa, &mut RoundAll { from, to });
         }
     }
 
@@ -347,7 +347,7 @@ impl Rounding {
             };
             transpose(self.isa, &mut call);
             let to = &mut frame[(margin + r * pitch) * channels..][..channels * width];
-            round_all(self.isa, RoundAll { from: turned, to });
+            round_all(self.isa, &mut RoundAll { from: turned, to });
         });
     }
 }
@@ -371,10 +371,10 @@ dispatch!(
 );
 dispatch!(
     /// Rounds each value.
-    fn round_all(RoundAll<'_>) => round_all_on
+    fn round_all(&mut RoundAll<'_>) => round_all_on
 );
 #[inline(always)]
-fn round_all_on<S: Simd>(_: S, call: RoundAll) {
+fn round_all_on<S: Simd>(_: S, call: &mut RoundAll) {
     assert_eq!(call.from.len(), call.to.len(), "values to round and places");
     call.to.iter_mut().zip(call.from).for_each(|(to, &from)| *to = round(from));
 }
