@@ -1,6 +1,7 @@
 """Writes the trainings that crates/gaitgl/tests/golden/training.rs repeats step by step.
 
-    python reference/export_training.py    # PyTorch 2.x, numpy; minutes
+    python reference/export_training.py           # PyTorch 2.x, numpy; minutes
+    python reference/export_training.py --bf16    # the same trainings under autocast; seconds
 
 There is one file per network. It holds the initial weights, and for each recipe the masks, the losses and
 learning rates of all steps, and all tensors after the last one. The recipes are written in the syntax of
@@ -14,11 +15,14 @@ the tolerances in training.rs.
 """
 import copy
 import itertools
+import json
+import sys
 
+import numpy as np
 import torch
 
 import gaitgl_torch as gl
-from export import HEIGHT, WIDTH, randomise, write
+from export import HEIGHT, OUT, WIDTH, randomise, write
 
 STEPS, FRAMES = 20, 9
 SUBJECTS, PER_SUBJECT, LENGTH = 7, 2, 11
@@ -102,8 +106,9 @@ def batches():
     return sequences, torch.randint(0, LENGTH - FRAMES + 1, sequences.shape)
 
 
-def train(net, recipe, pool, batches, masks, dtype=torch.float32):
-    """Losses [steps, 3] (total, triplet, cross-entropy), learning rates [steps], and the trained network."""
+def train(net, recipe, pool, batches, masks, dtype=torch.float32, autocast=False):
+    """Losses [steps, 3] (total, triplet, cross-entropy), learning rates [steps], and the trained network.
+    With `autocast` PyTorch computes in bf16 what it computes in it by default; losses are f32."""
     net, pool = copy.deepcopy(net).to(dtype), pool.to(dtype) / 255
     rate, decay = recipe["learning_rate"], recipe["weight_decay"]
     if recipe["optimizer"] == "adam":
@@ -117,7 +122,10 @@ def train(net, recipe, pool, batches, masks, dtype=torch.float32):
     for step, (sequences, starts) in enumerate(zip(*batches)):
         clips = torch.stack([pool[q, s : s + FRAMES] for q, s in zip(sequences, starts)])
         labels = sequences // PER_SUBJECT
-        embedding, logits = net(clips[:, None], [layer[step] for layer in masks])
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            embedding, logits = net(clips[:, None], [layer[step] for layer in masks])
+        if autocast:
+            embedding, logits = embedding.float(), logits.float()
         triplet = gl.triplet(embedding, labels, recipe["loss.margin"])
         scale, smoothing = recipe["loss.logit_scale"], recipe["loss.label_smoothing"]
         classes = gl.cross_entropy(logits, labels, scale, smoothing)
@@ -215,5 +223,38 @@ def main():
         write(f"training-{name}", tensors, texts)
 
 
+def read(name):
+    """The tensors of a file that `write` wrote."""
+    data = (OUT / f"{name}.safetensors").read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    tensors = {}
+    for key, about in json.loads(data[8:start]).items():
+        if key != "__metadata__":
+            first, end = (start + offset for offset in about["data_offsets"])
+            kind = {"F32": np.float32, "I64": np.int64, "U8": np.uint8}[about["dtype"]]
+            array = np.frombuffer(data[first:end], kind).reshape(about["shape"])
+            tensors[key] = torch.from_numpy(array.copy())
+    return tensors
+
+
+def half():
+    """Repeats the trainings of the files under autocast, from the same start, and writes their losses."""
+    torch.set_num_threads(1)
+    shared = read("training-batches")
+    drawn = shared["pool"], (shared["sequences"], shared["starts"])
+    losses = {}
+    for name, (_, network, sizes, _, _, recipes) in TRAININGS.items():
+        tensors = read(f"training-{name}")
+        net = network()
+        net.load_state_dict({key[4:]: tensors[key] for key in tensors if key.startswith("net.")})
+        masks = [tensors[f"mask.{i}"].long() for i in range(len(sizes))]
+        for kind, recipe in recipes.items():
+            run = train(net, recipe, *drawn, masks, autocast=True)[0]
+            f32 = tensors[f"{kind}.losses"]
+            print(f"{name} {kind}: f32 {((f32 - run) / run)[:, 0].square().mean().sqrt():.1e} away")
+            losses[f"{name}.{kind}.losses"] = run
+    write("training-bf16", losses)
+
+
 if __name__ == "__main__":
-    main()
+    half() if sys.argv[1:] == ["--bf16"] else main()
