@@ -2,7 +2,8 @@
 //! computation with flipped weights.
 
 use super::block::{Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run};
-use super::frames::{Frames, Layout, Order};
+use super::frames::{Frames, Order};
+use super::layout::Layout;
 use super::restriction::{Gather, Reach, Restriction, gather};
 use super::steps::{Plan, StepFrames};
 use super::unit::Bf16Unit;

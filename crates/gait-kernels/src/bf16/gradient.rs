@@ -1,7 +1,8 @@
 //! The gradient with respect to the weight: products over positions.
 
 use super::block::{Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run, STEP};
-use super::frames::{Frames, Layout, Order};
+use super::frames::{Frames, Order};
+use super::layout::Layout;
 use super::steps::{CombineAll, Plan, StepFrames, combine_all};
 use super::unit::Bf16Unit;
 use crate::buffer::Buffer;

@@ -1,8 +1,9 @@
 //! Global-local layers in bf16: both branches activated and joined, and their gradients.
 
 use super::convolution::{Convolution, Part, Sums, compute};
-use super::frames::{Frames, Layout};
+use super::frames::Frames;
 use super::gradient::WeightSums;
+use super::layout::Layout;
 use super::plain::{Planes, rows, temporal, turn};
 use super::steps::StepFrames;
 use super::unit::Bf16Unit;

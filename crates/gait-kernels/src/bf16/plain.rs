@@ -1,8 +1,8 @@
 //! One convolution: its output and both gradients, between `[n, c, t, h, w]` and frames of bf16.
 
 use super::convolution::{Convolution, Part, Sums, compute};
-use super::frames::Layout;
 use super::gradient::WeightSums;
+use super::layout::Layout;
 use super::unit::Bf16Unit;
 use super::weights::PackedWeights;
 use crate::buffer::{Buffer, Shared, written, zeros};

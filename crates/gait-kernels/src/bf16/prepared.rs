@@ -2,7 +2,8 @@
 
 use super::block::{Half, round};
 use super::convolution::{Convolution, Part, Sums, compute};
-use super::frames::{Frames, Layout, Order};
+use super::frames::{Frames, Order};
+use super::layout::Layout;
 use super::plain::temporal;
 use super::unit::Bf16Unit;
 use super::weights::PackedWeights;

@@ -1,7 +1,7 @@
 //! What the regions let each tap read.
 
 use super::block::{Half, ROWS};
-use super::frames::Layout;
+use super::layout::Layout;
 use crate::RegionConv3d;
 use crate::geometry::Geometry;
 use crate::simd::{Simd, dispatch};
