@@ -46,7 +46,7 @@ pub fn leaky_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
 }
 
 /// The second of two values where it is higher or NaN, else the first.
-fn higher(first: f32, second: f32) -> f32 {
+pub fn higher(first: f32, second: f32) -> f32 {
     if second > first || second.is_nan() { second } else { first }
 }
 
