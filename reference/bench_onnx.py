@@ -8,9 +8,7 @@ onnxruntime. OpenVINO compiles a network for the frames of the case and decides 
 Runtime has no bf16 convolutions on a CPU.
 """
 import argparse
-import json
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +18,7 @@ import time
 import numpy as np
 import torch
 
+import bench_report
 import bench_torch
 import gaitgl_torch
 
@@ -92,19 +91,7 @@ def main():
                 seconds.append(time.perf_counter() - began)
             results.append({"name": case, "seconds": statistics.median(seconds)})
             print(f"{case:26} {results[-1]['seconds']:8.3f} s", file=sys.stderr)
-    report = {
-        "cases": results,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "device_bytes": None,
-        "threads": arguments.threads,
-        "device": "cpu",
-        "precision": arguments.precision,
-    }
-    text = json.dumps(report, indent=2)
-    if arguments.json:
-        open(arguments.json, "w").write(text + "\n")
-    else:
-        print(text)
+    bench_report.write(arguments, results)
 
 
 if __name__ == "__main__":

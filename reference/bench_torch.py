@@ -4,14 +4,12 @@
     python bench_torch.py --threads 2 --precision bf16 --json theirs.json
     python bench_torch.py --device cuda --precision f16 --case train/64x30 --json theirs.json
 
-With --precision f16 or bf16, PyTorch's autocast chooses what runs in it. Bands are convolved one by one and joined, as in the published code. A mask pair takes two
-convolutions. A training step is forward, both losses, backward and Adam. On a GPU, cuDNN selects its
+With --precision f16 or bf16, PyTorch's autocast chooses what runs in it. Bands are convolved one by one
+and joined, as in the published code. A mask pair takes two convolutions. A training step is forward, both losses, backward and Adam. On a GPU, cuDNN selects its
 algorithms by timing them and computes f32 convolutions as TF32, which is PyTorch's default. Distances
 are those between 5,000 embeddings and 5,000 others, on the CPU.
 """
 import argparse
-import json
-import resource
 import statistics
 import sys
 from contextlib import nullcontext
@@ -21,6 +19,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import bench_report
 import gaitgl_torch as net
 
 PRESETS = {
@@ -224,19 +223,10 @@ def main():
             tables[case] = kernels(run, device)
     if arguments.kernels:
         write_kernels(arguments.kernels, tables)
-    report = {
-        "cases": results,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "device_bytes": torch.cuda.max_memory_reserved() if device == "cuda" else None,
-        "threads": arguments.threads,
-        "device": f"cuda ({torch.cuda.get_device_name()})" if device == "cuda" else "cpu",
-        "precision": precision,
-    }
-    text = json.dumps(report, indent=2)
-    if arguments.json:
-        open(arguments.json, "w").write(text + "\n")
-    else:
-        print(text)
+    name, held = "cpu", None
+    if device == "cuda":
+        name, held = f"cuda ({torch.cuda.get_device_name()})", torch.cuda.max_memory_reserved()
+    bench_report.write(arguments, results, name, held)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ pub use bf16::Bf16Unit;
 pub use buffer::zeros;
 pub use global_local::{GlobalLocal, GlobalLocalGradients};
 pub use join::Join;
-pub use maps::{Maps, pool};
+pub use maps::{Maps, higher, pool};
 pub use prepared::PreparedLayer;
 pub use problem::{Precision, RegionConv3d, ShapeError};
 pub use simd::Isa;

@@ -123,7 +123,7 @@ pub fn pool(x: &[f32], height: usize, width: usize) -> Vec<f32> {
 
 /// The larger of two values, or NaN if one is.
 #[inline(always)]
-pub(crate) fn higher(a: f32, b: f32) -> f32 {
+pub fn higher(a: f32, b: f32) -> f32 {
     if b > a || b.is_nan() { b } else { a }
 }
 

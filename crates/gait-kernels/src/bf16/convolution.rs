@@ -115,16 +115,6 @@ impl<'a> Convolution<'a> {
         self.input(Frames::bordered(layout, Order::ChannelLast, channels, count))
     }
 
-    /// Rounds a sequence; see [`Frames::fill`].
-    pub fn fill(
-        &self,
-        input: &mut StepFrames,
-        read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
-    ) {
-        input.frames.fill(self.isa, read);
-        input.combine(self.isa, &self.plan);
-    }
-
     /// Adds the rows of the kernel of one step to the runs of a block of positions.
     fn push_runs(&self, frame: &[Half], step: usize, block: usize, scratch: &mut Scratch) {
         let weights = self.weights;

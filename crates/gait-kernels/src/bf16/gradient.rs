@@ -38,7 +38,7 @@ pub(crate) struct WeightSums {
     kernel: [usize; 2],
     /// Input and output channels.
     channels: [usize; 2],
-    plan: Plan,
+    pub plan: Plan,
     /// The gradients of a sequence as the products read them: `[gradients, panels, blocks of
     /// positions, STEP]`, two bf16 values in each f32.
     packed: Buffer,
@@ -79,16 +79,6 @@ impl WeightSums {
     /// Room for what the products read of the input.
     pub fn input(&self, frames: usize) -> StepFrames {
         StepFrames::new(&self.plan, self.planes(0, frames))
-    }
-
-    /// Rounds the input of a sequence; see [`Frames::fill`].
-    pub fn fill(
-        &self,
-        input: &mut StepFrames,
-        read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
-    ) {
-        input.frames.fill(self.isa, read);
-        input.combine(self.isa, &self.plan);
     }
 
     /// Room for the gradient with respect to the output.

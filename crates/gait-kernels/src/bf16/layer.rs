@@ -63,7 +63,8 @@ pub(crate) fn forward(
     let all_signs = signs.chunks_exact_mut(sequence_signs(p));
     let write = |y: Shared| {
         for (n, (x, signs)) in inputs.zip(all_signs).enumerate() {
-            convolutions[0].fill(&mut input, rows(x, p.frames, p.pixels()));
+            let read = rows(x, p.frames, p.pixels());
+            input.fill(convolutions[0].isa, &convolutions[0].plan, read);
             let part = |b: usize| Part {
                 convolution: &convolutions[b],
                 input: &input,
@@ -209,7 +210,7 @@ impl<'a> Gradients<'a> {
         let isa = Isa::best();
         let len = p.input_len() / p.sequences;
         let x = &self.from.x[n * len..][..len];
-        self.sums[0].fill(&mut self.x, rows(x, p.frames, p.pixels()));
+        self.x.fill(isa, &self.sums[0].plan, rows(x, p.frames, p.pixels()));
         for branch in 0..2 {
             let gradient = BranchGradient::new(self.layer, &self.from, branch, n, &self.layout);
             let read = |channel: usize, frame: usize, pixel: usize, to: &mut [f32]| {

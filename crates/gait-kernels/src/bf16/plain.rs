@@ -43,13 +43,14 @@ pub(crate) fn backward_weight(
 ) -> Vec<f32> {
     let mut sums = WeightSums::new(unit, temporal(p), p);
     if !x.is_empty() && !grad.is_empty() {
+        let isa = Isa::best();
         let pixels = p.pixels();
         let mut input = sums.input(p.frames);
         let mut output = sums.output(p.frames_out());
         let inputs = x.chunks_exact(x.len() / p.sequences);
         for (x, grad) in inputs.zip(grad.chunks_exact(grad.len() / p.sequences)) {
-            sums.fill(&mut input, rows(x, p.frames, pixels));
-            output.fill(Isa::best(), rows(grad, p.frames_out(), pixels));
+            input.fill(isa, &sums.plan, rows(x, p.frames, pixels));
+            output.fill(isa, rows(grad, p.frames_out(), pixels));
             sums.add(&input, &output);
         }
     }
@@ -92,7 +93,8 @@ fn gather(
     let mut input = convolution.room(geometry.frames_in);
     let write = |y: Shared| {
         for (n, x) in x.chunks_exact(in_len).enumerate() {
-            convolution.fill(&mut input, rows(x, geometry.frames_in, pixels));
+            let read = rows(x, geometry.frames_in, pixels);
+            input.fill(convolution.isa, &convolution.plan, read);
             let part = Part { convolution: &convolution, input: &input, map: 0, add: false };
             let planes = Planes { frames: geometry.frames_out, pixels, start: n * out_len, y };
             compute(&[part], 1, |sums| {

@@ -53,6 +53,17 @@ impl StepFrames {
         Self { frames, combined }
     }
 
+    /// Rounds a sequence, as [`Frames::fill`] does, and combines its frames.
+    pub fn fill(
+        &mut self,
+        isa: Isa,
+        plan: &Plan,
+        read: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
+    ) {
+        self.frames.fill(isa, read);
+        self.combine(isa, plan);
+    }
+
     /// Combines the frames that there are now.
     pub fn combine(&mut self, isa: Isa, plan: &Plan) {
         let Self { frames, combined: Some(combined) } = self else { return };

@@ -2,13 +2,13 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData};
+use gait_kernels::higher;
 use rayon::prelude::*;
 
 use super::error::{ModelError, check_shape};
 use super::init::Init;
 use super::tensors::values;
 use crate::device::is_cpu;
-use crate::region_conv3d::elementwise::higher;
 use crate::settings::SpatialPooling;
 
 /// Lower bound of the values that GeM raises to its power.

@@ -4,7 +4,7 @@
 //! number of threads. Loops run over several slices at once; the lengths are asserted, because a
 //! shorter slice would end a loop early.
 
-use gait_kernels::zeros;
+use gait_kernels::{higher, zeros};
 use rayon::prelude::*;
 
 use super::SLOPE;
@@ -43,11 +43,6 @@ pub fn leaky_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
         }
     });
     grad_input
-}
-
-/// The second of two values where it is higher or NaN, else the first.
-pub fn higher(first: f32, second: f32) -> f32 {
-    if second > first || second.is_nan() { second } else { first }
 }
 
 /// The 2 x 2 blocks of two rows of `width` values: the two upper values and the two lower ones.
