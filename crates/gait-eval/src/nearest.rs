@@ -8,7 +8,7 @@ use crate::{Distance, Embeddings, EvalError, Neighbour, Watch};
 /// one that comes first in `gallery`.
 ///
 /// Distances are those of [`map_rows`](crate::map_rows), to the bit, but only few of them are computed
-/// in full: on processors that multiply bf16 numbers, this takes a tenth of the time.
+/// in full: on processors with tiles for bf16, this takes a fifth of the time.
 ///
 /// # Errors
 /// [`EvalError::Range`] if a distance exceeds single precision, [`EvalError::Stopped`] if the watch
