@@ -6,7 +6,7 @@
 
 use crate::buffer::{Buffer, zeros};
 use crate::channel_last::{ChannelLast, channel_first, padded};
-use crate::geometry::{Geometry, index};
+use crate::geometry::{Geometry, index, source_pixels};
 use crate::micro::{self, PANEL, ROWS, RowsCall};
 use crate::outer::outer_products;
 use crate::panels::{Panel, panels};
@@ -95,6 +95,7 @@ fn gather(
     if in_len == 0 || out_len == 0 {
         return y;
     }
+    let sources = source_pixels(p);
     let mut sums = Buffer::zeros(frames_out * pixels * weights.stride);
     let mut input = ChannelLast::empty(weights.inputs, geometry.frames_in, pixels, isa.lanes());
     for (x, y) in x.chunks_exact(in_len).zip(y.chunks_exact_mut(out_len)) {
@@ -110,7 +111,7 @@ fn gather(
             })
             .collect();
         tasks.into_par_iter().for_each(|(t, first, sums)| {
-            gather_chunk(isa, geometry, weights, &input, (t, first), sums);
+            gather_chunk(isa, geometry, &sources, weights, &input, (t, first), sums);
         });
         channel_first(isa, &sums, weights.stride, y);
     }
@@ -121,13 +122,14 @@ fn gather(
 fn gather_chunk(
     isa: Isa,
     geometry: &Geometry,
+    source_pixels: &[Vec<u32>],
     weights: &PackedWeights,
     x: &ChannelLast,
     (t, first): (usize, usize),
     sums: &mut [f32],
 ) {
     let count = sums.len() / weights.stride;
-    let spatial = geometry.source_pixels.len();
+    let spatial = source_pixels.len();
     let kt = geometry.source_frames.len() / geometry.frames_out;
     for panel in &weights.panels {
         for dt in 0..kt {
@@ -136,7 +138,7 @@ fn gather_chunk(
                 continue;
             }
             let frame = &x.values[x.frame(source)..];
-            for (tap, sources) in geometry.source_pixels.iter().enumerate() {
+            for (tap, sources) in source_pixels.iter().enumerate() {
                 let start = weights.panel(dt * spatial + tap, panel);
                 let values = &weights.values[start..][..weights.inputs * panel.width];
                 let tap = Tap { panel, weights: values, frame, zero_pixel: x.pixels };
@@ -212,14 +214,14 @@ pub(crate) fn backward_weight(isa: Isa, p: &RegionConv3d, x: &[f32], grad: &[f32
         return dw;
     }
     let geometry = Geometry::forward(p);
+    let sources = source_pixels(p);
     let panels = panels(isa, p.out_channels);
     let mut input = ChannelLast::empty(p.in_channels, p.frames, pixels, isa.lanes());
     let mut output = ChannelLast::empty(p.out_channels, p.frames_out(), pixels, isa.lanes());
     for (x, grad) in x.chunks_exact(in_len).zip(grad.chunks_exact(out_len)) {
         input.fill(isa, x);
         output.fill(isa, grad);
-        let pairs: Vec<_> =
-            geometry.source_pixels.iter().map(|s| position_pairs(s, &input, &output)).collect();
+        let pairs: Vec<_> = sources.iter().map(|s| position_pairs(s, &input, &output)).collect();
         let tasks: Vec<_> = sums
             .chunks_exact_mut(p.in_channels * stride)
             .enumerate()

@@ -1,9 +1,9 @@
-//! Which input position each tap of each output position reads.
+//! Which input position each tap of each output position reads. A position that must read zero is the
+//! one past the last: pixel `h * w`, frame `frames_in`.
 
 use crate::RegionConv3d;
 
-/// The taps of a convolution resolved to positions. A position that must read zero is the one
-/// past the last: pixel `h * w`, frame `frames_in`.
+/// The taps over time, resolved to frames.
 pub(crate) struct Geometry {
     /// Frames that the taps read.
     pub frames_in: usize,
@@ -11,8 +11,6 @@ pub(crate) struct Geometry {
     pub frames_out: usize,
     /// `[frames_out, kt]`: the frame that each temporal tap reads.
     pub source_frames: Vec<usize>,
-    /// `[kh * kw, h * w]`: the pixel that each spatial tap reads.
-    pub source_pixels: Vec<Vec<u32>>,
 }
 
 impl Geometry {
@@ -25,12 +23,11 @@ impl Geometry {
             .map(|i| (i / kt * p.temporal_stride + i % kt).checked_sub(p.temporal_padding))
             .map(|t| t.filter(|&t| t < frames_in).unwrap_or(frames_in))
             .collect();
-        Self { frames_in, frames_out, source_frames, source_pixels: source_pixels(p) }
+        Self { frames_in, frames_out, source_frames }
     }
 
     /// The taps of the gradient with respect to the input, which gathers from the gradient with
-    /// respect to the output. Rows and columns of the kernel are flipped: tap `d` reads where the
-    /// forward pass reads `-d`.
+    /// respect to the output.
     pub fn backward(p: &RegionConv3d) -> Self {
         let frames_in = p.frames_out();
         let frames_out = p.frames;
@@ -40,11 +37,14 @@ impl Geometry {
             .map(|t| t.filter(|t| t % p.temporal_stride == 0).map(|t| t / p.temporal_stride))
             .map(|t| t.filter(|&t| t < frames_in).unwrap_or(frames_in))
             .collect();
-        Self { frames_in, frames_out, source_frames, source_pixels: source_pixels(p) }
+        Self { frames_in, frames_out, source_frames }
     }
 }
 
-fn source_pixels(p: &RegionConv3d) -> Vec<Vec<u32>> {
+/// `[kh * kw, h * w]`: the pixel that each spatial tap reads in the forward pass. The gradient with
+/// respect to the input gathers with the kernel's rows and columns flipped: tap `d` reads where the
+/// forward pass reads `-d`.
+pub(crate) fn source_pixels(p: &RegionConv3d) -> Vec<Vec<u32>> {
     let [_, kh, kw] = p.kernel;
     (0..kh * kw).map(|tap| source_pixels_of(p, tap / kw, tap % kw)).collect()
 }
@@ -82,11 +82,11 @@ mod tests {
     fn taps_outside_the_frame_or_the_region_read_the_zero_pixel() {
         let labels = [0, 0, 1, 1];
         let p = RegionConv3d { labels: Some(&labels), ..RegionConv3d::same(1, 1, 1, [2, 1, 4]) };
-        let g = Geometry::forward(&p);
-        assert_eq!(g.source_pixels[3], [4, 0, 4, 2]);
-        assert_eq!(g.source_pixels[4], [0, 1, 2, 3]);
-        assert_eq!(g.source_pixels[0], [4; 4]);
-        assert_eq!(g.source_frames, [2, 0, 1, 0, 1, 2]);
+        let sources = source_pixels(&p);
+        assert_eq!(sources[3], [4, 0, 4, 2]);
+        assert_eq!(sources[4], [0, 1, 2, 3]);
+        assert_eq!(sources[0], [4; 4]);
+        assert_eq!(Geometry::forward(&p).source_frames, [2, 0, 1, 0, 1, 2]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::Isa;
 use crate::bf16::{Frames, Layout, Order, rows};
 use crate::buffer::zeros;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Feature maps `[n, c, t, h, w]` on their way from one [`PreparedLayer`] to the next. Layers in
 /// bf16 hand them over in bf16.
@@ -100,6 +101,39 @@ impl Maps {
         };
         Self { dims, values }
     }
+
+    /// One frame: the highest value of each pixel over `frames`. NaN stays NaN.
+    ///
+    /// # Panics
+    /// If `frames` are none or not among those of the maps.
+    #[must_use]
+    pub fn max_over_time(self, frames: &Range<usize>) -> Self {
+        let [n, c, t, height, width] = self.dims;
+        assert!(!frames.is_empty() && frames.end <= t, "frames {frames:?} of {t}");
+        let dims = [n, c, 1, height, width];
+        let values = match self.values {
+            Values::F32(values) => Values::F32(max_over_time(&values, t, height * width, frames)),
+            Values::Bf16(all) => {
+                let highest = all.iter().map(|all| all.max_over_time(Isa::best(), frames));
+                Values::Bf16(highest.collect())
+            }
+        };
+        Self { dims, values }
+    }
+}
+
+/// The highest value of each pixel of maps `[t, pixels]`, one after the other, over `frames`.
+fn max_over_time(x: &[f32], t: usize, pixels: usize, frames: &Range<usize>) -> Vec<f32> {
+    let mut highest = zeros(x.len() / t);
+    let outputs = highest.par_chunks_mut(pixels.max(1));
+    outputs.zip(x.par_chunks((t * pixels).max(1))).for_each(|(highest, map)| {
+        let mut planes = map.chunks_exact(pixels).take(frames.end).skip(frames.start);
+        planes.next().into_iter().for_each(|first| highest.copy_from_slice(first));
+        for plane in planes {
+            highest.iter_mut().zip(plane).for_each(|(to, &value)| *to = higher(*to, value));
+        }
+    });
+    highest
 }
 
 /// Max pooling of planes `[height, width]` over 2 x 2 pixels; a last odd row or column is dropped.
@@ -132,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bf16_maps_are_pooled_and_returned_in_order() {
+    fn bf16_maps_are_pooled_over_space_and_time_and_returned_in_order() {
         let dims = [2, 3, 2, 5, 7];
         let values: Vec<f32> = (0..420).map(|i| (i * 37 % 251) as f32).collect();
         let exact = Maps::new(dims, values.clone()).pool();
@@ -141,6 +175,16 @@ mod tests {
         assert_eq!(half.dims(), [2, 3, 2, 2, 3]);
         // Integers below 256 are exact in bf16.
         assert_eq!(half.into_values(), exact.into_values());
+        let late = Maps::new(dims, values.clone()).max_over_time(&(1..2));
+        let second = |i: usize| values[i / 35 * 70 + 35 + i % 35];
+        assert_eq!(late.into_values(), (0..210).map(second).collect::<Vec<_>>());
+        let highest = Maps::new(dims, values.clone()).max_over_time(&(0..2)).into_values();
+        let of_both = |i: usize| values[i / 35 * 70 + i % 35].max(second(i));
+        assert_eq!(highest, (0..210).map(of_both).collect::<Vec<_>>());
+        let frames = Maps::new(dims, values.clone()).into_frames([3, 3]);
+        let half = Maps::of_frames(dims, frames).max_over_time(&(0..2));
+        assert_eq!(half.dims(), [2, 3, 1, 5, 7]);
+        assert_eq!(half.into_values(), highest);
         let wide = Maps::of_frames(dims, Maps::new(dims, values.clone()).into_frames([3, 3]));
         let wider = Maps::of_frames(dims, wide.into_frames([5, 7]));
         assert_eq!(wider.into_values(), values);

@@ -9,6 +9,8 @@ use crate::simd::{Simd, dispatch};
 pub(crate) const ROWS: usize = 32;
 /// Columns of a block of the right matrix and of the product.
 pub(crate) const COLUMNS: usize = 32;
+/// Values of a block of the product.
+pub(crate) const AREA: usize = ROWS * COLUMNS;
 /// Length of the sum of one step.
 pub(crate) const DEPTH: usize = 32;
 /// Values of one step of the right matrix: two tiles of `[16 pairs, 16 columns, 2]`.
@@ -280,6 +282,15 @@ pub(crate) fn round(value: f32) -> Half {
     #[expect(clippy::cast_possible_truncation, reason = "the upper half of 32 bits")]
     {
         (if value.is_nan() { quiet } else { rounded }) as Half
+    }
+}
+
+/// A value that [`widen`] has returned, as it was.
+#[inline(always)]
+pub(crate) fn narrow(value: f32) -> Half {
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 32 bits")]
+    {
+        (value.to_bits() >> 16) as Half
     }
 }
 

@@ -1,7 +1,7 @@
 //! The output of a convolution, and the gradient with respect to its input, which is the same
 //! computation with flipped weights.
 
-use super::block::{Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run};
+use super::block::{AREA, Block, COLUMNS, DEPTH, Half, Multiplier, ROWS, Run};
 use super::frames::{Frames, Order};
 use super::layout::Layout;
 use super::restriction::{Gather, Reach, Restriction, gather};
@@ -17,10 +17,15 @@ use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// Blocks of positions of one task.
-const TASK_BLOCKS: usize = 4;
 /// Steps of a pair of frames.
 const PAIR_STEPS: usize = 4;
+/// Blocks of positions of one task.
+const TASK_BLOCKS: usize = 4;
+/// Values of weights that stay in the second cache while all positions pass.
+const KEPT_WEIGHTS: usize = 600 << 10;
+/// Depths that a pass over the blocks of a task has at least, if the kernel has as many. Sums are
+/// read and written once a pass; more would not stay in the first cache.
+const PASS_DEPTHS: usize = 9;
 
 thread_local! {
     /// Memory of one task, kept for the next one.
@@ -30,13 +35,15 @@ thread_local! {
 /// Memory of one task.
 #[derive(Default)]
 struct Scratch {
-    /// `[maps, frames of a group, positions, stride]`.
+    /// `[panels, blocks, maps, slots, ROWS, COLUMNS]`.
     sums: Buffer,
-    /// The products of the steps of a pair, `[steps, ROWS, COLUMNS]`.
-    products: Buffer,
+    /// Which sums hold something, `[blocks, maps, slots]`.
+    begun: Vec<bool>,
     /// What restricted taps read.
     gathered: Buffer<Half>,
+    /// Those of one block after the other, and where each block's end.
     runs: Vec<Run>,
+    ends: Vec<usize>,
 }
 
 /// One convolution of sequences with a number of frames.
@@ -54,26 +61,25 @@ pub(crate) struct Convolution<'a> {
 pub(crate) struct Part<'a> {
     pub convolution: &'a Convolution<'a>,
     pub input: &'a StepFrames,
-    /// Which map its sums enter; a map's first part overwrites it.
+    /// Which map its sums enter. Parts of one map are added up.
     pub map: usize,
-    pub add: bool,
 }
 
-/// What a task has computed.
+/// The sums of a block of positions for a panel of output channels.
 pub(crate) struct Sums<'a> {
+    /// `[maps, slots, ROWS, COLUMNS]`.
     values: &'a [f32],
+    slots: usize,
     pub positions: Range<usize>,
+    pub channels: Range<usize>,
     /// The output frames.
     pub frames: [Option<usize>; 2],
-    /// Values of one position: the output channels, filled up to whole blocks.
-    pub stride: usize,
 }
 
 impl Sums<'_> {
-    /// `[positions, stride]` of a map of the first or the second frame.
+    /// `[ROWS, COLUMNS]` of a map of the first or the second frame.
     pub fn of(&self, map: usize, frame: usize) -> &[f32] {
-        let len = self.positions.len() * self.stride;
-        &self.values[(map * 2 + frame) * len..][..len]
+        &self.values[(map * self.slots + frame) * AREA..][..AREA]
     }
 }
 
@@ -90,7 +96,7 @@ impl<'a> Convolution<'a> {
         layout: Layout,
     ) -> Self {
         assert!(layout.holds(weights.kernel), "{:?} zeros around a frame", layout.zeros);
-        let restriction = p.labels.map(|_| Restriction::new(&layout, geometry, p));
+        let restriction = p.labels.map(|labels| Restriction::new(&layout, weights.kernel, labels));
         Self {
             unit,
             isa: Isa::best(),
@@ -115,181 +121,230 @@ impl<'a> Convolution<'a> {
         self.input(Frames::bordered(layout, Order::ChannelLast, channels, count))
     }
 
-    /// Adds the rows of the kernel of one step to the runs of a block of positions.
-    fn push_runs(&self, frame: &[Half], step: usize, block: usize, scratch: &mut Scratch) {
+    /// What a row of the kernel reads of a frame at a block of positions, and its weights for the first
+    /// panel; `None` if it reads nothing there. Restricted taps are copied to `gathered`.
+    fn run(
+        &self,
+        frame: &[Half],
+        [step, row, block]: [usize; 3],
+        gathered: &mut [Half],
+    ) -> Option<Run> {
         let weights = self.weights;
-        let [kh, kw] = weights.kernel;
         let channels = weights.inputs;
         let steps = weights.products();
-        let first = block * ROWS;
-        for row in 0..kh {
-            let b = weights.row(step, row).as_ptr();
-            let start = &frame[(first + self.layout.shift(weights.kernel, row, 0)) * channels..];
-            let restriction = self.restriction.as_ref();
-            match restriction.map_or(Reach::All, |restriction| restriction.reach(block, row)) {
-                Reach::Nothing => {}
-                Reach::All => {
-                    let needed = (ROWS - 1) * channels + steps * DEPTH;
-                    assert!(needed <= start.len(), "{needed} values of {}", start.len());
-                    let a = start.as_ptr();
-                    scratch.runs.push(Run { a, a_step: channels * size_of::<Half>(), b, steps });
-                }
-                Reach::Some => {
-                    let Some(restriction) = restriction else { continue };
-                    let len = steps * DEPTH;
-                    let place = (step * kh + row) * ROWS * len;
-                    let to = &mut scratch.gathered[place..][..ROWS * len];
-                    let a = to.as_ptr();
-                    let pass = restriction.pass(block, row);
-                    gather(self.isa, Gather { from: start, channels, taps: kw, pass, to });
-                    scratch.runs.push(Run { a, a_step: len * size_of::<Half>(), b, steps });
-                }
+        let shift = self.layout.shift(weights.kernel, row, 0);
+        let start = &frame[(block * ROWS + shift) * channels..];
+        let b = weights.row(step, row).as_ptr();
+        let all = || {
+            let needed = (ROWS - 1) * channels + steps * DEPTH;
+            assert!(needed <= start.len(), "{needed} values of {}", start.len());
+            Run { a: start.as_ptr(), a_step: channels * size_of::<Half>(), b, steps }
+        };
+        let Some(restriction) = &self.restriction else { return Some(all()) };
+        match restriction.reach(block, row) {
+            Reach::Nothing => None,
+            Reach::All => Some(all()),
+            Reach::Some => {
+                let a = gathered.as_ptr();
+                let taps = weights.kernel[1];
+                let pass = restriction.pass(block, row);
+                gather(self.isa, Gather { from: start, channels, taps, pass, to: gathered });
+                Some(Run { a, a_step: steps * DEPTH * size_of::<Half>(), b, steps })
             }
         }
     }
 
-    /// The sums of a block of positions for every output channel, from the place `to` on; those of the
-    /// group's second frame lie `frame_step` behind.
-    fn block(
-        &self,
-        multiplier: &Multiplier,
-        part: &Part,
-        [group, block]: [usize; 2],
-        scratch: &mut Scratch,
-        [to, frame_step]: [usize; 2],
-    ) {
-        scratch.runs.clear();
-        let mut ends = [0; PAIR_STEPS];
-        for step in 0..self.plan.steps.len() {
-            if let Some(frame) = part.input.read(&self.plan, group, step) {
-                self.push_runs(frame, step, block, scratch);
-            }
-            if let Some(end) = ends.get_mut(step) {
-                *end = scratch.runs.len();
-            }
-        }
-        let stride = self.weights.panels() * COLUMNS;
-        for panel in 0..self.weights.panels() {
-            let Scratch { sums, products, runs, .. } = &mut *scratch;
-            let sums = &mut sums[to + panel * COLUMNS..];
-            match self.plan.temporal {
-                Temporal::Pair => {
-                    let mut start = 0;
-                    for (end, c) in ends.into_iter().zip(products.chunks_exact_mut(ROWS * COLUMNS))
-                    {
-                        multiply(multiplier, &runs[start..end], c, COLUMNS, false);
-                        start = end;
-                    }
-                    let len = (ROWS - 1) * stride + COLUMNS;
-                    let (first, second) = sums.split_at_mut(frame_step);
-                    let outputs = [&mut first[..len], &mut second[..len]];
-                    join_pair(self.isa, PairCall { products, outputs, stride, add: part.add });
-                }
-                Temporal::Sum { .. } => multiply(multiplier, runs, sums, stride, part.add),
-            }
-            for run in runs {
-                run.b = run.b.wrapping_add(self.weights.panel_len());
-            }
-        }
-    }
-
-    /// Values that a task gathers at most.
+    /// Values that a row of the kernel gathers at a block of positions.
     fn gathered_len(&self) -> usize {
-        let [kh, _] = self.weights.kernel;
-        let len = self.plan.steps.len() * kh * ROWS * self.weights.products() * DEPTH;
-        if self.restriction.is_some() { len } else { 0 }
+        if self.restriction.is_some() { ROWS * self.weights.products() * DEPTH } else { 0 }
     }
 }
 
-/// The product of the runs of one panel, [`ROWS`] rows of `c` that are `stride` apart; no runs are
-/// zero.
-fn multiply(multiplier: &Multiplier, runs: &[Run], c: &mut [f32], stride: usize, add: bool) {
-    let c = &mut c[..(ROWS - 1) * stride + COLUMNS];
-    if runs.is_empty() {
-        if !add {
-            c.chunks_mut(stride).for_each(|row| row[..COLUMNS].fill(0.0));
-        }
-        return;
-    }
-    let call = Block { runs, c: c.as_mut_ptr(), c_step: stride, add };
-    // SAFETY: the left sides were checked when the runs were made, and the right sides are the
-    // products of a panel of the weights; `c` was cut to ROWS rows.
-    unsafe { multiplier.multiply(&call) }
-}
-
-/// Computes the maps of one sequence, some positions at a time, and hands their sums over.
+/// Computes the maps of one sequence, and hands over the sums of some positions and channels at a
+/// time.
 ///
-/// All parts have the same positions, frames and output channels.
+/// All parts have the same kernel, positions, frames and output channels.
 pub(crate) fn compute(parts: &[Part], maps: usize, finish: impl Fn(&Sums) + Sync) {
     let Some(first) = parts.first() else { return };
     let one = first.convolution;
-    let stride = one.weights.panels() * COLUMNS;
     let blocks = one.layout.positions / ROWS;
     // An even number of tasks of each group, so that neither of two threads waits long.
     let tasks = blocks.div_ceil(TASK_BLOCKS).next_multiple_of(2);
     let chunk = blocks.div_ceil(tasks);
     let chunks = blocks.div_ceil(chunk);
-    (0..one.plan.groups.len() * chunks).into_par_iter().for_each(|task| {
-        let group = task / chunks;
+    let groups = one.plan.groups.len();
+    let weights: usize = parts.iter().map(|part| part.convolution.weights.panel_len()).sum();
+    let many = (KEPT_WEIGHTS / weights).max(1);
+    let panels = one.weights.panels();
+    (0..panels.div_ceil(many) * groups * chunks).into_par_iter().for_each(|task| {
         let first = task % chunks * chunk;
         let blocks = first..blocks.min(first + chunk);
-        let frame_step = blocks.len() * ROWS * stride;
+        let group = task / chunks % groups;
+        let first = task / chunks / groups * many;
+        let panels = first..panels.min(first + many);
+        let task = Task { parts, maps, one, group, blocks, panels };
         SCRATCH.with_borrow_mut(|scratch| {
-            let multiplier = Multiplier::new(one.unit);
-            scratch.sums.grow(maps * 2 * frame_step);
-            scratch.products.grow(PAIR_STEPS * ROWS * COLUMNS);
-            for part in parts {
-                scratch.gathered.grow(part.convolution.gathered_len());
-                for block in blocks.clone() {
-                    let row = (block - first) * ROWS * stride;
-                    let to = [part.map * 2 * frame_step + row, frame_step];
-                    part.convolution.block(&multiplier, part, [group, block], scratch, to);
-                }
-            }
-            finish(&Sums {
-                values: &scratch.sums,
-                positions: blocks.start * ROWS..blocks.end * ROWS,
-                frames: one.plan.groups[group].outputs,
-                stride,
-            });
+            task.multiply(scratch);
+            task.finish(scratch, &finish);
         });
     });
 }
 
-/// The products of the four steps of a pair of frames, to be joined.
-pub(crate) struct PairCall<'a> {
-    /// `[4, ROWS, COLUMNS]`.
-    products: &'a [f32],
-    /// [`ROWS`] rows of [`COLUMNS`] values, `stride` apart.
-    outputs: [&'a mut [f32]; 2],
-    stride: usize,
-    add: bool,
+/// Some blocks of positions of a group of frames.
+struct Task<'a> {
+    parts: &'a [Part<'a>],
+    maps: usize,
+    /// What all parts have in common.
+    one: &'a Convolution<'a>,
+    group: usize,
+    blocks: Range<usize>,
+    panels: Range<usize>,
 }
 
+impl Task<'_> {
+    /// Sums that are kept apart: those of the steps of a pair of frames, to be joined.
+    fn slots(&self) -> usize {
+        match self.one.plan.temporal {
+            Temporal::Pair => PAIR_STEPS,
+            Temporal::Sum { .. } => 1,
+        }
+    }
+
+    /// All products.
+    fn multiply(&self, scratch: &mut Scratch) {
+        let multiplier = Multiplier::new(self.one.unit);
+        let places = self.blocks.len() * self.maps * self.slots();
+        scratch.begun.clear();
+        scratch.begun.resize(places, false);
+        scratch.sums.grow(self.panels.len() * places * AREA);
+        let [rows, _] = self.one.weights.kernel;
+        let pass = PASS_DEPTHS.div_ceil(self.one.weights.products()).min(rows);
+        for step in 0..self.one.plan.steps.len() {
+            for first in (0..rows).step_by(pass) {
+                for part in self.parts {
+                    self.pass(&multiplier, part, step, first..rows.min(first + pass), scratch);
+                }
+            }
+        }
+    }
+
+    /// The products of some rows of the kernel of a step. The weights of a panel stay in the first
+    /// cache for all blocks.
+    fn pass(
+        &self,
+        multiplier: &Multiplier,
+        part: &Part,
+        step: usize,
+        rows: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let Some(frame) = part.input.read(&self.one.plan, self.group, step) else { return };
+        let Scratch { sums, begun, gathered, runs, ends } = scratch;
+        let len = part.convolution.gathered_len();
+        gathered.grow(self.blocks.len() * rows.len() * len);
+        runs.clear();
+        ends.clear();
+        for block in self.blocks.clone() {
+            for row in rows.clone() {
+                let place = (block - self.blocks.start) * rows.len() + row - rows.start;
+                let room = &mut gathered[place * len..][..len];
+                runs.extend(part.convolution.run(frame, [step, row, block], room));
+            }
+            ends.push(runs.len());
+        }
+        let weights = part.convolution.weights;
+        for run in &mut *runs {
+            run.b = run.b.wrapping_add(self.panels.start * weights.panel_len());
+        }
+        for panel in 0..self.panels.len() {
+            let mut start = 0;
+            for (block, &end) in ends.iter().enumerate() {
+                let place = self.place(block, part.map, step);
+                let c = &mut sums[(panel * begun.len() + place) * AREA..][..AREA];
+                multiply(multiplier, &runs[start..end], c, begun[place]);
+                start = end;
+            }
+            for run in &mut *runs {
+                run.b = run.b.wrapping_add(weights.panel_len());
+            }
+        }
+        let mut start = 0;
+        for (block, &end) in ends.iter().enumerate() {
+            begun[self.place(block, part.map, step)] |= start < end;
+            start = end;
+        }
+    }
+
+    /// Where the sums of a step lie in a panel.
+    fn place(&self, block: usize, map: usize, step: usize) -> usize {
+        let slots = self.slots();
+        (block * self.maps + map) * slots + step.min(slots - 1)
+    }
+
+    /// Hands over what has been summed.
+    fn finish(&self, scratch: &mut Scratch, finish: impl Fn(&Sums)) {
+        let Scratch { sums, begun, .. } = scratch;
+        let one = self.one;
+        let outputs = one.weights.outputs;
+        let slots = self.slots();
+        let sums = sums.chunks_exact_mut(begun.len() * AREA);
+        for (panel, sums) in self.panels.clone().zip(sums) {
+            let first = panel * COLUMNS;
+            let of_blocks = sums.chunks_exact_mut(self.maps * slots * AREA);
+            let begun = begun.chunks_exact(self.maps * slots);
+            for ((block, values), begun) in self.blocks.clone().zip(of_blocks).zip(begun) {
+                for (sums, begun) in values.chunks_exact_mut(AREA).zip(begun) {
+                    if !begun {
+                        sums.fill(0.0);
+                    }
+                }
+                if one.plan.temporal == Temporal::Pair {
+                    let maps = values.chunks_exact_mut(PAIR_STEPS * AREA);
+                    maps.for_each(|steps| join_pair(one.isa, Steps(steps)));
+                }
+                finish(&Sums {
+                    values,
+                    slots,
+                    positions: block * ROWS..(block + 1) * ROWS,
+                    channels: first..outputs.min(first + COLUMNS),
+                    frames: one.plan.groups[self.group].outputs,
+                });
+            }
+        }
+    }
+}
+
+/// `c = sum of the runs`, or `c += ..`.
+fn multiply(multiplier: &Multiplier, runs: &[Run], c: &mut [f32], add: bool) {
+    assert_eq!(c.len(), AREA, "a block of sums");
+    if runs.is_empty() {
+        return;
+    }
+    let call = Block { runs, c: c.as_mut_ptr(), c_step: COLUMNS, add };
+    // SAFETY: the left sides were checked when the runs were made, and the right sides are the
+    // products of a panel of the weights; `c` has ROWS rows of COLUMNS values.
+    unsafe { multiplier.multiply(&call) }
+}
+
+/// The sums of the four steps of a pair of frames, `[4, AREA]`.
+pub(crate) struct Steps<'a>(&'a mut [f32]);
+
 dispatch!(
-    /// Joins the products as [`Temporal::steps`] says: the first three enter the first frame, the
-    /// last three the second, with the signs 1, -1, -1.
-    fn join_pair(PairCall<'_>) => join_pair_on
+    /// Joins the steps as [`Temporal::steps`] says: the first three make the first frame, the last three
+    /// the second, with the signs 1, -1, -1. The frames take the places of the first two steps.
+    fn join_pair(Steps<'_>) => join_pair_on
 );
 
 #[inline(always)]
-fn join_pair_on<S: Simd>(_: S, call: PairCall) {
-    let PairCall { products, outputs: [first, second], stride, add } = call;
-    let mut steps = products.chunks_exact(ROWS * COLUMNS).map(|step| step.chunks_exact(COLUMNS));
-    let (Some(m0), Some(m1), Some(m2), Some(m3)) =
-        (steps.next(), steps.next(), steps.next(), steps.next())
-    else {
-        return;
-    };
-    let rows = first.chunks_mut(stride).zip(second.chunks_mut(stride));
-    for (((first, second), (m0, m1)), (m2, m3)) in rows.zip(m0.zip(m1)).zip(m2.zip(m3)) {
-        let first = &mut first[..COLUMNS];
-        let second = &mut second[..COLUMNS];
-        for i in 0..COLUMNS {
-            let y0 = m0[i] + m1[i] + m2[i];
-            let y1 = m1[i] - m2[i] - m3[i];
-            first[i] = if add { first[i] + y0 } else { y0 };
-            second[i] = if add { second[i] + y1 } else { y1 };
-        }
+fn join_pair_on<S: Simd>(_: S, Steps(steps): Steps) {
+    let (first, rest) = steps.split_at_mut(AREA);
+    let (second, rest) = rest.split_at_mut(AREA);
+    let (third, fourth) = rest.split_at(AREA);
+    let frames = first.iter_mut().zip(second);
+    for ((m0, m1), (m2, m3)) in frames.zip(third.iter().zip(fourth)) {
+        let y0 = *m0 + *m1 + m2;
+        let y1 = *m1 - m2 - m3;
+        *m0 = y0;
+        *m1 = y1;
     }
 }

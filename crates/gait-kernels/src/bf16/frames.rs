@@ -1,6 +1,6 @@
 //! Frames of bf16 values with zeros around them, so that a tap needs no check of the border.
 
-use super::block::{DEPTH, Half, round, widen};
+use super::block::{DEPTH, Half, narrow, round, widen};
 use super::layout::Layout;
 use crate::Isa;
 use crate::buffer::{Buffer, Shared};
@@ -9,6 +9,7 @@ use crate::maps::higher;
 use crate::simd::{Simd, dispatch};
 use rayon::prelude::*;
 use std::cell::RefCell;
+use std::ops::Range;
 
 thread_local! {
     /// One row as `[width, channels]`.
@@ -17,6 +18,9 @@ thread_local! {
     /// to write them.
     static KEPT: RefCell<Vec<Buffer<Half>>> = RefCell::default();
 }
+
+/// Values of a frame that one task takes.
+const PIECE: usize = 1 << 14;
 
 /// How many frames' memory a thread keeps: what a layer needs.
 const MOST_KEPT: usize = 6;
@@ -173,6 +177,22 @@ impl Frames {
         });
         pooled
     }
+
+    /// One frame: the highest value of each place over `frames`, of which there is at least one.
+    pub fn max_over_time(&self, isa: Isa, frames: &Range<usize>) -> Self {
+        let Self { ref layout, order, channels, frame_len, .. } = *self;
+        let mut highest = Self::bordered(layout.clone(), order, channels, 1);
+        let pieces = highest.values[..frame_len].par_chunks_mut(PIECE).enumerate();
+        pieces.for_each(|(i, to)| {
+            let len = to.len();
+            let piece = |t: usize| &self.frame(t)[i * PIECE..][..len];
+            to.copy_from_slice(piece(frames.start));
+            for t in frames.start + 1..frames.end {
+                raise(isa, Raise { from: piece(t), to });
+            }
+        });
+        highest
+    }
 }
 
 impl Drop for Frames {
@@ -262,6 +282,12 @@ pub(crate) struct RoundAll<'a> {
     pub to: &'a mut [Half],
 }
 
+/// Values to raise to those of `from` where these are higher.
+pub(crate) struct Raise<'a> {
+    from: &'a [Half],
+    to: &'a mut [Half],
+}
+
 /// Two rows of pixels to pool into one.
 pub(crate) struct PoolRow<'a> {
     rows: [&'a [Half]; 2],
@@ -272,6 +298,10 @@ pub(crate) struct PoolRow<'a> {
 dispatch!(
     /// The highest of each 2 x 2 pixels.
     fn pool_row(PoolRow<'_>) => pool_row_on
+);
+dispatch!(
+    /// Takes the higher of two values at each place.
+    fn raise(Raise<'_>) => raise_on
 );
 dispatch!(
     /// Rounds each value.
@@ -286,17 +316,21 @@ fn round_all_on<S: Simd>(_: S, call: &mut RoundAll) {
 #[inline(always)]
 fn pool_row_on<S: Simd>(_: S, call: PoolRow) {
     let PoolRow { rows: [above, below], channels, to } = call;
-    for (i, to) in to.chunks_exact_mut(channels).enumerate() {
-        let pixel = |row: &'_ [Half], place: usize, c: usize| {
-            widen(row[(2 * i + place) * channels..][..channels][c])
-        };
-        for (c, to) in to.iter_mut().enumerate() {
-            let a = higher(pixel(above, 0, c), pixel(above, 1, c));
-            let b = higher(pixel(below, 0, c), pixel(below, 1, c));
-            // Exact: the value is one of the four.
-            *to = round(higher(a, b));
-        }
+    let pairs = above.chunks_exact(2 * channels).zip(below.chunks_exact(2 * channels));
+    for (to, (above, below)) in to.chunks_exact_mut(channels).zip(pairs) {
+        let [above, below] = [above, below].map(|pair| {
+            let (left, right) = pair.split_at(channels);
+            left.iter().zip(right).map(|(&a, &b)| higher(widen(a), widen(b)))
+        });
+        // Exact: the value is one of the four.
+        to.iter_mut().zip(above.zip(below)).for_each(|(to, (a, b))| *to = narrow(higher(a, b)));
     }
+}
+
+#[inline(always)]
+fn raise_on<S: Simd>(_: S, call: Raise) {
+    let pairs = call.to.iter_mut().zip(call.from);
+    pairs.for_each(|(to, &from)| *to = narrow(higher(widen(*to), widen(from))));
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::steps::{CombineAll, Plan, StepFrames, combine_all};
 use super::unit::Bf16Unit;
 use crate::buffer::Buffer;
 use crate::channel_last::{Transpose, transpose};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, source_pixels};
 use crate::simd::{Simd, dispatch};
 use crate::temporal::{Combine, Temporal};
 use crate::{Isa, RegionConv3d};
@@ -51,12 +51,12 @@ pub(crate) struct WeightSums {
 impl WeightSums {
     pub fn new(unit: Bf16Unit, temporal: Temporal, p: &RegionConv3d) -> Self {
         let [_, kh, kw] = p.kernel;
-        let geometry = Geometry::forward(p);
         let layout = Layout::of(p);
-        let plan = Plan::new(temporal, &geometry);
+        let plan = Plan::new(temporal, &Geometry::forward(p));
+        let sources = source_pixels(p);
         let mask = |i: usize| {
             let Some([r, c]) = layout.pixel(i % layout.positions) else { return 0 };
-            let source = geometry.source_pixels[i / layout.positions][r * layout.width + c];
+            let source = sources[i / layout.positions][r * layout.width + c];
             if source as usize == p.pixels() { 0 } else { Half::MAX }
         };
         let masks = (0..kh * kw * layout.positions).map(mask).collect();

@@ -1,5 +1,6 @@
 //! Global-local layers in bf16: both branches activated and joined, and their gradients.
 
+use super::block::{AREA, ROWS};
 use super::convolution::{Convolution, Part, Sums, compute};
 use super::frames::Frames;
 use super::gradient::WeightSums;
@@ -65,12 +66,7 @@ pub(crate) fn forward(
         for (n, (x, signs)) in inputs.zip(all_signs).enumerate() {
             let read = rows(x, p.frames, p.pixels());
             input.fill(convolutions[0].isa, &convolutions[0].plan, read);
-            let part = |b: usize| Part {
-                convolution: &convolutions[b],
-                input: &input,
-                map: b,
-                add: false,
-            };
+            let part = |b: usize| Part { convolution: &convolutions[b], input: &input, map: b };
             let output = Output {
                 layer,
                 layout: &convolutions[0].layout,
@@ -103,16 +99,18 @@ impl Output<'_> {
     /// Activates and joins the branches of some positions.
     fn store(&self, isa: Isa, sums: &Sums) {
         let GlobalLocal { problem, join, slope } = *self.layer;
-        let channels = problem.out_channels;
-        let len = channels * sums.positions.len();
+        let len = sums.channels.len() * ROWS;
         TURNED.with_borrow_mut(|[global, local, sum]| {
             SIGNS.with_borrow_mut(|signs| {
                 signs.resize(len, 0);
-                [&mut *global, local, sum].into_iter().for_each(|buffer| buffer.grow(len));
+                let [global, local, sum] = [global, local, sum].map(|buffer| {
+                    buffer.grow(AREA);
+                    &mut buffer[..len]
+                });
                 for (i, frame) in sums.frames.into_iter().enumerate() {
                     let Some(frame) = frame else { continue };
-                    turn(isa, sums.of(0, i), sums.stride, global);
-                    turn(isa, sums.of(1, i), sums.stride, local);
+                    turn(isa, sums.of(0, i), global);
+                    turn(isa, sums.of(1, i), local);
                     match join {
                         Join::Sum => {
                             let call = LeakySum { global, local, sum, signs, slope };
@@ -138,6 +136,7 @@ impl Output<'_> {
         let count = sums.positions.len();
         let channels = self.layer.problem.out_channels;
         for (channel, from) in signs.chunks_exact(count).enumerate() {
+            let channel = sums.channels.start + channel;
             let plane = (frame * channels + channel) * self.layout.positions;
             // SAFETY: these positions belong to this task alone, and the signs outlive the tasks.
             let to = unsafe { self.signs.at(plane + sums.positions.start, count) };
@@ -230,12 +229,9 @@ impl<'a> Gradients<'a> {
             convolution: &self.convolutions[branch],
             input: &self.inputs[branch],
             map: 0,
-            add: branch > 0,
         };
         let planes = Planes { frames: p.frames, pixels: p.pixels(), start: n * len, y };
-        compute(&[part(0), part(1)], 1, |sums| {
-            planes.store(isa, sums, &self.layout, p.in_channels);
-        });
+        compute(&[part(0), part(1)], 1, |sums| planes.store(isa, sums, &self.layout));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod block;
 mod convolution;
+mod fold;
 mod frames;
 mod gradient;
 mod layer;

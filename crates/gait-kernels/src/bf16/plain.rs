@@ -1,5 +1,6 @@
 //! One convolution: its output and both gradients, between `[n, c, t, h, w]` and frames of bf16.
 
+use super::block::{AREA, COLUMNS, ROWS};
 use super::convolution::{Convolution, Part, Sums, compute};
 use super::gradient::WeightSums;
 use super::layout::Layout;
@@ -95,10 +96,10 @@ fn gather(
         for (n, x) in x.chunks_exact(in_len).enumerate() {
             let read = rows(x, geometry.frames_in, pixels);
             input.fill(convolution.isa, &convolution.plan, read);
-            let part = Part { convolution: &convolution, input: &input, map: 0, add: false };
+            let part = Part { convolution: &convolution, input: &input, map: 0 };
             let planes = Planes { frames: geometry.frames_out, pixels, start: n * out_len, y };
             compute(&[part], 1, |sums| {
-                planes.store(convolution.isa, sums, &convolution.layout, weights.outputs);
+                planes.store(convolution.isa, sums, &convolution.layout);
             });
         }
     };
@@ -119,12 +120,13 @@ pub(crate) struct Planes<'a> {
 
 impl Planes<'_> {
     /// Writes the first map of both frames as it is.
-    pub fn store(&self, isa: Isa, sums: &Sums, layout: &Layout, outputs: usize) {
+    pub fn store(&self, isa: Isa, sums: &Sums, layout: &Layout) {
         TURNED.with_borrow_mut(|turned| {
-            turned.grow(outputs * sums.positions.len());
+            turned.grow(AREA);
+            let turned = &mut turned[..sums.channels.len() * ROWS];
             for (i, frame) in sums.frames.into_iter().enumerate() {
                 let Some(frame) = frame else { continue };
-                turn(isa, sums.of(0, i), sums.stride, turned);
+                turn(isa, sums.of(0, i), turned);
                 self.write(turned, layout, sums, frame, 0);
             }
         });
@@ -136,6 +138,7 @@ impl Planes<'_> {
         let count = sums.positions.len();
         let segments: Vec<_> = layout.segments(sums.positions.clone()).collect();
         for (channel, values) in values.chunks_exact(count).enumerate() {
+            let channel = sums.channels.start + channel;
             let start = self.start + (channel * self.frames + frame) * self.pixels + above;
             for segment in &segments {
                 let from = &values[segment.place..][..segment.count];
@@ -148,17 +151,10 @@ impl Planes<'_> {
     }
 }
 
-/// `[positions, stride]` to `[channels, positions]`.
-pub(crate) fn turn(isa: Isa, from: &[f32], stride: usize, to: &mut [f32]) {
-    let positions = from.len() / stride;
-    let mut call = Transpose {
-        from,
-        from_step: stride,
-        to_step: positions,
-        rows: positions,
-        columns: to.len() / positions,
-        to,
-    };
+/// A block of sums to `[channels, ROWS]`.
+pub(crate) fn turn(isa: Isa, from: &[f32], to: &mut [f32]) {
+    let columns = to.len() / ROWS;
+    let mut call = Transpose { from, from_step: COLUMNS, to, to_step: ROWS, rows: ROWS, columns };
     transpose(isa, &mut call);
 }
 

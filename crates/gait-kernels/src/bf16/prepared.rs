@@ -1,7 +1,8 @@
 //! Layers for inference from bf16 frames to bf16 frames.
 
-use super::block::{Half, round};
+use super::block::{COLUMNS, Half, round};
 use super::convolution::{Convolution, Part, Sums, compute};
+use super::fold;
 use super::frames::{Frames, Order};
 use super::layout::Layout;
 use super::plain::temporal;
@@ -13,6 +14,7 @@ use crate::join::Branch;
 use crate::maps::Maps;
 use crate::simd::{Simd, dispatch};
 use crate::{Isa, Join, RegionConv3d};
+use std::ops::Range;
 
 /// One or two convolutions of one input, their weights packed.
 pub(crate) struct PreparedBranches {
@@ -23,8 +25,12 @@ pub(crate) struct PreparedBranches {
 
 impl PreparedBranches {
     pub fn new(p: &RegionConv3d, branches: &[Branch<&[f32]>], join: Join, slope: f32) -> Self {
+        let pack = |weight: &[f32]| match fold::folds(p) {
+            true => fold::weights(p, weight),
+            false => PackedWeights::forward(temporal(p), p, weight),
+        };
         let pack = |branch: &Branch<&[f32]>| Branch {
-            weight: PackedWeights::forward(temporal(p), p, branch.weight),
+            weight: pack(branch.weight),
             restricted: branch.restricted,
         };
         Self { branches: branches.iter().map(pack).collect(), join, slope }
@@ -32,12 +38,20 @@ impl PreparedBranches {
 
     /// The output of `p`; `maps` are its input.
     pub fn forward(&self, unit: Bf16Unit, p: &RegionConv3d, maps: Maps) -> Maps {
+        if fold::folds(p) {
+            return self.convolve(unit, &fold::folded(p), fold::frames(p, maps));
+        }
         let [_, kh, kw] = p.kernel;
+        self.convolve(unit, p, maps.into_frames([kh, kw]))
+    }
+
+    /// The output of `p` for sequences of frames.
+    fn convolve(&self, unit: Bf16Unit, p: &RegionConv3d, sequences: Vec<Frames>) -> Maps {
         let rows = self.join.maps() * p.height;
         let geometry = Geometry::forward(p);
         let global = p.without_labels();
         let dims = [p.sequences, p.out_channels, geometry.frames_out, rows, p.width];
-        let sequences = maps.into_frames([kh, kw]).into_iter().map(|frames| {
+        let sequences = sequences.into_iter().map(|frames| {
             let layout = frames.layout.clone();
             let convolutions: Vec<_> = self
                 .branches
@@ -57,7 +71,7 @@ impl PreparedBranches {
             let Some(first) = convolutions.first() else { return output };
             let mut input = first.input(frames);
             input.combine(first.isa, &first.plan);
-            let part = |(map, convolution)| Part { convolution, input: &input, map, add: false };
+            let part = |(map, convolution)| Part { convolution, input: &input, map };
             let parts: Vec<_> = convolutions.iter().enumerate().map(part).collect();
             let writer = Writer {
                 isa: first.isa,
@@ -92,10 +106,10 @@ impl Writer<'_> {
         let PreparedBranches { ref branches, join, slope } = *self.layer;
         for (i, frame) in sums.frames.into_iter().enumerate() {
             let Some(frame) = frame else { continue };
-            let maps: Vec<_> = (0..branches.len()).map(|branch| sums.of(branch, i)).collect();
+            let second = (join == Join::Sum && branches.len() > 1).then(|| sums.of(1, i));
             for segment in self.from.segments(sums.positions.clone()) {
-                for (map, above) in (0..join.maps()).map(|map| (map, map * self.from.height)) {
-                    let row = above + segment.pixel / self.from.width;
+                for map in 0..join.maps() {
+                    let row = map * self.from.height + segment.pixel / self.from.width;
                     let position = row * self.to.pitch + segment.pixel % self.from.width;
                     let start =
                         frame * self.frame_len + (self.to.margin + position) * self.channels;
@@ -104,15 +118,14 @@ impl Writer<'_> {
                     // tasks, and `at` checks the room for `len` values.
                     let to =
                         unsafe { std::slice::from_raw_parts_mut(self.values.at(start, len), len) };
-                    let first = segment.place * sums.stride;
-                    let second = (join == Join::Sum).then(|| maps.get(1)).flatten();
+                    let first = segment.place * COLUMNS;
                     let call = Activate {
-                        first: &maps[map][first..],
+                        first: &sums.of(map, i)[first..],
                         second: second.map(|second| &second[first..]),
-                        stride: sums.stride,
-                        channels: self.channels,
                         slope,
                         to,
+                        pixel_len: self.channels,
+                        channels: sums.channels.clone(),
                     };
                     activate(self.isa, call);
                 }
@@ -123,14 +136,14 @@ impl Writer<'_> {
 
 /// Pixels to activate, add and round.
 pub(crate) struct Activate<'a> {
-    /// Pixels of `stride` values, of which `channels` are read.
+    /// Pixels of [`COLUMNS`] values, the first of which are those of `channels`.
     first: &'a [f32],
     second: Option<&'a [f32]>,
-    stride: usize,
-    channels: usize,
     slope: f32,
-    /// Pixels of `channels` values.
+    /// Pixels of `pixel_len` values, of which `channels` are written.
     to: &'a mut [Half],
+    pixel_len: usize,
+    channels: Range<usize>,
 }
 
 dispatch!(
@@ -140,16 +153,38 @@ dispatch!(
 
 #[inline(always)]
 fn activate_on<S: Simd>(_: S, call: Activate) {
-    let Activate { first, second, stride, channels, slope, to } = call;
+    let Activate { first, second, slope, to, pixel_len, channels } = call;
     let leaky = |v: f32| v.max(slope * v);
-    for (i, to) in to.chunks_exact_mut(channels).enumerate() {
-        let first = &first[i * stride..][..channels];
-        match second {
-            None => to.iter_mut().zip(first).for_each(|(to, &a)| *to = round(leaky(a))),
-            Some(second) => {
-                let both = first.iter().zip(&second[i * stride..][..channels]);
-                to.iter_mut().zip(both).for_each(|(to, (&a, &b))| *to = round(leaky(a) + leaky(b)));
+    let pixels = to.chunks_exact_mut(pixel_len).map(|pixel| &mut pixel[channels.clone()]);
+    let (first, _) = first.as_chunks::<COLUMNS>();
+    // Whole panels, whether or not there are as many channels: a known number of vectors.
+    let mut rounded = [0; COLUMNS];
+    match second {
+        None => {
+            for (to, a) in pixels.zip(first) {
+                for i in 0..COLUMNS {
+                    rounded[i] = round(leaky(a[i]));
+                }
+                put(&rounded, to);
             }
         }
+        Some(second) => {
+            let (second, _) = second.as_chunks::<COLUMNS>();
+            for (to, (a, b)) in pixels.zip(first.iter().zip(second)) {
+                for i in 0..COLUMNS {
+                    rounded[i] = round(leaky(a[i]) + leaky(b[i]));
+                }
+                put(&rounded, to);
+            }
+        }
+    }
+}
+
+/// Writes the first values, as many as there are places.
+#[inline(always)]
+fn put(values: &[Half; COLUMNS], to: &mut [Half]) {
+    match to.as_mut_array() {
+        Some(all) => *all = *values,
+        None => to.copy_from_slice(&values[..to.len()]),
     }
 }

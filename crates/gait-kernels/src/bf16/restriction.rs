@@ -2,8 +2,6 @@
 
 use super::block::{Half, ROWS};
 use super::layout::Layout;
-use crate::RegionConv3d;
-use crate::geometry::Geometry;
 use crate::simd::{Simd, dispatch};
 
 /// Which of a block's positions a row of the kernel may read.
@@ -28,25 +26,23 @@ pub(crate) struct Restriction {
 }
 
 impl Restriction {
-    /// The regions of `p`; `geometry` has the taps.
-    pub fn new(layout: &Layout, geometry: &Geometry, p: &RegionConv3d) -> Self {
-        let [_, kh, kw] = p.kernel;
-        let zero = p.pixels();
-        let plain = Geometry::forward(&p.without_labels());
-        let passes = |row: usize, position: usize, column: usize| {
-            let Some([r, c]) = layout.pixel(position) else { return true };
-            let pixel = r * layout.width + c;
-            let tap = row * kw + column;
+    /// The regions of a convolution with so many rows and columns; `labels` are those of each pixel.
+    pub fn new(layout: &Layout, [kh, kw]: [usize; 2], labels: &[i32]) -> Self {
+        let passes = |[r, c]: [usize; 2], row: usize, column: usize| {
             // Outside the frame are zeros, which need no check.
-            geometry.source_pixels[tap][pixel] as usize != zero
-                || plain.source_pixels[tap][pixel] as usize == zero
+            let source_row = (r + row).checked_sub(kh / 2).filter(|&row| row < layout.height);
+            let source_column = (c + column).checked_sub(kw / 2).filter(|&c| c < layout.width);
+            let (Some(row), Some(column)) = (source_row, source_column) else { return true };
+            labels[row * layout.width + column] == labels[r * layout.width + c]
         };
-        let pass: Vec<bool> = (0..kh * layout.positions * kw)
-            .map(|i| {
-                let position = i / kw % layout.positions;
-                passes(i / kw / layout.positions, position, i % kw)
-            })
-            .collect();
+        let mut pass = Vec::with_capacity(kh * layout.positions * kw);
+        for row in 0..kh {
+            for position in 0..layout.positions {
+                let pixel = layout.pixel(position);
+                let taps = 0..kw;
+                pass.extend(taps.map(|tap| pixel.is_none_or(|pixel| passes(pixel, row, tap))));
+            }
+        }
         let places = 0..layout.positions * kh / ROWS;
         let reach = places.map(|block| {
             let first = block * ROWS;

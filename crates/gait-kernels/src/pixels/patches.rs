@@ -1,7 +1,7 @@
 //! What a convolution reads for neighbouring pixels, tap by tap.
 
 use crate::channel_last::{self, Transpose};
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, source_pixels};
 use crate::simd::{Simd, dispatch};
 use crate::{Isa, RegionConv3d};
 use std::ops::Range;
@@ -38,8 +38,9 @@ impl Patches {
             (tap / kw * p.width + tap % kw).cast_signed()
                 - (kh / 2 * p.width + kw / 2).cast_signed()
         };
+        let sources = source_pixels(p);
         let mask = |tap: usize| {
-            let sources = &geometry.source_pixels[tap];
+            let sources = &sources[tap];
             // Bits to AND: a comparison with a label would keep the loop from being vectorised.
             sources.iter().map(|&s| if s as usize == pixels { 0 } else { u32::MAX }).collect()
         };

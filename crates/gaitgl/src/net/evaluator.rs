@@ -123,11 +123,13 @@ impl Evaluator {
         let mut highest: Option<Tensor<4>> = None;
         for Window { frames, keep } in windows {
             let clips = clips.clone().narrow(2, frames.start, frames.len());
-            let maps = match &draw.body {
-                Some(body) => body.forward(clips),
-                None => self.net.body(clips, &draw.masks, self.precision)?,
+            let exact = match &draw.body {
+                Some(body) => body.forward(clips, keep),
+                None => {
+                    let maps = self.net.body(clips, &draw.masks, self.precision)?;
+                    max_over_time(maps.narrow(2, keep.start, keep.len()))
+                }
             };
-            let exact = max_over_time(maps.narrow(2, keep.start, keep.len()));
             highest = Some(match highest {
                 Some(highest) => highest.max_pair(exact),
                 None => exact,

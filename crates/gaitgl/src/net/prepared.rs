@@ -2,6 +2,7 @@
 //! of the branches happen where they are computed, and no tensor lies in between.
 
 use std::fmt;
+use std::ops::Range;
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -60,18 +61,24 @@ impl PreparedBody {
         Ok(prepared.collect::<Option<_>>().map(|operations| Self { operations }))
     }
 
-    /// `[n, 1, t, h, w]` to the final map. The caller has checked the shape.
-    pub fn forward(&self, clips: Tensor<5>) -> Tensor<5> {
+    /// `[n, 1, t, h, w]` to the final map `[n, c, h, w]`, max over these of its frames (Eqn. 7). The
+    /// caller has checked the shape.
+    pub fn forward(&self, clips: Tensor<5>, frames: &Range<usize>) -> Tensor<4> {
         let device = clips.device();
         let mut maps = Maps::new(clips.dims(), values(clips));
-        for operation in &self.operations {
-            maps = match operation {
-                Operation::Layer(layer) => layer.forward(maps),
-                Operation::SpatialPool => maps.pool(),
-            };
-        }
-        let dims = maps.dims();
-        Tensor::from_data(TensorData::new(maps.into_values(), dims), &device)
+        // On a thread of the pool: any other would wait and be woken once for each parallel loop.
+        let (values, [n, c, _, h, w]) = rayon::scope(|_| {
+            for operation in &self.operations {
+                maps = match operation {
+                    Operation::Layer(layer) => layer.forward(maps),
+                    Operation::SpatialPool => maps.pool(),
+                };
+            }
+            let maps = maps.max_over_time(frames);
+            let dims = maps.dims();
+            (maps.into_values(), dims)
+        });
+        Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
     }
 }
 

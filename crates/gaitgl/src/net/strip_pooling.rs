@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 use gait_kernels::higher;
 use rayon::prelude::*;
+use wide::f32x8;
 
 use super::error::{ModelError, check_shape};
 use super::init::Init;
@@ -11,6 +12,8 @@ use super::tensors::values;
 use crate::device::is_cpu;
 use crate::settings::SpatialPooling;
 
+/// Powers that are taken together.
+const LANES: usize = 8;
 /// Lower bound of the values that GeM raises to its power.
 pub(crate) const FLOOR: f32 = 1e-6;
 
@@ -94,8 +97,14 @@ fn gem(x: Tensor<4>, exponent: Tensor<1>) -> Tensor<4> {
 fn gem_of_slices(x: &[f32], pixels: usize, exponent: f32) -> Vec<f32> {
     let mean = |strip: &[f32]| {
         let largest = strip.iter().fold(FLOOR, |largest, &value| higher(largest, value));
-        let power = |&value: &f32| ((higher(FLOOR, value) / largest).ln() * exponent).exp();
-        let sum: f32 = strip.iter().map(power).sum();
+        let powers = |values: &[f32]| -> f32 {
+            let mut ratios = [1.0; LANES];
+            let places = ratios.iter_mut().zip(values);
+            places.for_each(|(ratio, &value)| *ratio = higher(FLOOR, value) / largest);
+            let powers = (f32x8::new(ratios).ln() * f32x8::splat(exponent)).exp();
+            powers.to_array()[..values.len()].iter().sum()
+        };
+        let sum: f32 = strip.chunks(LANES).map(powers).sum();
         largest * ((sum / pixels as f32).ln() / exponent).exp()
     };
     x.par_chunks_exact(pixels).map(mean).collect()
