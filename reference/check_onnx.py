@@ -40,7 +40,7 @@ def networks():
     for pooling in ("max", "mean", "both"):
         net = gl.Paper(SMALL, *STAGES, 16, 5, pooling=pooling)
         yield "paper-small", net, 16, [f"model.spatial_pooling={pooling}"]
-    for neck in ("bnneck", "bnneck-plain", "linear", "none"):
+    for neck in ("batch-norm", "bnneck", "linear", "none"):
         yield "paper-small", gl.Paper(SMALL, *STAGES, 16, 5, neck=neck), 16, [f"model.neck={neck}"]
     yield "paper-small", gl.Paper(SMALL, *STAGES, 8, 5, last_join="sum"), 16, ["model.last_join=sum"]
     for partition in ("part-h", "part-v", "strip-h", "pixel"):

@@ -188,7 +188,7 @@ def networks():
     # Twice the rows with the same strips: each strip pools two rows of the final map.
     network("parts-small-tall", gl.Parts(small, 8, strips, CLASSES), height=2 * HEIGHT)
     stages = (1, 1, 2), ("lta", "sp", "none")
-    for neck in ("bnneck", "bnneck-plain", "linear", "none"):
+    for neck in ("batch-norm", "bnneck", "linear", "none"):
         net = gl.Paper(small, *stages, strips, CLASSES + 1, neck=neck)
         scale = 16.0 if neck == "bnneck" else 1.0
         masks = [draw(*full), draw(*full), draw(*half), draw(*half)]

@@ -266,7 +266,7 @@ class Paper(nn.Module):
 
     def __init__(
         self, channels, layers, pools, strips, classes, ratio=0.3, pooling="gem", strategy="strip-v",
-        neck="batch-norm", last_join="stack",
+        neck="bnneck-plain", last_join="stack",
     ):
         super().__init__()
         self.pools, self.ratio, self.kind, self.strategy = pools, ratio, pooling, strategy

@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--channels", type=int, nargs=3, default=[64, 128, 128])
     parser.add_argument("--parts", action="store_true")
     necks = ("batch-norm", "bnneck", "bnneck-plain", "linear")
-    parser.add_argument("--neck", choices=necks, default="batch-norm")
+    parser.add_argument("--neck", choices=necks, default="bnneck-plain")
     parser.add_argument("--logit-scale", type=float, default=1)
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--batch", type=int, nargs=3, default=[8, 4, 20], help="P K frames")

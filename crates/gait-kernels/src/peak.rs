@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::Isa;
 use crate::bf16::{self, BLOCK, Bf16Unit};
+use crate::buffer::Buffer;
 use crate::simd::{Simd, dispatch};
 
 /// Floating-point operations in a second that f32 multiply-adds (two operations each) reach on the
@@ -26,8 +27,10 @@ pub fn measure_f32(isa: Isa, time: Duration) -> f64 {
 /// calling thread, measured for about this time.
 pub fn measure_bf16(unit: Bf16Unit, time: Duration) -> f64 {
     let depth = 8 * BLOCK;
-    let ones = vec![bf16::round(1.0); depth * BLOCK];
-    let mut sums = [0.0; BLOCK * BLOCK];
+    // On cache lines: a tile whose rows straddle two of them takes twice as long to load.
+    let mut ones = Buffer::zeros(depth * BLOCK);
+    ones.fill(bf16::round(1.0));
+    let mut sums = Buffer::zeros(BLOCK * BLOCK);
     rate((2 * depth * BLOCK * BLOCK) as f64, time, || {
         bf16::product(unit, depth, &ones, &ones, &mut sums);
         black_box(&mut sums);

@@ -288,10 +288,7 @@ pub(crate) fn round(value: f32) -> Half {
 /// A value that [`widen`] has returned, as it was.
 #[inline(always)]
 pub(crate) fn narrow(value: f32) -> Half {
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of 32 bits")]
-    {
-        (value.to_bits() >> 16) as Half
-    }
+    (value.to_bits() >> 16) as Half
 }
 
 /// Where column `column` of row `depth` of the right matrix lies in a step.

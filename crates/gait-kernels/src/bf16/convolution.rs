@@ -23,8 +23,8 @@ const PAIR_STEPS: usize = 4;
 const TASK_BLOCKS: usize = 4;
 /// Values of weights that stay in the second cache while all positions pass.
 const KEPT_WEIGHTS: usize = 600 << 10;
-/// Depths that a pass over the blocks of a task has at least, if the kernel has as many. Sums are
-/// read and written once a pass; more would not stay in the first cache.
+/// Depths that a pass over the blocks of a task takes: of fewer, reading and writing the sums once a
+/// pass would cost too much; the weights of more would not stay in the first cache.
 const PASS_DEPTHS: usize = 9;
 
 thread_local! {
@@ -41,9 +41,17 @@ struct Scratch {
     begun: Vec<bool>,
     /// What restricted taps read.
     gathered: Buffer<Half>,
-    /// Those of one block after the other, and where each block's end.
+    /// What a pass multiplies, and which of it enters which sums.
     runs: Vec<Run>,
-    ends: Vec<usize>,
+    entries: Vec<Entry>,
+}
+
+/// Products that enter the sums of one block.
+struct Entry {
+    /// Where the sums lie in a panel.
+    place: usize,
+    /// At least one.
+    runs: Range<usize>,
 }
 
 /// One convolution of sequences with a number of frames.
@@ -174,14 +182,15 @@ pub(crate) fn compute(parts: &[Part], maps: usize, finish: impl Fn(&Sums) + Sync
     let chunks = blocks.div_ceil(chunk);
     let groups = one.plan.groups.len();
     let weights: usize = parts.iter().map(|part| part.convolution.weights.panel_len()).sum();
-    let many = (KEPT_WEIGHTS / weights).max(1);
+    let kept = (KEPT_WEIGHTS / weights).max(1);
     let panels = one.weights.panels();
-    (0..panels.div_ceil(many) * groups * chunks).into_par_iter().for_each(|task| {
+    // Neighbouring tasks, which a thread takes one after the other, have the same weights.
+    (0..panels.div_ceil(kept) * groups * chunks).into_par_iter().for_each(|task| {
         let first = task % chunks * chunk;
         let blocks = first..blocks.min(first + chunk);
         let group = task / chunks % groups;
-        let first = task / chunks / groups * many;
-        let panels = first..panels.min(first + many);
+        let first = task / chunks / groups * kept;
+        let panels = first..panels.min(first + kept);
         let task = Task { parts, maps, one, group, blocks, panels };
         SCRATCH.with_borrow_mut(|scratch| {
             task.multiply(scratch);
@@ -239,40 +248,35 @@ impl Task<'_> {
         scratch: &mut Scratch,
     ) {
         let Some(frame) = part.input.read(&self.one.plan, self.group, step) else { return };
-        let Scratch { sums, begun, gathered, runs, ends } = scratch;
+        let Scratch { sums, begun, gathered, runs, entries } = scratch;
         let len = part.convolution.gathered_len();
         gathered.grow(self.blocks.len() * rows.len() * len);
         runs.clear();
-        ends.clear();
-        for block in self.blocks.clone() {
-            for row in rows.clone() {
-                let place = (block - self.blocks.start) * rows.len() + row - rows.start;
-                let room = &mut gathered[place * len..][..len];
+        entries.clear();
+        for (i, block) in self.blocks.clone().enumerate() {
+            let first = runs.len();
+            for (j, row) in rows.clone().enumerate() {
+                let room = &mut gathered[(i * rows.len() + j) * len..][..len];
                 runs.extend(part.convolution.run(frame, [step, row, block], room));
             }
-            ends.push(runs.len());
-        }
-        let weights = part.convolution.weights;
-        for run in &mut *runs {
-            run.b = run.b.wrapping_add(self.panels.start * weights.panel_len());
-        }
-        for panel in 0..self.panels.len() {
-            let mut start = 0;
-            for (block, &end) in ends.iter().enumerate() {
-                let place = self.place(block, part.map, step);
-                let c = &mut sums[(panel * begun.len() + place) * AREA..][..AREA];
-                multiply(multiplier, &runs[start..end], c, begun[place]);
-                start = end;
-            }
-            for run in &mut *runs {
-                run.b = run.b.wrapping_add(weights.panel_len());
+            if first < runs.len() {
+                let place = self.place(i, part.map, step);
+                entries.push(Entry { place, runs: first..runs.len() });
             }
         }
-        let mut start = 0;
-        for (block, &end) in ends.iter().enumerate() {
-            begun[self.place(block, part.map, step)] |= start < end;
-            start = end;
+        let panel_len = part.convolution.weights.panel_len();
+        let forward = |runs: &mut [Run], panels: usize| {
+            runs.iter_mut().for_each(|run| run.b = run.b.wrapping_add(panels * panel_len));
+        };
+        forward(runs, self.panels.start);
+        for sums in sums.chunks_exact_mut(begun.len() * AREA) {
+            for Entry { place, runs: entry } in &*entries {
+                let c = &mut sums[place * AREA..][..AREA];
+                multiply(multiplier, &runs[entry.clone()], c, begun[*place]);
+            }
+            forward(runs, 1);
         }
+        entries.iter().for_each(|entry| begun[entry.place] = true);
     }
 
     /// Where the sums of a step lie in a panel.
@@ -287,8 +291,8 @@ impl Task<'_> {
         let one = self.one;
         let outputs = one.weights.outputs;
         let slots = self.slots();
-        let sums = sums.chunks_exact_mut(begun.len() * AREA);
-        for (panel, sums) in self.panels.clone().zip(sums) {
+        let of_panels = sums.chunks_exact_mut(begun.len() * AREA);
+        for (panel, sums) in self.panels.clone().zip(of_panels) {
             let first = panel * COLUMNS;
             let of_blocks = sums.chunks_exact_mut(self.maps * slots * AREA);
             let begun = begun.chunks_exact(self.maps * slots);
@@ -317,9 +321,6 @@ impl Task<'_> {
 /// `c = sum of the runs`, or `c += ..`.
 fn multiply(multiplier: &Multiplier, runs: &[Run], c: &mut [f32], add: bool) {
     assert_eq!(c.len(), AREA, "a block of sums");
-    if runs.is_empty() {
-        return;
-    }
     let call = Block { runs, c: c.as_mut_ptr(), c_step: COLUMNS, add };
     // SAFETY: the left sides were checked when the runs were made, and the right sides are the
     // products of a panel of the weights; `c` has ROWS rows of COLUMNS values.

@@ -329,7 +329,8 @@ fn pool_row_on<S: Simd>(_: S, call: PoolRow) {
 
 #[inline(always)]
 fn raise_on<S: Simd>(_: S, call: Raise) {
-    let pairs = call.to.iter_mut().zip(call.from);
+    let Raise { from, to } = call;
+    let pairs = to.iter_mut().zip(from);
     pairs.for_each(|(to, &from)| *to = narrow(higher(widen(*to), widen(from))));
 }
 

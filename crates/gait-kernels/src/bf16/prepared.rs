@@ -14,7 +14,6 @@ use crate::join::Branch;
 use crate::maps::Maps;
 use crate::simd::{Simd, dispatch};
 use crate::{Isa, Join, RegionConv3d};
-use std::ops::Range;
 
 /// One or two convolutions of one input, their weights packed.
 pub(crate) struct PreparedBranches {
@@ -111,21 +110,16 @@ impl Writer<'_> {
                 for map in 0..join.maps() {
                     let row = map * self.from.height + segment.pixel / self.from.width;
                     let position = row * self.to.pitch + segment.pixel % self.from.width;
-                    let start =
-                        frame * self.frame_len + (self.to.margin + position) * self.channels;
-                    let len = segment.count * self.channels;
-                    // SAFETY: these pixels belong to this task alone, the frames outlive the
-                    // tasks, and `at` checks the room for `len` values.
-                    let to =
-                        unsafe { std::slice::from_raw_parts_mut(self.values.at(start, len), len) };
-                    let first = segment.place * COLUMNS;
+                    let pixel = self.to.margin + position;
+                    let values = segment.place * COLUMNS..(segment.place + segment.count) * COLUMNS;
                     let call = Activate {
-                        first: &sums.of(map, i)[first..],
-                        second: second.map(|second| &second[first..]),
+                        first: &sums.of(map, i)[values.clone()],
+                        second: second.map(|second| &second[values.clone()]),
                         slope,
-                        to,
-                        pixel_len: self.channels,
-                        channels: sums.channels.clone(),
+                        to: self.values,
+                        start: frame * self.frame_len + pixel * self.channels + sums.channels.start,
+                        step: self.channels,
+                        channels: sums.channels.len(),
                     };
                     activate(self.isa, call);
                 }
@@ -140,10 +134,12 @@ pub(crate) struct Activate<'a> {
     first: &'a [f32],
     second: Option<&'a [f32]>,
     slope: f32,
-    /// Pixels of `pixel_len` values, of which `channels` are written.
-    to: &'a mut [Half],
-    pixel_len: usize,
-    channels: Range<usize>,
+    /// `channels` values are written at `start` and every `step` places behind. They belong to this
+    /// task alone.
+    to: Shared<'a, Half>,
+    start: usize,
+    step: usize,
+    channels: usize,
 }
 
 dispatch!(
@@ -153,10 +149,14 @@ dispatch!(
 
 #[inline(always)]
 fn activate_on<S: Simd>(_: S, call: Activate) {
-    let Activate { first, second, slope, to, pixel_len, channels } = call;
+    let Activate { first, second, slope, to, start, step, channels } = call;
     let leaky = |v: f32| v.max(slope * v);
-    let pixels = to.chunks_exact_mut(pixel_len).map(|pixel| &mut pixel[channels.clone()]);
     let (first, _) = first.as_chunks::<COLUMNS>();
+    let pixels = (0..first.len()).map(|i| {
+        // SAFETY: these places belong to this task alone, the frames outlive the tasks, and `at`
+        // checks the room.
+        unsafe { std::slice::from_raw_parts_mut(to.at(start + i * step, channels), channels) }
+    });
     // Whole panels, whether or not there are as many channels: a known number of vectors.
     let mut rounded = [0; COLUMNS];
     match second {

@@ -254,10 +254,13 @@ mod tests {
     #[test]
     fn the_tensors_show_the_neck() {
         for preset in ["paper-small", "paper-large", "parts-small", "parts-large"] {
+            // Two necks have the same tensors: that of the preset is taken, if it is one of them.
+            let unclear =
+                if preset.starts_with("paper") { Neck::BnneckPlain } else { Neck::Bnneck };
             for (neck, shown) in [
                 (Neck::BatchNorm, Neck::BatchNorm),
-                (Neck::Bnneck, Neck::Bnneck),
-                (Neck::BnneckPlain, Neck::Bnneck),
+                (Neck::Bnneck, unclear),
+                (Neck::BnneckPlain, unclear),
                 (Neck::Linear, Neck::Linear),
                 (Neck::None, Neck::None),
             ] {
@@ -280,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_norm_in_part_is_reported_and_is_no_other_neck() {
-        let mut found = with_neck("paper-small", Neck::BatchNorm);
+        let mut found = with_neck("parts-small", Neck::BatchNorm);
         found.remove("head.norm.shift");
         let candidate = recognise(&found, &ImportOptions::default()).unwrap().unwrap();
         let problems: Vec<String> =

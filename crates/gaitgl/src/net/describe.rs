@@ -143,10 +143,10 @@ mod tests {
         let over_channels = "batch norm over channels [128, 64]";
         let over_both = "batch norm over channels x strips [128, 64]";
         let stacked = "GLCL, stacked [128, 10, 64, 22]";
-        assert_eq!(kinds(|_| {}), [stacked, over_channels, fc]);
+        assert_eq!(kinds(|_| {}), [stacked, over_both, fc]);
         let normalised = "separate FC, normalised [74, 64]";
         assert_eq!(kinds(|s| s.neck = Neck::Bnneck), [stacked, over_both, normalised]);
-        assert_eq!(kinds(|s| s.neck = Neck::BnneckPlain), [stacked, over_both, fc]);
+        assert_eq!(kinds(|s| s.neck = Neck::BatchNorm), [stacked, over_channels, fc]);
         assert_eq!(kinds(|s| s.neck = Neck::Linear), [stacked, "", fc]);
         assert_eq!(kinds(|s| s.neck = Neck::None), [stacked, "", ""]);
         for (change, kind) in [
@@ -156,7 +156,7 @@ mod tests {
         ] {
             let [last, norm, classifier] = kinds(change);
             assert_eq!(last, format!("{kind} [128, 10, 32, 22]"));
-            assert_eq!(norm, "batch norm over channels [128, 32]");
+            assert_eq!(norm, "batch norm over channels x strips [128, 32]");
             assert_eq!(classifier, "separate FC [74, 32]");
         }
     }

@@ -28,6 +28,7 @@ pub fn model(name: &str) -> Result<ModelSettings, SettingsError> {
             .collect(),
         lta_kernel: [3, 1, 1],
         local: LocalSettings { partition: LocalPartition::Bands, bands, ..paper_local() },
+        neck: Neck::BatchNorm,
         ..paper(&channels[..1], &layers[..1], &[Pool::None])
     };
     Ok(match name {
@@ -69,7 +70,7 @@ fn paper(channels: &[usize], layers: &[usize], pools: &[Pool]) -> ModelSettings 
         strips: 0,
         spatial_pooling: SpatialPooling::Gem,
         gem_start: 6.5,
-        neck: Neck::BatchNorm,
+        neck: Neck::BnneckPlain,
         short_sequences: ShortSequences::ToThree,
     }
 }

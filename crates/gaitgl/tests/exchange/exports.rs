@@ -63,6 +63,7 @@ fn every_neck_is_exported_and_imported_again() {
                     continue;
                 }
                 let set = match neck {
+                    Neck::Bnneck => vec!["model.neck=bnneck".to_string()],
                     Neck::BnneckPlain => vec!["model.neck=bnneck-plain".to_string()],
                     _ => Vec::new(),
                 };

@@ -140,8 +140,8 @@ fn normalised_classifiers_after_the_embedding() {
 }
 
 #[test]
-fn plain_classifiers_after_the_embedding() {
-    check_variant("bnneck-plain", 1.0, |s| s.neck = Neck::BnneckPlain);
+fn an_embedding_after_the_norm() {
+    check_variant("batch-norm", 1.0, |s| s.neck = Neck::BatchNorm);
 }
 
 #[test]
