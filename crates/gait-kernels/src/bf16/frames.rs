@@ -52,9 +52,9 @@ impl Frames {
     pub fn bordered(layout: Layout, order: Order, channels: usize, count: usize) -> Self {
         let mut frames = Self::unwritten(layout, order, channels, count);
         let layout = frames.layout.clone();
-        let zero_frame = count * frames.frame_len;
-        frames.values[zero_frame..].fill(0);
-        frames.each().for_each(|frame| match order {
+        let all = frames.values.par_chunks_exact_mut(frames.frame_len).enumerate();
+        all.for_each(|(t, frame)| match order {
+            _ if t == count => frame.fill(0),
             Order::ChannelLast => layout.clear_border(channels, frame),
             Order::Planes => {
                 let planes = frame.chunks_exact_mut(layout.pixels());
