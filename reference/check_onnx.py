@@ -43,6 +43,7 @@ def networks():
     for neck in ("batch-norm", "bnneck", "linear", "none"):
         yield "paper-small", gl.Paper(SMALL, *STAGES, 16, 5, neck=neck), 16, [f"model.neck={neck}"]
     yield "paper-small", gl.Paper(SMALL, *STAGES, 8, 5, last_join="sum"), 16, ["model.last_join=sum"]
+    yield "paper-small", gl.Paper(SMALL, *STAGES, 16, 5), 16, ["model.mirrored=true"]
     for partition in ("part-h", "part-v", "strip-h", "pixel"):
         net = gl.Paper(SMALL, *STAGES, 16, 5, strategy=partition)
         yield "paper-small", net, 16, [f"model.local.partition={partition}"]
@@ -109,7 +110,10 @@ def check(program, folder, preset, net, height, settings):
             clip = (clip > 0.4) * clip
             clip[0, :, :, height // 2] = 0
             with torch.no_grad():
-                want = net(clip, masks)[0].numpy()
+                want = net(clip, masks)[0]
+                if "model.mirrored=true" in settings:
+                    want = torch.cat([want, net(clip.flip(4), masks)[0]], 1)
+                want = want.numpy()
             (got,) = session.run(None, {"silhouettes": clip.numpy()})
             worst = max(worst, apart(got, want))
     told = " ".join([preset, f"{height}x{width}", *settings])

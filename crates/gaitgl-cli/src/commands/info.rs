@@ -179,7 +179,8 @@ fn print_network(settings: &Settings, classes: usize, frames: usize) {
         print_line(format!("  {name:<n$}  {kind:<k$}  {output:>o$}  {parameters:>p$}  {adds:>a$}"));
     }
     let embedding = if neck.embeds_after_norm() { "head.norm" } else { "head.fc" };
-    print_line(format!("embedding  the output of {embedding}"));
+    let twice = if settings.model.mirrored { ", of a clip and of its mirror image" } else { "" };
+    print_line(format!("embedding  the output of {embedding}{twice}"));
 }
 
 /// A number with separated thousands: 95,620,449.

@@ -63,12 +63,19 @@ impl Evaluator {
     ///
     /// # Shapes
     /// - clips: `[n, 1, t, h, w]`
-    /// - result: `[n, c, p]`
+    /// - result: `[n, c, p]`; `[n, 2 c, p]` with [`ModelSettings::mirrored`]
     ///
     /// # Errors
     /// Clips that do not fit the settings.
+    ///
+    /// [`ModelSettings::mirrored`]: crate::settings::ModelSettings::mirrored
     pub fn embed(&self, clips: Tensor<5>) -> Result<Tensor<3>, ModelError> {
-        self.mean_over_draws(clips, |strips| self.net.head.embed(strips))
+        let embed = |clips| self.mean_over_draws(clips, |strips| self.net.head.embed(strips));
+        if !self.net.settings.mirrored {
+            return embed(clips);
+        }
+        let mirrored = embed(clips.clone().flip([4]))?;
+        Ok(Tensor::cat(vec![embed(clips)?, mirrored], 1))
     }
 
     /// Logits `[n, classes, p]` of clips `[n, 1, t, h, w]`; `None` without a classifier.
@@ -88,7 +95,8 @@ impl Evaluator {
 
     /// Channels and strips of an embedding.
     pub fn embedding_shape(&self) -> [usize; 2] {
-        self.net.embedding_shape()
+        let [channels, strips] = self.net.embedding_shape();
+        [channels * if self.net.settings.mirrored { 2 } else { 1 }, strips]
     }
 
     fn mean_over_draws(
@@ -172,7 +180,7 @@ mod tests {
     use gait_kernels::Algorithm;
 
     use crate::net::prepared::problem;
-    use crate::settings::Settings;
+    use crate::settings::{ModelSettings, Settings, presets};
     use crate::train::Trainer;
 
     const FRAMES: usize = 9;
@@ -247,6 +255,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn mirrored_embeddings_are_those_of_the_clip_and_of_its_mirror_image() {
+        let mut settings = presets::model("paper-small").unwrap();
+        settings.channels = vec![3, 4, 5];
+        let net = |settings: &ModelSettings| {
+            GaitGl::new(settings, 6, 1, &crate::cpu()).unwrap().evaluator(Precision::F32)
+        };
+        let plain = net(&settings);
+        settings.mirrored = true;
+        let mirrored = net(&settings);
+        assert_eq!((plain.embedding_shape(), mirrored.embedding_shape()), ([5, 64], [10, 64]));
+        let pixels = gait_data::bytes_to_unit(&walkers().pixels);
+        let clips = TensorData::new(pixels, [4, 1, FRAMES, 64, 44]);
+        let clips = Tensor::<5>::from_data(clips, &crate::cpu());
+        let halves = mirrored.embed(clips.clone()).unwrap().split(5, 1);
+        let turned = mirrored.embed(clips.clone().flip([4])).unwrap().split(5, 1);
+        let want = plain.embed(clips).unwrap();
+        let equal = |a: &Tensor<3>, b: &Tensor<3>| a.to_data().assert_eq(&b.to_data(), true);
+        equal(&halves[0], &want);
+        equal(&halves[1], &turned[0]);
+        equal(&halves[0], &turned[1]);
+        assert_ne!(halves[0].to_data(), halves[1].to_data());
+    }
+
     /// Of each strip of each embedding.
     fn cosines(a: Tensor<3>, b: Tensor<3>) -> Vec<f32> {
         let dot = |a: Tensor<3>, b: Tensor<3>| (a * b).sum_dim(1);
@@ -256,7 +288,7 @@ mod tests {
 
     #[test]
     fn embeddings_in_bf16_point_where_those_in_f32_do() {
-        for preset in crate::settings::presets::NAMES {
+        for preset in presets::NAMES {
             let mut settings = Settings::preset(preset).unwrap();
             settings.model.channels.iter_mut().for_each(|channels| *channels /= 8);
             settings.train.learning_rate = 1e-3;

@@ -40,6 +40,10 @@ pub struct ModelSettings {
     pub gem_start: f64,
     /// What follows the separate FC layers.
     pub neck: Neck,
+    /// Whether the embedding, at test, is that of a clip and then that of its mirror image: twice the
+    /// channels. Training does not depend on it.
+    #[serde(default)]
+    pub mirrored: bool,
     /// How a sequence too short for the temporal kernel is lengthened.
     pub short_sequences: ShortSequences,
 }

@@ -71,6 +71,7 @@ fn paper(channels: &[usize], layers: &[usize], pools: &[Pool]) -> ModelSettings 
         spatial_pooling: SpatialPooling::Gem,
         gem_start: 6.5,
         neck: Neck::BnneckPlain,
+        mirrored: false,
         short_sequences: ShortSequences::ToThree,
     }
 }

@@ -39,14 +39,22 @@ pub fn write(checkpoint: &Checkpoint) -> Result<Vec<u8>, ExportFault> {
         AxisSize::Fixed(settings.width),
     ];
     network.graph.input(INPUT, &clips);
-    let mut x = network.lengthened();
+    let entering = if settings.mirrored { network.with_mirror_images() } else { INPUT.into() };
+    let mut x = network.lengthened(&entering);
     for plan in plan::layers(settings) {
         x = network.layer(&plan, &x)?;
     }
     let pooled = network.pooled(&x)?;
-    let embedding = network.head(&pooled)?;
-    let shape = [AxisSize::Free("n"), AxisSize::Fixed(channels), AxisSize::Fixed(strips)];
+    let mut embedding = network.head(&pooled)?;
     let mut graph = network.graph;
+    let mut channels = channels;
+    if settings.mirrored {
+        let halves = graph.nodes("Split", &[&embedding], &[("axis", Attribute::Integer(0))], 2);
+        let halves = [halves[0].as_str(), &halves[1]];
+        embedding = graph.node("Concat", &halves, &[("axis", Attribute::Integer(1))]);
+        channels *= 2;
+    }
+    let shape = [AxisSize::Free("n"), AxisSize::Fixed(channels), AxisSize::Fixed(strips)];
     graph.result("Identity", &embedding, OUTPUT, &shape);
     let remarks = [
         ("preset", checkpoint.settings.preset.clone()),
@@ -84,8 +92,18 @@ impl Exporter<'_> {
         Ok(self.graph.floats(name, &shape, &values))
     }
 
-    /// Frame `place % t` at every place of a sequence as long as the network needs.
-    fn lengthened(&mut self) -> TensorName {
+    /// The clips, and behind them their mirror images, `[2 n, 1, t, h, w]`.
+    fn with_mirror_images(&mut self) -> TensorName {
+        let columns: Vec<usize> = (0..self.settings.width).rev().collect();
+        let graph = &mut self.graph;
+        let columns = graph.integers("mirrored_columns", &[columns.len()], &columns);
+        let axis = [("axis", Attribute::Integer(4))];
+        let mirrored = graph.node("Gather", &[INPUT, &columns], &axis);
+        graph.node("Concat", &[INPUT, &mirrored], &[("axis", Attribute::Integer(0))])
+    }
+
+    /// Frame `place % t` of the clips at every place of a sequence as long as the network needs.
+    fn lengthened(&mut self, clips: &str) -> TensorName {
         let settings = self.settings;
         // From here on every sequence keeps its length.
         let longest = plan::fewest_frames(settings).max(4);
@@ -96,14 +114,14 @@ impl Exporter<'_> {
         let longest = graph.integers("longest", &[], &[longest]);
         let [zero, one, axis] =
             [("zero", 0), ("one", 1), ("time_axis", 2)].map(|(n, v)| graph.integers(n, &[], &[v]));
-        let shape = graph.node("Shape", &[INPUT], &[]);
+        let shape = graph.node("Shape", &[clips], &[]);
         let frames = graph.node("Gather", &[&shape, &axis], &[("axis", Attribute::Integer(0))]);
         let short = graph.node("Min", &[&frames, &longest], &[]);
         let needed = graph.node("Gather", &[&lengths, &short], &[("axis", Attribute::Integer(0))]);
         let length = graph.node("Max", &[&frames, &needed], &[]);
         let places = graph.node("Range", &[&zero, &length, &one], &[]);
         let order = graph.node("Mod", &[&places, &frames], &[]);
-        graph.node("Gather", &[INPUT, &order], &[("axis", Attribute::Integer(2))])
+        graph.node("Gather", &[clips, &order], &[("axis", Attribute::Integer(2))])
     }
 
     fn layer(&mut self, plan: &LayerPlan, x: &str) -> Result<TensorName, ExportFault> {
