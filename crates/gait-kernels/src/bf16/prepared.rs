@@ -129,6 +129,7 @@ impl Writer<'_> {
 }
 
 /// Pixels to activate, add and round.
+#[derive(Clone, Copy)]
 pub(crate) struct Activate<'a> {
     /// Pixels of [`COLUMNS`] values, the first of which are those of `channels`.
     first: &'a [f32],
