@@ -24,12 +24,15 @@ pub(crate) struct PreparedBranches {
 
 impl PreparedBranches {
     pub fn new(p: &RegionConv3d, branches: &[Branch<&[f32]>], join: Join, slope: f32) -> Self {
-        let pack = |weight: &[f32]| match fold::folds(p) {
-            true => fold::weights(p, weight),
-            false => PackedWeights::forward(temporal(p), p, weight),
+        let packed = |weight: &[f32]| {
+            if fold::folds(p) {
+                fold::weights(p, weight)
+            } else {
+                PackedWeights::forward(temporal(p), p, weight)
+            }
         };
         let pack = |branch: &Branch<&[f32]>| Branch {
-            weight: pack(branch.weight),
+            weight: packed(branch.weight),
             restricted: branch.restricted,
         };
         Self { branches: branches.iter().map(pack).collect(), join, slope }
